@@ -1,0 +1,126 @@
+/**
+ * A server set as the file describes it, with interpolation, defaults and names resolved: what the planner reads,
+ * and what `sl` sends to the controller. `core/config` makes it; nothing after it looks at the file again.
+ */
+import { z } from 'zod';
+import { appName, locationHost, nodeName, setName } from './names.ts';
+
+/** Which size of node is wanted; providers choose the first that fits. */
+export const sizeWish = z.discriminatedUnion('by', [
+  z.strictObject({ by: z.literal('id'), id: z.string() }),
+  /** RAM in MiB; the smallest size with at least this much. */
+  z.strictObject({ by: z.literal('ram'), mib: z.number().int().positive() }),
+  z.strictObject({ by: z.literal('name'), glob: z.string() }),
+  z.strictObject({ by: z.literal('first'), wishes: z.array(z.string()) }),
+]);
+export type SizeWish = z.infer<typeof sizeWish>;
+
+/** `URL app`: where an app answers. */
+export const location = z.strictObject({
+  /** Lower case host, `.suffix` or `*`. */
+  host: locationHost,
+  /** Starts and ends with `/`. */
+  path: z.string().regex(/^\/(?:[A-Za-z0-9._~!$&()*+,;=:@%-]+\/)*$/, 'invalid path'),
+  app: appName,
+});
+export type Location = z.infer<typeof location>;
+
+/** `appserver`, `balancer`, `controller` or `service:NAME`. */
+export const role = z.string().regex(/^(?:appserver|balancer|service:[a-z][a-z0-9_-]*)$/, 'unknown role');
+export type Role = z.infer<typeof role>;
+
+/** A node that should exist. */
+export const wantedNode = z.strictObject({
+  name: nodeName,
+  roles: z.array(role).min(1),
+  /** As written in the file, for people. */
+  size: z.string().optional(),
+  sizeWish: sizeWish.optional(),
+});
+export type WantedNode = z.infer<typeof wantedNode>;
+
+export const platform = z.enum(['node', 'python', 'asgi', 'php', 'command', 'static']);
+export type Platform = z.infer<typeof platform>;
+
+/** An `update_fetch` line. */
+export const updateFetch = z.discriminatedUnion('kind', [
+  /** A path on the app itself, asked for with GET. */
+  z.strictObject({ kind: z.literal('path'), path: z.string().startsWith('/') }),
+  /** `script:command args`, run in the release. */
+  z.strictObject({ kind: z.literal('script'), argv: z.array(z.string()).min(1) }),
+]);
+export type UpdateFetch = z.infer<typeof updateFetch>;
+
+/** An app: its `[app:NAME]` section and its app.ini, resolved. */
+export const app = z.strictObject({
+  name: appName,
+  /** Absolute directory on the workstation. */
+  dir: z.string(),
+  /** Absolute directory of its configuration, deployed with each release. */
+  config: z.string().optional(),
+  /** Releases kept on the nodes, the active one included. */
+  keep: z.number().int().min(1).max(100),
+  /** Path asked for to see whether an instance is healthy. */
+  health: z.string().startsWith('/'),
+  /** Seconds that an instance may take until it is healthy. */
+  healthTimeout: z.number().positive(),
+  /** Worker processes of an instance; 0 lets the platform decide. */
+  processes: z.number().int().min(0).max(64),
+  /** `env.*` of the section. */
+  env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string()),
+  platform,
+  /** `main.py`, `main.py#object`, `server.js`, relative to `dir`; undefined for `command` and `static`. */
+  runner: z.string().optional(),
+  /** argv of a `command` app; `$PORT` stands for the port to listen on. */
+  command: z.array(z.string()).optional(),
+  /** Debian packages that the app needs on its nodes. */
+  packages: z.array(z.string().regex(/^[a-z0-9][a-z0-9+.-]+$/, 'invalid package name')),
+  packageInstallScript: z.string().optional(),
+  afterInstallScript: z.string().optional(),
+  updateFetch: z.array(updateFetch),
+  /** Service name to the value given for it in app.ini (may be empty). */
+  services: z.record(z.string(), z.string()),
+});
+export type App = z.infer<typeof app>;
+
+/** A `[service:NAME]` section. */
+export const service = z.strictObject({
+  name: z.string(),
+  /** The service's own keys. */
+  options: z.record(z.string(), z.string()),
+});
+export type Service = z.infer<typeof service>;
+
+/** Resolved `[provider]`: the driver and its own keys, secrets read. */
+export const providerConfig = z.strictObject({
+  driver: z.string(),
+  options: z.record(z.string(), z.string()),
+});
+export type ProviderConfig = z.infer<typeof providerConfig>;
+
+export const serverSet = z.strictObject({
+  name: setName,
+  /** Absolute path of the file it was read from. */
+  file: z.string(),
+  baseDomain: nodeName,
+  setEtcHosts: z.boolean(),
+  controller: z.strictObject({
+    url: z.string().optional(),
+    listen: z.string().optional(),
+    node: nodeName.optional(),
+  }),
+  provider: providerConfig,
+  /** In file order: app servers, services, balancers; a node with two roles stands once. */
+  nodes: z.array(wantedNode),
+  locations: z.array(location),
+  /** Host names that are aliases of the first location's host. */
+  aliases: z.array(locationHost),
+  apps: z.array(app),
+  services: z.array(service),
+});
+export type ServerSet = z.infer<typeof serverSet>;
+
+/** The nodes of a set that have a role. */
+export function nodesWithRole<T extends { roles: readonly string[] }>(nodes: readonly T[], wanted: Role): T[] {
+  return nodes.filter((node) => node.roles.includes(wanted));
+}
