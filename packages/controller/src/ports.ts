@@ -1,4 +1,22 @@
 /** What the controller's core and app need from the world. `io/` implements these; `main.ts` alone constructs them. */
+import type { Duplex, Readable } from 'node:stream';
+import type {
+  ActiveMap,
+  App,
+  agentRequests,
+  DeployRecord,
+  Facts,
+  HealthReport,
+  InstanceSpec,
+  Manifest,
+  NoticeBody,
+  ReplyBody,
+  RequestType,
+  Role,
+  ServerSet,
+  Topology,
+} from '@silverlining/protocol';
+import type { z } from 'zod';
 
 /** A size that a provider offers. */
 export interface NodeSize {
@@ -62,4 +80,245 @@ export interface Provider {
   images(signal: AbortSignal): Promise<NodeImage[]>;
   /** Releases what the provider holds for the set beside its nodes (a bridge that nothing uses any more, ...). */
   cleanUp(set: string, signal: AbortSignal): Promise<void>;
+}
+
+/** A set as the store keeps it. */
+export interface SetRecord {
+  name: string;
+  config: ServerSet;
+  /** The newest topology; its generation is the set's. Undefined before the first push. */
+  topology: Topology | undefined;
+  /** Grows with every commit. */
+  epoch: number;
+  /** The committed instance of each app. */
+  active: ActiveMap;
+}
+
+export interface NodeRecord {
+  uuid: string;
+  set: string;
+  name: string;
+  roles: Role[];
+  /** The provider's identity; undefined until `create` answered. */
+  providerId: string | undefined;
+  address: string | undefined;
+  /** `planned`: journalled, maybe created. `created`: it exists. `enrolled`: an agent with a certificate runs on it. */
+  state: 'planned' | 'created' | 'enrolled';
+  /** SHA-256 (hex) of the public key in its certificate (SubjectPublicKeyInfo DER). */
+  keyHash: string | undefined;
+  /** Grows with each enrolment of the node; a certificate of an older one is refused. */
+  certGeneration: number;
+  /** Public host key learnt and pinned at the first SSH connection. */
+  hostKeys: string[];
+  /** Milliseconds since 1970 of the last frame from its agent. */
+  lastSeen: number | undefined;
+  facts: Facts | undefined;
+}
+
+export interface ReleaseRecord {
+  instance: string;
+  set: string;
+  app: string;
+  /** Digest of the manifest. */
+  digest: string;
+  manifest: Manifest;
+  spec: InstanceSpec;
+  /** App configuration it was deployed with, for hooks and health on rollback. */
+  config: App;
+  /** Milliseconds since 1970. */
+  createdAt: number;
+  /** When it was last committed; undefined when it never was. */
+  committedAt: number | undefined;
+}
+
+/** Journal of a deploy: what is durable about it. The app's progress lives in `record`. */
+export interface DeployRow {
+  id: string;
+  set: string;
+  app: string;
+  instance: string;
+  state: 'staging' | 'committed' | 'ended';
+  record: DeployRecord;
+  startedAt: number;
+}
+
+export interface Lease {
+  set: string;
+  holder: string;
+  /** Operation id, for attaching. */
+  operation: string;
+  since: number;
+  /** Fencing token: grows with every lease of the set. */
+  token: number;
+}
+
+/** Everything the controller must not forget. All writes are durable when their promise resolves. */
+export interface Store {
+  sets(): Promise<SetRecord[]>;
+  set(name: string): Promise<SetRecord | undefined>;
+  putSet(name: string, config: ServerSet): Promise<SetRecord>;
+  putTopology(set: string, topology: Topology): Promise<void>;
+  /** Removes the set and all rows that belong to it. */
+  deleteSet(name: string): Promise<void>;
+
+  nodes(set: string): Promise<NodeRecord[]>;
+  node(uuid: string): Promise<NodeRecord | undefined>;
+  putNode(node: NodeRecord): Promise<void>;
+  deleteNode(uuid: string): Promise<void>;
+  /** Times of contact may be lost in a crash: written without waiting for the disk. */
+  touchNode(uuid: string, lastSeen: number, facts?: Facts): Promise<void>;
+
+  releases(set: string, app?: string): Promise<ReleaseRecord[]>;
+  release(set: string, instance: string): Promise<ReleaseRecord | undefined>;
+  putRelease(release: ReleaseRecord): Promise<void>;
+  deleteReleases(set: string, instances: readonly string[]): Promise<void>;
+
+  deploys(set: string): Promise<DeployRow[]>;
+  deploy(id: string): Promise<DeployRow | undefined>;
+  putDeploy(deploy: DeployRow): Promise<void>;
+  /**
+   * The decision: in one transaction checks the lease's token, raises the set's epoch, sets its active map, and marks the
+   * deploys committed. Returns the new epoch. E_CONFLICT when the token is not the newest.
+   */
+  commit(decision: CommitDecision): Promise<number>;
+
+  /** The lease, or who holds it. */
+  acquireLease(
+    set: string,
+    holder: string,
+    operation: string,
+    now: number,
+  ): Promise<{ lease: Lease; granted: boolean }>;
+  releaseLease(set: string, token: number): Promise<void>;
+  /** At start: leases of a controller that is gone. */
+  dropLeases(): Promise<void>;
+
+  /** A secret of the set, made once by `make`. */
+  secret(set: string, name: string, make: () => string): Promise<string>;
+  deleteSecrets(set: string, prefix: string): Promise<void>;
+  close(): void;
+}
+
+export interface CommitDecision {
+  set: string;
+  token: number;
+  active: ActiveMap;
+  deploys: string[];
+  now: number;
+}
+
+/** A connected agent. */
+export interface AgentSession {
+  uuid: string;
+  connectedAt: number;
+  /** Address its connection came from. */
+  remoteAddress: string;
+  hello: NoticeBody<'hello'>;
+  health: HealthReport | undefined;
+}
+
+export interface RequestOptions {
+  signal: AbortSignal;
+  /** Milliseconds until E_DEADLINE. */
+  deadline: number;
+  onProgress?: ((progress: NoticeBody<'progress'>) => void) | undefined;
+}
+
+/** A bulk socket that an agent is going to open. */
+export interface Transfer {
+  /** Goes into the request that tells the agent to open it. */
+  id: string;
+  /** Resolves when the agent opened it; E_DEADLINE or E_NODE_DISCONNECTED otherwise. */
+  socket: Promise<Duplex>;
+  /** Gives it up and closes what is open. */
+  close(): void;
+}
+
+/** The agents, as connected now. Nodes are named by UUID; errors carry the code and the node. */
+export interface Fleet {
+  session(uuid: string): AgentSession | undefined;
+  /** Waits until the agent has said hello on a connection newer than `after` (milliseconds since 1970). */
+  waitFor(uuid: string, options: { signal: AbortSignal; deadline: number; after?: number }): Promise<AgentSession>;
+  request<T extends RequestType>(
+    uuid: string,
+    type: T,
+    body: z.input<(typeof agentRequests)[T]['request']>,
+    options: RequestOptions,
+  ): Promise<ReplyBody<T>>;
+  transfer(uuid: string, options: { signal: AbortSignal; deadline: number }): Transfer;
+  /** Ends the node's sockets; used when its identity is revoked. */
+  disconnect(uuid: string, reason: string): void;
+  /** Called for each hello, after the session is registered. */
+  onHello(listener: (session: AgentSession) => void): void;
+}
+
+/** Puts an agent onto a node over SSH, once. */
+export interface Bootstrapper {
+  /** Returns the hash of the key it enrolled and the host keys it saw; the unit is started when it resolves. */
+  bootstrap(request: BootstrapRequest, report: (text: string) => void, signal: AbortSignal): Promise<BootstrapResult>;
+}
+export interface BootstrapRequest {
+  uuid: string;
+  name: string;
+  set: string;
+  certGeneration: number;
+  ssh: SshTarget;
+  /** Host keys pinned earlier; a different one is a hard stop. */
+  pinnedHostKeys: string[];
+  /** Learn the host key at this connection: only for a node that was just created. */
+  learnHostKey: boolean;
+  /** `wss://HOST:PORT`; undefined: the address that the node sees the SSH connection come from. */
+  controllerUrl: string | undefined;
+}
+export interface BootstrapResult {
+  keyHash: string;
+  hostKeys: string[];
+  arch: string;
+  controllerUrl: string;
+}
+
+export interface ScannedRelease {
+  manifest: Manifest;
+  digest: string;
+  /** Bytes of all files. */
+  bytes: number;
+}
+
+/** The app's files on the workstation. */
+export interface ReleaseSource {
+  /** Reads the tree (only files whose stat changed since the last scan are hashed again). E_APP_CONFIG names what cannot be deployed. */
+  scan(app: App, signal: AbortSignal): Promise<ScannedRelease>;
+  /** The zstd-compressed tar of the files whose bit is set in `missing`; the same bitmap gets the same bytes, made once. */
+  pack(app: App, release: ScannedRelease, missing: string): PackedRelease;
+}
+export interface PackedRelease {
+  files: number;
+  /** Uncompressed bytes of those files. */
+  bytes: number;
+  /** A reader of its own; several may read at the same time at their own pace. */
+  open(signal: AbortSignal): Readable;
+  /** Compressed bytes, known when packing ended. */
+  compressed(): Promise<number>;
+}
+
+/** The marked block in the workstation's own /etc/hosts. */
+export interface WorkstationHosts {
+  /** Replaces the block of the set (no lines: removes it); true when that changed anything. */
+  write(set: string, lines: string[]): Promise<boolean>;
+  current(set: string): Promise<string[]>;
+  writable(): Promise<boolean>;
+}
+
+export interface Clock {
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Milliseconds, monotonic. */
+  monotonic(): number;
+  sleep(ms: number, signal: AbortSignal): Promise<void>;
+}
+
+export interface Ids {
+  uuid(): string;
+  /** URL-safe random text of `bytes` bytes of entropy. */
+  token(bytes: number): string;
 }

@@ -1,0 +1,188 @@
+/**
+ * The controller's HTTP API, as `sl` uses it over a unix socket, and the JSON that `sl --json` prints.
+ * Operations answer with NDJSON: progress events, then one `done` or `failed`.
+ */
+import { z } from 'zod';
+import { wireError } from './codec.ts';
+import { serverSet } from './server-set.ts';
+
+export const problem = z.strictObject({
+  file: z.string(),
+  line: z.number().int(),
+  message: z.string(),
+  severity: z.enum(['error', 'warning']),
+});
+export type Problem = z.infer<typeof problem>;
+
+export const planNode = z.object({
+  name: z.string(),
+  roles: z.array(z.string()),
+  size: z.string().optional(),
+  exists: z.boolean(),
+});
+/** One thing that `sl up` will do. */
+export const planStep = z.object({
+  action: z.enum([
+    'create-node',
+    'start-node',
+    'bootstrap',
+    'converge',
+    'topology',
+    'deploy',
+    'drain-node',
+    'destroy-node',
+    'workstation-hosts',
+    'remove-app',
+  ]),
+  node: z.string().optional(),
+  app: z.string().optional(),
+  summary: z.string(),
+});
+export type PlanStep = z.infer<typeof planStep>;
+export const plan = z.object({
+  set: z.string(),
+  nodes: z.array(planNode),
+  steps: z.array(planStep),
+  changes: z.number().int(),
+});
+export type Plan = z.infer<typeof plan>;
+
+export const deployRecord = z.object({
+  id: z.string(),
+  app: z.string(),
+  instance: z.string(),
+  previous: z.string().nullable(),
+  outcome: z.enum(['done', 'aborted', 'rolled-back', 'unchanged']),
+  epoch: z.number().int(),
+  error: wireError.optional(),
+  files: z.object({ total: z.number(), sent: z.number() }),
+  bytes: z.object({ total: z.number(), sent: z.number() }),
+  ms: z.object({ total: z.number(), stage: z.number(), switch: z.number(), skew: z.number() }),
+  /** Counted by the balancers around the switch; absent where nothing counts. */
+  requests: z
+    .object({
+      releases: z.record(z.string(), z.object({ requests: z.number(), failed: z.number() })),
+      failed: z.number(),
+      /** Responses of the old release to requests that began after the switch. */
+      stale: z.number(),
+    })
+    .optional(),
+  /** Milliseconds since the start of the deploy, for each node, of each thing that happened there. */
+  timeline: z.array(z.object({ node: z.string(), event: z.string(), ms: z.number() })).optional(),
+});
+export type DeployRecord = z.infer<typeof deployRecord>;
+
+export const upResult = z.object({
+  set: z.string(),
+  changes: z.number().int(),
+  deploys: z.array(deployRecord),
+  /** Addresses at which the set's locations answer. */
+  sites: z.array(z.object({ url: z.string(), app: z.string(), address: z.string() })),
+});
+export type UpResult = z.infer<typeof upResult>;
+export const deployResult = z.object({ deploys: z.array(deployRecord) });
+export type DeployResult = z.infer<typeof deployResult>;
+export const downResult = z.object({ set: z.string(), destroyed: z.array(z.string()) });
+export type DownResult = z.infer<typeof downResult>;
+
+const usage = z.object({ used: z.number(), total: z.number() });
+export const statusResult = z.object({
+  set: z.string(),
+  controller: z.object({ version: z.string(), pid: z.number(), url: z.string(), upSince: z.number() }),
+  generation: z.number().int(),
+  nodes: z.array(
+    z.object({
+      name: z.string(),
+      address: z.string().nullable(),
+      roles: z.array(z.string()),
+      state: z.enum(['healthy', 'degraded', 'down', 'missing']),
+      /** Why it is not healthy. */
+      reasons: z.array(z.string()),
+      /** Version of its agent. */
+      agent: z.string().nullable(),
+      generation: z.number().int().nullable(),
+      /** Milliseconds since 1970. */
+      lastSeen: z.number().nullable(),
+      load: z.number().nullable(),
+      memory: usage.nullable(),
+      disk: usage.nullable(),
+    }),
+  ),
+  apps: z.array(
+    z.object({
+      name: z.string(),
+      locations: z.array(z.string()),
+      active: z.string().nullable(),
+      instances: z.array(z.object({ node: z.string(), instance: z.string(), state: z.string() })),
+    }),
+  ),
+});
+export type StatusResult = z.infer<typeof statusResult>;
+
+/** What an operation says while it runs. */
+export const progressEvent = z.object({
+  type: z.literal('progress'),
+  /** Milliseconds since 1970. */
+  at: z.number(),
+  status: z.enum(['started', 'running', 'ok', 'changed', 'failed', 'info', 'warning']),
+  /** Which part of the work: a plan step's action, or `stage`, `hook`, `switch`, `drain`... */
+  action: z.string(),
+  node: z.string().optional(),
+  app: z.string().optional(),
+  text: z.string(),
+  done: z.number().optional(),
+  total: z.number().optional(),
+});
+export type ProgressEvent = z.infer<typeof progressEvent>;
+export const operationEvent = z.discriminatedUnion('type', [
+  /** First line: names the operation, for attaching and cancelling. */
+  z.object({ type: z.literal('operation'), id: z.string(), kind: z.string(), set: z.string() }),
+  progressEvent,
+  z.object({ type: z.literal('done'), result: z.unknown() }),
+  z.object({ type: z.literal('failed'), error: wireError, result: z.unknown().optional() }),
+]);
+export type OperationEvent = z.infer<typeof operationEvent>;
+
+/** Requests: `POST /v1/VERB` with the body; `up`, `deploy`, `rollback`, `down` stream operation events. */
+export const apiRequests = {
+  plan: z.strictObject({ set: serverSet, deep: z.boolean().default(false) }),
+  up: z.strictObject({ set: serverSet, installHostPackages: z.boolean().default(false) }),
+  deploy: z.strictObject({ set: serverSet, apps: z.array(z.string()).default([]) }),
+  rollback: z.strictObject({ set: z.string(), app: z.string().optional(), to: z.string().optional() }),
+  down: z.strictObject({ set: z.string() }),
+  status: z.strictObject({ set: z.string() }),
+  logs: z.strictObject({
+    set: z.string(),
+    app: z.string().optional(),
+    node: z.string().optional(),
+    lines: z.number().int().min(0).max(100_000).default(100),
+    follow: z.boolean().default(false),
+  }),
+  deploys: z.strictObject({ set: z.string() }),
+  /** Streams an operation from its beginning, running or ended. */
+  attach: z.strictObject({ operation: z.string() }),
+  /** Cancels an operation as Ctrl-C does; what is committed is finished. */
+  cancel: z.strictObject({ operation: z.string() }),
+} as const satisfies Record<string, z.ZodType>;
+export type ApiVerb = keyof typeof apiRequests;
+export type ApiRequest<V extends ApiVerb> = z.infer<(typeof apiRequests)[V]>;
+
+export const controllerInfo = z.object({
+  version: z.string(),
+  pid: z.number(),
+  /** `wss://HOST:PORT` as agents are told when nothing else is configured. */
+  port: z.number(),
+  upSince: z.number(),
+  sets: z.array(z.string()),
+  operations: z.array(z.object({ id: z.string(), kind: z.string(), set: z.string(), since: z.number() })),
+});
+export type ControllerInfo = z.infer<typeof controllerInfo>;
+
+export const logLine = z.object({
+  node: z.string(),
+  /** Milliseconds since 1970. */
+  at: z.number(),
+  source: z.string(),
+  text: z.string(),
+});
+export type LogLine = z.infer<typeof logLine>;

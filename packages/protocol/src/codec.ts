@@ -1,0 +1,58 @@
+/** Frames of the control socket: UTF-8 JSON envelopes, parsed at the edge and trusted after it. */
+import { z } from 'zod';
+import { ERROR_CATALOGUE, type ErrorCode, SlError, type WireError } from './errors.ts';
+
+/** Bytes of a control frame, as ws's maxPayload. */
+export const MAX_CONTROL_FRAME = 1 << 20;
+/** The controller's frames to an agent may hold the resources of a node or a small manifest. */
+export const MAX_CONTROLLER_FRAME = 16 << 20;
+
+export const envelope = z.object({
+  v: z.literal(1),
+  /** Unique for the sender's session. */
+  id: z.string().min(1).max(64),
+  /** The request that this answers or reports on. */
+  re: z.string().max(64).optional(),
+  /** A key of `agentRequests` or `agentNotices`, `result`, or `error`. */
+  type: z.string().max(64),
+  body: z.unknown(),
+});
+export type Envelope = z.infer<typeof envelope>;
+
+/** Serialises an envelope. */
+export function encode(it: Envelope): string {
+  return JSON.stringify(it);
+}
+
+/** Parses a frame's text; E_FRAME when it is no envelope. The body is still unknown: the table's schema parses it. */
+export function decode(text: string): Envelope {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new SlError('E_FRAME', 'frame is not JSON', { cause });
+  }
+  const parsed = envelope.safeParse(json);
+  if (!parsed.success) throw new SlError('E_FRAME', `not an envelope: ${z.prettifyError(parsed.error)}`);
+  return parsed.data;
+}
+
+/** Parses a body by its schema; E_FRAME that names the type when it does not fit. */
+export function parseBody<T extends z.ZodType>(schema: T, it: Envelope): z.infer<T> {
+  const parsed = schema.safeParse(it.body);
+  if (!parsed.success) throw new SlError('E_FRAME', `${it.type}: ${z.prettifyError(parsed.error)}`);
+  return parsed.data;
+}
+
+/** An entry of a literal table; own keys only, so that `constructor` and `__proto__` are unknown like any other. */
+export function lookUp<T extends object>(table: T, key: string): T[keyof T] | undefined {
+  return Object.hasOwn(table, key) ? table[key as keyof T] : undefined;
+}
+
+export const wireError: z.ZodType<WireError> = z.object({
+  /** A newer end may know codes that this one does not. */
+  code: z.enum(Object.keys(ERROR_CATALOGUE) as [ErrorCode, ...ErrorCode[]]).catch('E_INTERNAL'),
+  message: z.string(),
+  node: z.string().optional(),
+  details: z.record(z.string(), z.unknown()).optional(),
+});

@@ -1,0 +1,58 @@
+/** What agents say of their nodes. */
+import { z } from 'zod';
+import { activeMap, instanceState } from './release.ts';
+
+export const facts = z.strictObject({
+  hostname: z.string(),
+  os: z.strictObject({ id: z.string(), version: z.string(), name: z.string() }),
+  arch: z.string(),
+  cpus: z.number().int(),
+  /** Bytes. */
+  memory: z.number(),
+  bootId: z.string(),
+  /** SHA-256 of the bundle that the agent runs from. */
+  agentDigest: z.string(),
+});
+export type Facts = z.infer<typeof facts>;
+
+export const instanceReport = z.strictObject({
+  app: z.string(),
+  instance: z.string(),
+  state: instanceState,
+  /** Digest of its manifest. */
+  digest: z.string(),
+});
+export type InstanceReport = z.infer<typeof instanceReport>;
+
+const usage = z.strictObject({ used: z.number(), total: z.number() });
+
+export const healthReport = z.strictObject({
+  /** The node's clock, milliseconds since 1970. */
+  clock: z.number(),
+  /** One minute load average. */
+  load: z.number(),
+  /** Bytes. */
+  memory: usage,
+  /** Bytes of the file system that holds the releases. */
+  disk: usage,
+  /** The units of the node's roles. */
+  units: z.array(z.strictObject({ name: z.string(), active: z.boolean(), state: z.string() })),
+  /** The active instance of each app, asked over its health path. */
+  apps: z.array(
+    z.strictObject({
+      app: z.string(),
+      instance: z.string(),
+      healthy: z.boolean(),
+      /** HTTP status, where it answered. */
+      status: z.number().optional(),
+      error: z.string().optional(),
+      /** Starts by systemd since it was staged. */
+      restarts: z.number().int(),
+    }),
+  ),
+  instances: z.array(instanceReport),
+  active: activeMap,
+  epoch: z.number().int(),
+  generation: z.number().int(),
+});
+export type HealthReport = z.infer<typeof healthReport>;

@@ -1,0 +1,165 @@
+/**
+ * Messages on the control socket, as literal tables: `agentRequests` are what the controller may ask an agent,
+ * each with the schema of its one reply; `agentNotices` are what an agent may say unasked. Messages are added, never changed.
+ */
+import { z } from 'zod';
+import { facts, healthReport, instanceReport } from './health.ts';
+import { appName, digest, instanceName } from './names.ts';
+import { activeMap, instanceSpec, manifest } from './release.ts';
+import { resource, resourceReport } from './resources.ts';
+import { updateFetch } from './server-set.ts';
+import { topology } from './topology.ts';
+
+const epoch = z.number().int().min(0);
+const nothing = z.strictObject({});
+const milliseconds = z.number().min(0);
+/** Names a bulk socket that the agent opens at `/v1/transfer/ID` for this request. */
+const transferId = z.string().regex(/^[A-Za-z0-9_-]{16,64}$/);
+
+export const agentRequests = {
+  /** First answer to hello: what is true for the node. The agent brings itself there. */
+  welcome: {
+    request: z.strictObject({
+      set: z.string(),
+      node: z.string(),
+      epoch,
+      active: activeMap,
+      /** Milliseconds between health reports. */
+      healthInterval: z.number().int().positive(),
+    }),
+    reply: z.strictObject({ epoch }),
+  },
+  topology: { request: z.strictObject({ topology }), reply: z.strictObject({ generation: z.number().int() }) },
+  converge: {
+    request: z.strictObject({
+      /** `check` reports what would change and changes nothing. */
+      mode: z.enum(['apply', 'check']),
+      resources: z.array(resource),
+      /** Units whose state belongs to the node's health. */
+      watch: z.array(z.string()).default([]),
+    }),
+    reply: z.strictObject({ reports: z.array(resourceReport) }),
+  },
+  /** Offers a release; the reply says what of it the node lacks. */
+  offer: {
+    request: z.strictObject({
+      instance: instanceName,
+      app: appName,
+      digest,
+      /** The manifest itself when it is small; otherwise `transfer` brings it, as zstd of its JSON. */
+      manifest: manifest.optional(),
+      transfer: transferId.optional(),
+    }),
+    reply: z.strictObject({
+      /** Base64 bitmap over `manifest.files`: bit i (LSB first) set when the content of file i is missing. */
+      missing: z.string(),
+      /** Free bytes for releases. */
+      free: z.number(),
+    }),
+  },
+  /** Unpack, verify, start beside the others, wait until healthy. The reply means: durable on the node. */
+  stage: {
+    request: z.strictObject({
+      instance: instanceName,
+      deploy: z.string(),
+      epoch,
+      /** Tar stream (zstd) of the missing files; absent when nothing is missing. */
+      transfer: transferId.optional(),
+      spec: instanceSpec,
+    }),
+    reply: z.strictObject({
+      /** TCP port on loopback; 0 for static apps. */
+      port: z.number().int(),
+      ms: z.strictObject({
+        received: milliseconds,
+        unpacked: milliseconds,
+        started: milliseconds,
+        healthy: milliseconds,
+      }),
+    }),
+  },
+  /** Runs the `update_fetch` lines of a staged instance; a second call for the same deploy returns the first one's reply. */
+  hook: {
+    request: z.strictObject({
+      instance: instanceName,
+      deploy: z.string(),
+      turn: z.enum(['primary', 'secondary']),
+      fetches: z.array(updateFetch),
+      /** Seconds for each line. */
+      timeout: z.number().positive(),
+    }),
+    reply: z.strictObject({
+      results: z.array(z.strictObject({ fetch: z.string(), ok: z.boolean(), detail: z.string(), ms: milliseconds })),
+    }),
+  },
+  /** Removes what was staged under the name, processes included. Harmless when there is nothing. */
+  abort: { request: z.strictObject({ instance: instanceName, deploy: z.string() }), reply: nothing },
+  /** The committed map. Refused when `epoch` is lower than the newest seen; repeating the newest is harmless. */
+  switch: {
+    request: z.strictObject({ epoch, active: activeMap, deploy: z.string().optional() }),
+    reply: z.strictObject({
+      epoch,
+      /** The node's clock when its map was in force, milliseconds since 1970. */
+      at: z.number(),
+    }),
+  },
+  /** After the drain: stops instances that no map names and removes all but the newest `keep` of each app. */
+  settle: {
+    request: z.strictObject({ app: appName, keep: z.array(instanceName), running: z.array(instanceName) }),
+    reply: z.strictObject({ stopped: z.array(z.string()), removed: z.array(z.string()) }),
+  },
+  /** Counters of requests per release since the node's proxy started, from the balancer's or web server's log. */
+  traffic: {
+    request: z.strictObject({ since: z.number() }),
+    reply: z.strictObject({
+      releases: z.record(z.string(), z.strictObject({ requests: z.number(), failed: z.number() })),
+      /** Responses of a release that had been switched away from, to requests that began after the switch. */
+      stale: z.number(),
+    }),
+  },
+  /** A health report now, without waiting for the next one. */
+  probe: { request: nothing, reply: z.strictObject({ health: healthReport }) },
+  /** Streams journal lines over the transfer until it is closed, or until the end without `follow`. */
+  logs: {
+    request: z.strictObject({
+      transfer: transferId,
+      app: appName.optional(),
+      lines: z.number().int().min(0).max(100_000),
+      follow: z.boolean(),
+    }),
+    reply: nothing,
+  },
+  /** Reload the bundle that `transfer` brings; the old one comes back if the new one does not connect. */
+  'update-agent': { request: z.strictObject({ transfer: transferId, digest }), reply: nothing },
+  /** The node is taken out of its set: stop the apps, forget the identity, do not connect again. */
+  retire: { request: z.strictObject({ reason: z.string() }), reply: nothing },
+} as const satisfies Record<string, { request: z.ZodType; reply: z.ZodType }>;
+
+export type RequestType = keyof typeof agentRequests;
+export type RequestBody<T extends RequestType> = z.infer<(typeof agentRequests)[T]['request']>;
+export type ReplyBody<T extends RequestType> = z.infer<(typeof agentRequests)[T]['reply']>;
+
+export const agentNotices = {
+  hello: z.strictObject({
+    protocol: z.number().int(),
+    /** Oldest protocol version that the agent still speaks. */
+    minProtocol: z.number().int(),
+    version: z.string(),
+    facts,
+    generation: z.number().int(),
+    epoch,
+    active: activeMap,
+    instances: z.array(instanceReport),
+  }),
+  health: healthReport,
+  /** What an agent is doing for the request `re`; for people. */
+  progress: z.strictObject({
+    stage: z.string(),
+    text: z.string(),
+    done: z.number().optional(),
+    total: z.number().optional(),
+  }),
+} as const satisfies Record<string, z.ZodType>;
+
+export type NoticeType = keyof typeof agentNotices;
+export type NoticeBody<T extends NoticeType> = z.infer<(typeof agentNotices)[T]>;

@@ -1,0 +1,90 @@
+import { describe, expect, it } from 'vitest';
+import {
+  agentRequests,
+  decode,
+  digest,
+  ERROR_CATALOGUE,
+  encode,
+  lookUp,
+  negotiate,
+  releasePath,
+  resourceId,
+  SlError,
+  toWireError,
+} from './index.ts';
+
+describe('codec', () => {
+  it('round-trips an envelope', () => {
+    const envelope = { v: 1 as const, id: 'a', type: 'health', body: { load: 1 } };
+    expect(decode(encode(envelope))).toEqual(envelope);
+  });
+
+  it.each([
+    ['not JSON', 'x'],
+    ['a thousand levels deep', '['.repeat(1000) + ']'.repeat(1000)],
+    ['a million brackets', '['.repeat(1_000_000)],
+    ['another version', '{"v":2,"id":"a","type":"health","body":{}}'],
+    ['no type', '{"v":1,"id":"a","body":{}}'],
+  ])('refuses %s with E_FRAME', (_name, text) => {
+    expect(() => decode(text)).toThrow(expect.objectContaining({ code: 'E_FRAME' }));
+  });
+
+  it.each(['constructor', '__proto__', 'toString', 'nope'])('knows no type called %s', (type) => {
+    expect(lookUp(agentRequests, type)).toBeUndefined();
+  });
+});
+
+describe('release paths', () => {
+  it.each(['app/a.py', 'app/static/ü.css', 'config/db.ini', 'app/..a/b..c', 'app/.env'])('admits %s', (path) => {
+    expect(releasePath.safeParse(path).success).toBe(true);
+  });
+
+  it.each([
+    'a.py',
+    'app',
+    'app/',
+    'app/../x',
+    'app/./x',
+    '/app/x',
+    'app//x',
+    'app/a\\b',
+    'app/a\nb',
+    'app/..',
+    'app/a\u0000',
+  ])('refuses %j', (path) => {
+    expect(releasePath.safeParse(path).success).toBe(false);
+  });
+});
+
+describe('versions', () => {
+  it('takes the newest that both speak', () => {
+    expect(negotiate({ protocol: 3, minProtocol: 1 })).toBe(1);
+  });
+
+  it('names what is supported when there is none', () => {
+    expect(() => negotiate({ protocol: 99, minProtocol: 98 })).toThrow(/98 to 99.*1 to 1/);
+  });
+});
+
+describe('errors', () => {
+  it('keep code, node and log over the wire', () => {
+    const error = new SlError('E_APP_CRASHED', 'exited', { details: { node: 'app1', log: ['boom'] } });
+    expect(SlError.fromWire(toWireError(error))).toMatchObject({
+      code: 'E_APP_CRASHED',
+      details: { node: 'app1', log: ['boom'] },
+    });
+  });
+
+  it('have a meaning each', () => {
+    for (const meaning of Object.values(ERROR_CATALOGUE)) expect(meaning.length).toBeGreaterThan(10);
+  });
+});
+
+it('names resources by type and key', () => {
+  const block = resourceId({ type: 'block', path: '/etc/hosts', name: 'demo', content: '' });
+  expect(block).toBe('block:/etc/hosts#demo');
+});
+
+it('digests are lower case hex', () => {
+  expect(digest.safeParse('A'.repeat(64)).success).toBe(false);
+});

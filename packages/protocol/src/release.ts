@@ -1,0 +1,82 @@
+/** What a release consists of, and how an instance of it runs. */
+import { z } from 'zod';
+import { appName, digest, instanceName } from './names.ts';
+import { platform } from './server-set.ts';
+
+/**
+ * Path inside a release: relative, below `app/` (the app's directory) or `config/` (its configuration), `/` between
+ * parts, no `.`/`..` parts, no backslash, no control characters.
+ */
+export const releasePath = z
+  .string()
+  .max(1024)
+  .regex(/^(?:app|config)(?:\/(?!\.{1,2}(?:\/|$))[^/\\\p{Cc}]+)+$/u, 'not a path inside the release');
+
+export const manifestFile = z.strictObject({
+  path: releasePath,
+  mode: z.union([z.literal(0o644), z.literal(0o755)]),
+  /** Bytes. */
+  size: z.number().int().min(0),
+  sha256: digest,
+});
+export type ManifestFile = z.infer<typeof manifestFile>;
+
+export const manifestLink = z.strictObject({
+  path: releasePath,
+  /** Relative target that stays inside the same part of the release. */
+  target: z.string().min(1).max(1024),
+});
+export type ManifestLink = z.infer<typeof manifestLink>;
+
+/** Every file of a release, sorted by path in code-unit order. */
+export const manifest = z.strictObject({
+  version: z.literal(1),
+  app: appName,
+  files: z.array(manifestFile),
+  links: z.array(manifestLink),
+});
+export type Manifest = z.infer<typeof manifest>;
+
+/** How the agent runs an instance beside the others, and sees that it is healthy. */
+export const instanceSpec = z.strictObject({
+  app: appName,
+  instance: instanceName,
+  platform,
+  /** Relative to the app's directory; `#object` kept. */
+  runner: z.string().optional(),
+  command: z.array(z.string()).optional(),
+  /** Worker processes; 0 lets the platform decide. */
+  processes: z.number().int().min(0).max(64),
+  /** Complete but for what only the node knows (PORT, TEMP, SILVER_LOGS, ...). Holds secrets of services. */
+  env: z.record(z.string(), z.string()),
+  packages: z.array(z.string()),
+  packageInstallScript: z.string().optional(),
+  afterInstallScript: z.string().optional(),
+  health: z.strictObject({
+    path: z.string().startsWith('/'),
+    /** Host header to ask with. */
+    host: z.string(),
+    /** Seconds. */
+    timeout: z.number().positive(),
+  }),
+});
+export type InstanceSpec = z.infer<typeof instanceSpec>;
+
+/** Where an instance is on a node. `active` is what the newest committed epoch says, the rest is what the agent did. */
+export const instanceState = z.enum(['staging', 'staged', 'active', 'stopped', 'failed']);
+export type InstanceState = z.infer<typeof instanceState>;
+
+/** Which instance answers for each app; one map for the whole set, so that one write switches any number of apps. */
+export const activeMap = z.record(appName, instanceName);
+export type ActiveMap = z.infer<typeof activeMap>;
+
+/**
+ * The text whose SHA-256 is the manifest's digest: one line a file or link, in path order, fields apart by NUL.
+ * Both ends compute it; JSON's freedom in spacing and order never matters.
+ */
+export function manifestText(it: Manifest): string {
+  const lines = [`silver-manifest 1\0${it.app}`];
+  for (const file of it.files) lines.push(`f\0${file.path}\0${file.mode.toString(8)}\0${file.size}\0${file.sha256}`);
+  for (const link of it.links) lines.push(`l\0${link.path}\0${link.target}`);
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,149 @@
+/**
+ * Resources: how pieces of a node should be. Roles and services are pure functions that return lists of these;
+ * the agent's engine checks each in order, changes what differs and reports. Adding a kind: a schema here, a line in
+ * `resource`, and an executor in the agent (the compiler asks for it).
+ */
+import { z } from 'zod';
+import { absolutePath } from './names.ts';
+
+/** Permission bits as in `0o644`; setuid, setgid and sticky bits are never ours to set. */
+const mode = z.number().int().min(0).max(0o777);
+const userName = z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/, 'invalid user name');
+export const unitName = z
+  .string()
+  .regex(/^[A-Za-z0-9:_.@\\-]+\.(?:service|socket|timer|mount|target|path)$/, 'invalid unit name');
+const argv = z.array(z.string()).min(1);
+
+/** What a changed resource asks for once all resources of the run are in place; equal ones run once. */
+export const notification = z.strictObject({
+  unit: unitName,
+  action: z.enum(['reload', 'restart']),
+  /** Must exit 0 before the action; when it does not, files changed in this run that ask for it are put back. */
+  check: argv.optional(),
+});
+export type Notification = z.infer<typeof notification>;
+
+const ownership = { owner: userName.default('root'), group: userName.default('root') };
+const notifying = { notify: z.array(notification).optional() };
+
+export const packagesResource = z.strictObject({
+  type: z.literal('packages'),
+  names: z.array(z.string().regex(/^[a-z0-9][a-z0-9+.-]+$/)).min(1),
+  ...notifying,
+});
+export const userResource = z.strictObject({
+  type: z.literal('user'),
+  name: userName,
+  home: absolutePath.default('/nonexistent'),
+  shell: absolutePath.default('/usr/sbin/nologin'),
+  groups: z.array(userName).default([]),
+});
+export const directoryResource = z.strictObject({
+  type: z.literal('directory'),
+  path: absolutePath,
+  mode: mode.default(0o755),
+  ...ownership,
+});
+export const fileResource = z.strictObject({
+  type: z.literal('file'),
+  path: absolutePath,
+  content: z.string(),
+  mode: mode.default(0o644),
+  ...ownership,
+  /** Its content is never shown in reports, diffs or logs. */
+  sensitive: z.boolean().default(false),
+  /** Made once and then left to whoever owns it: present is enough, whatever it holds. */
+  once: z.boolean().default(false),
+  ...notifying,
+});
+export const linkResource = z.strictObject({
+  type: z.literal('link'),
+  path: absolutePath,
+  /** As stored in the link: absolute or relative. */
+  target: z.string().min(1),
+  ...notifying,
+});
+export const absentResource = z.strictObject({ type: z.literal('absent'), path: absolutePath, ...notifying });
+/** Marked lines inside a file that belongs to somebody else. */
+export const blockResource = z.strictObject({
+  type: z.literal('block'),
+  path: absolutePath,
+  /** Stands in the markers `# BEGIN silverlining NAME` and `# END silverlining NAME`. */
+  name: z.string().regex(/^[a-z0-9:._-]+$/),
+  /** Without the markers; empty removes the block. */
+  content: z.string(),
+  ...notifying,
+});
+export const unitResource = z.strictObject({
+  type: z.literal('unit'),
+  name: unitName,
+  enabled: z.boolean(),
+  running: z.boolean(),
+});
+export const hostnameResource = z.strictObject({ type: z.literal('hostname'), name: z.string() });
+/** A database and the one user that owns it, reachable from `hosts` only; other hosts of the user are dropped. */
+export const mysqlDatabaseResource = z.strictObject({
+  type: z.literal('mysql-database'),
+  database: z.string().regex(/^[A-Za-z0-9_]{1,64}$/),
+  user: z.string().regex(/^[A-Za-z0-9_]{1,80}$/),
+  password: z.string().regex(/^[A-Za-z0-9_-]{16,128}$/),
+  hosts: z.array(z.string().regex(/^[0-9a-fA-F.:]+$|^localhost$/)),
+});
+/** For what no other kind says. Guarded: runs only while `unless` exits non-zero or `creates` does not exist. */
+export const commandResource = z.strictObject({
+  type: z.literal('command'),
+  argv,
+  unless: argv.optional(),
+  creates: absolutePath.optional(),
+  ...notifying,
+});
+
+export const resource = z.discriminatedUnion('type', [
+  packagesResource,
+  userResource,
+  directoryResource,
+  fileResource,
+  linkResource,
+  absentResource,
+  blockResource,
+  unitResource,
+  hostnameResource,
+  mysqlDatabaseResource,
+  commandResource,
+]);
+/** A resource after parsing, with its defaults. */
+export type Resource = z.infer<typeof resource>;
+/** A resource as roles write it, defaults left out. */
+export type ResourceInput = z.input<typeof resource>;
+export type ResourceType = Resource['type'];
+export type ResourceOf<T extends ResourceType> = Extract<Resource, { type: T }>;
+
+export const resourceReport = z.strictObject({
+  /** `type:key`, unique in a list. */
+  id: z.string(),
+  status: z.enum(['ok', 'changed', 'failed', 'skipped']),
+  /** What differed or went wrong, for people; never secret content. */
+  detail: z.string().optional(),
+  log: z.array(z.string()).optional(),
+});
+export type ResourceReport = z.infer<typeof resourceReport>;
+
+const KEY: { [T in ResourceType]: (resource: ResourceOf<T>) => string } = {
+  packages: (it) => it.names.join(','),
+  user: (it) => it.name,
+  directory: (it) => it.path,
+  file: (it) => it.path,
+  link: (it) => it.path,
+  absent: (it) => it.path,
+  block: (it) => `${it.path}#${it.name}`,
+  unit: (it) => it.name,
+  hostname: () => 'hostname',
+  'mysql-database': (it) => it.database,
+  command: (it) => it.argv.join(' '),
+};
+
+/** The identity of a resource in reports: `type:key`. */
+export function resourceId<T extends ResourceType>(it: ResourceOf<T>): string {
+  const key: (resource: ResourceOf<T>) => string = KEY[it.type as T];
+  return `${it.type}:${key(it)}`;
+}

@@ -1,0 +1,28 @@
+/** `/etc/silverlining/topology.json`: the same on every node of a set, without secrets. */
+import { z } from 'zod';
+import { nodeName, setName } from './names.ts';
+import { location, role } from './server-set.ts';
+
+export const topologyNode = z.strictObject({
+  name: nodeName,
+  uuid: z.string(),
+  /** Address at which the other nodes reach it. */
+  address: z.string(),
+  roles: z.array(role),
+});
+export type TopologyNode = z.infer<typeof topologyNode>;
+
+export const topology = z.strictObject({
+  version: z.literal(1),
+  set: setName,
+  /** Grows by one with every change of anything else in here. */
+  generation: z.number().int().min(0),
+  baseDomain: nodeName,
+  setEtcHosts: z.boolean(),
+  nodes: z.array(topologyNode),
+  services: z.array(z.strictObject({ name: z.string(), nodes: z.array(nodeName) })),
+  apps: z.array(z.string()),
+  locations: z.array(location),
+  aliases: z.array(z.string()),
+});
+export type Topology = z.infer<typeof topology>;
