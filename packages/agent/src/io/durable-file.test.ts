@@ -1,0 +1,42 @@
+import { mkdtemp, readdir, readFile, readlink, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { linkDurable, makeDirectoryDurable, readFileIfAny, writeFileDurable } from './durable-file.ts';
+
+let directory: string;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'sl-durable-'));
+});
+afterEach(() => rm(directory, { recursive: true }));
+
+describe('durable files', () => {
+  it('replace content and mode and leave no temporary file', async () => {
+    const path = join(directory, 'state.json');
+    await writeFileDurable(path, 'old', 0o644);
+    await writeFileDurable(path, 'new');
+    expect(await readFile(path, 'utf8')).toBe('new');
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+    expect(await readdir(directory)).toEqual(['state.json']);
+  });
+
+  it('leave nothing behind when they cannot replace', async () => {
+    await makeDirectoryDurable(join(directory, 'a/b'));
+    await expect(writeFileDurable(join(directory, 'a'), 'text')).rejects.toThrow('EISDIR');
+    await expect(linkDurable(join(directory, 'a'), 'b')).rejects.toThrow('EISDIR');
+    expect(await readdir(directory)).toEqual(['a']);
+  });
+
+  it('are links too, replaced in one step', async () => {
+    const path = join(directory, 'current');
+    await linkDurable(path, 'one');
+    await linkDurable(path, 'two');
+    expect(await readlink(path)).toBe('two');
+    expect(await readdir(directory)).toEqual(['current']);
+  });
+
+  it('read as undefined when they are missing', async () => {
+    expect(await readFileIfAny(join(directory, 'none'))).toBeUndefined();
+    await expect(readFileIfAny(directory)).rejects.toThrow('EISDIR');
+  });
+});

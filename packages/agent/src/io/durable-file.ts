@@ -1,0 +1,94 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, open, readFile, rename, rm, symlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+export interface FileOwner {
+  uid: number;
+  gid: number;
+}
+
+/**
+ * Replaces a file so that a crash at any moment, power loss included, leaves the old content or the new, whole.
+ * `mode` is that of the new file, 0600 when not given; its owner is this process's user when not given.
+ */
+export async function writeFileDurable(
+  path: string,
+  content: string | Uint8Array,
+  mode = 0o600,
+  owner?: FileOwner,
+): Promise<void> {
+  const temporary = temporaryName(path);
+  try {
+    await writeSynced(temporary, content, { mode, owner });
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+  await syncDirectory(dirname(path));
+}
+
+/** Makes `path` a symbolic link to `target`, replacing whatever link or file was there in one step. */
+export async function linkDurable(path: string, target: string): Promise<void> {
+  const temporary = temporaryName(path);
+  try {
+    await symlink(target, temporary);
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+  await syncDirectory(dirname(path));
+}
+
+/** Makes a directory and its parents, with its own entry on disk before it returns. */
+export async function makeDirectoryDurable(path: string, mode = 0o700): Promise<void> {
+  await mkdir(path, { recursive: true, mode });
+  await syncDirectory(dirname(path));
+}
+
+/** Brings renames and new entries in the directory to disk: without it a power cut brings the old file or link back. */
+export async function syncDirectory(path: string): Promise<void> {
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** The file's text; undefined when there is no such file. Other errors are thrown. */
+export async function readFileIfAny(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (errno(error) === 'ENOENT' || errno(error) === 'ENOTDIR') return undefined;
+    throw error;
+  }
+}
+
+/** The `code` of a system error (`ENOENT`, ...); undefined for anything else. */
+export function errno(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
+
+function temporaryName(path: string): string {
+  return `${path}.${randomUUID()}.tmp`;
+}
+
+async function writeSynced(
+  path: string,
+  content: string | Uint8Array,
+  attributes: { mode: number; owner: FileOwner | undefined },
+): Promise<void> {
+  // Opened 0600: nobody else may read it before its owner and mode are set.
+  const handle = await open(path, 'wx', 0o600);
+  try {
+    if (attributes.owner !== undefined) await handle.chown(attributes.owner.uid, attributes.owner.gid);
+    await handle.chmod(attributes.mode);
+    await handle.writeFile(content);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
