@@ -56,7 +56,8 @@ export const deployRecord = z.object({
   epoch: z.number().int(),
   error: wireError.optional(),
   files: z.object({ total: z.number(), sent: z.number() }),
-  bytes: z.object({ total: z.number(), sent: z.number() }),
+  /** `wire`: compressed bytes sent to all nodes together. */
+  bytes: z.object({ total: z.number(), sent: z.number(), wire: z.number() }),
   ms: z.object({ total: z.number(), stage: z.number(), switch: z.number(), skew: z.number() }),
   /** Counted by the balancers around the switch; absent where nothing counts. */
   requests: z
@@ -84,6 +85,18 @@ export const deployResult = z.object({ deploys: z.array(deployRecord) });
 export type DeployResult = z.infer<typeof deployResult>;
 export const downResult = z.object({ set: z.string(), destroyed: z.array(z.string()) });
 export type DownResult = z.infer<typeof downResult>;
+/** Newest first. */
+export const deploysResult = z.object({
+  set: z.string(),
+  deploys: z.array(
+    deployRecord.extend({
+      /** Milliseconds since 1970. */
+      startedAt: z.number(),
+      state: z.enum(['staging', 'committed', 'ended']),
+    }),
+  ),
+});
+export type DeploysResult = z.infer<typeof deploysResult>;
 
 const usage = z.object({ used: z.number(), total: z.number() });
 export const statusResult = z.object({
@@ -172,6 +185,8 @@ export const controllerInfo = z.object({
   pid: z.number(),
   /** `wss://HOST:PORT` as agents are told when nothing else is configured. */
   port: z.number(),
+  /** Unix socket of this API: outside the state directory when the path there would be too long for a socket. */
+  socket: z.string(),
   upSince: z.number(),
   sets: z.array(z.string()),
   operations: z.array(z.object({ id: z.string(), kind: z.string(), set: z.string(), since: z.number() })),

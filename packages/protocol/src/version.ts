@@ -1,5 +1,8 @@
 import { SlError } from './errors.ts';
 
+/** The product's version, as every package.json of the workspace says it (a test compares them). */
+export const VERSION = '0.1.0';
+
 /** The protocol version this code speaks, and the oldest one it still understands. */
 export const PROTOCOL = { current: 1, oldest: 1 } as const;
 
