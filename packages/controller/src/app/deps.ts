@@ -1,0 +1,65 @@
+/** What the controller's app layer works with, made once by `main.ts`, and what one operation carries. */
+import type { ProgressEvent, ServerSet, WireError } from '@silverlining/protocol';
+import { SlError, toWireError } from '@silverlining/protocol';
+import type {
+  Bootstrapper,
+  Clock,
+  Fleet,
+  Ids,
+  NodeRecord,
+  Provider,
+  ReleaseSource,
+  Store,
+  WorkstationHosts,
+} from '../ports.ts';
+
+export interface ControllerDeps {
+  store: Store;
+  fleet: Fleet;
+  bootstrapper: Bootstrapper;
+  source: ReleaseSource;
+  hosts: WorkstationHosts;
+  clock: Clock;
+  ids: Ids;
+  providerFor(set: ServerSet): Provider;
+  /** Installs what the provider needs on this machine; called only when the user agreed. */
+  installHostPackages(set: ServerSet, report: (text: string) => void, signal: AbortSignal): Promise<void>;
+  version: string;
+  /** `wss` address on this machine that agents are told when the set configures none; for `status`. */
+  url(): string;
+  log: { info(fields: object, text: string): void; warn(fields: object, text: string): void };
+}
+
+/** A running operation as its verbs see it. */
+export interface Operation {
+  id: string;
+  signal: AbortSignal;
+  report(event: Omit<ProgressEvent, 'type' | 'at'>): void;
+}
+
+/** Runs `work` for each node at once; when any fails, one error that names every failure. */
+export async function onEach<T extends Pick<NodeRecord, 'name'>, R>(
+  nodes: readonly T[],
+  work: (node: T) => Promise<R>,
+): Promise<R[]> {
+  const results = await Promise.allSettled(nodes.map(work));
+  const failures = results.flatMap((result, i) =>
+    result.status === 'rejected' ? [named(toWireError(result.reason), nodes[i]?.name)] : [],
+  );
+  if (failures.length > 0) throw combined(failures);
+  return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+}
+
+/** One error for several: the first one's code, node and log, and every message. */
+export function combined(failures: readonly WireError[]): SlError {
+  const [first, ...rest] = failures;
+  if (first === undefined) return new SlError('E_INTERNAL', 'no failure was given');
+  const error = SlError.fromWire(first);
+  if (rest.length === 0) return error;
+  const others = rest.map((it) => `${it.node ?? '?'}: ${it.message}`).join('; ');
+  return new SlError(error.code, `${error.message} (also: ${others})`, { details: error.details });
+}
+
+function named(error: WireError, node: string | undefined): WireError {
+  return node === undefined || error.node !== undefined ? error : { ...error, node };
+}

@@ -1,0 +1,61 @@
+/** `sl logs`: the apps' last lines from every node, merged as they come. */
+import { createInterface } from 'node:readline';
+import { type ApiRequest, type LogLine, logLine, SlError } from '@silverlining/protocol';
+import type { NodeRecord } from '../ports.ts';
+import { type ControllerDeps, onEach } from './deps.ts';
+import { unknownSet } from './status.ts';
+
+const TRANSFER_OPEN = 15_000;
+/** Milliseconds for a request that ends by itself; a followed one ends with its signal. */
+const DEADLINE = 60_000;
+const FOREVER = 2 ** 31 - 1;
+
+/** Without `follow`: all lines, oldest first, when every node has sent its own. With it: each line as it comes. */
+export async function logs(
+  deps: ControllerDeps,
+  request: ApiRequest<'logs'>,
+  emit: (line: LogLine) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const nodes = await nodesToRead(deps, request);
+  if (request.follow) return void (await onEach(nodes, (node) => readNode(deps, node, request, emit, signal)));
+  const lines: LogLine[] = [];
+  await onEach(nodes, (node) => readNode(deps, node, request, (line) => lines.push(line), signal));
+  lines.sort((a, b) => a.at - b.at);
+  for (const line of lines.slice(-request.lines)) emit(line);
+}
+
+async function nodesToRead(deps: ControllerDeps, request: ApiRequest<'logs'>): Promise<NodeRecord[]> {
+  if ((await deps.store.set(request.set)) === undefined) throw unknownSet(request.set);
+  const nodes = await deps.store.nodes(request.set);
+  const named =
+    request.node === undefined
+      ? nodes.filter((it) => it.roles.includes('appserver'))
+      : nodes.filter((it) => it.name === request.node);
+  if (named.length > 0) return named;
+  throw new SlError(
+    'E_NOT_FOUND',
+    `no node ${request.node ?? 'with an app'} in ${request.set}; there are ${nodes.map((it) => it.name).join(', ')}`,
+  );
+}
+
+async function readNode(
+  deps: ControllerDeps,
+  node: NodeRecord,
+  request: ApiRequest<'logs'>,
+  emit: (line: LogLine) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const transfer = deps.fleet.transfer(node.uuid, { signal, deadline: TRANSFER_OPEN });
+  const { app, lines, follow } = request;
+  const body = { transfer: transfer.id, lines, follow, ...(app === undefined ? {} : { app }) };
+  const asked = deps.fleet
+    .request(node.uuid, 'logs', body, { signal, deadline: follow ? FOREVER : DEADLINE })
+    .finally(() => transfer.close());
+  const read = transfer.socket.then(async (socket) => {
+    for await (const line of createInterface({ input: socket }))
+      emit({ ...logLine.parse(JSON.parse(line)), node: node.name });
+  });
+  const [answered] = await Promise.allSettled([asked, read]);
+  if (answered.status === 'rejected' && !signal.aborted) throw answered.reason;
+}

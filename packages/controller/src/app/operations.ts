@@ -1,0 +1,156 @@
+import { type OperationEvent, type ProgressEvent, SlError, toWireError } from '@silverlining/protocol';
+import type { Clock, Ids } from '../ports.ts';
+import {
+  OperationFailed,
+  type OperationRegistry,
+  type OperationRequest,
+  type OperationSummary,
+  type ProgressReport,
+} from './service.ts';
+
+/** Ended operations that can still be attached to. */
+const KEPT = 20;
+
+export interface OperationsOptions {
+  clock: Pick<Clock, 'now'>;
+  ids: Pick<Ids, 'token'>;
+  /** Told of every operation that failed without a coded error: a defect worth its stack. */
+  onDefect?: (id: string, error: unknown) => void;
+}
+
+interface Entry extends OperationSummary {
+  abort: AbortController;
+  /** Append-only, so that a follower is a position in it; an event that a newer one made pointless leaves a hole. */
+  events: (OperationEvent | undefined)[];
+  /** Position of the newest counter tick of each kind of work. */
+  ticks: Map<string, number>;
+  ended: boolean;
+  wake: Set<() => void>;
+  settled: Promise<void>;
+}
+
+/** Operations that run and that ran lately, with their events to replay. Followers read at their own pace. */
+export class Operations implements OperationRegistry {
+  readonly #entries = new Map<string, Entry>();
+  readonly #options: OperationsOptions;
+
+  constructor(options: OperationsOptions) {
+    this.#options = options;
+  }
+
+  start(request: OperationRequest): string {
+    const id = `${request.kind}-${this.#options.ids.token(6)}`;
+    const { kind, set } = request;
+    const entry: Entry = {
+      ...{ id, kind, set, since: this.#options.clock.now(), abort: new AbortController(), ended: false },
+      ...{ events: [{ type: 'operation', id, kind, set }], ticks: new Map(), wake: new Set() },
+      settled: Promise.resolve(),
+    };
+    this.#entries.set(id, entry);
+    entry.settled = this.#run(entry, request);
+    return id;
+  }
+
+  async *follow(id: string, signal: AbortSignal): AsyncGenerator<OperationEvent> {
+    const entry = this.#entry(id);
+    for (let next = 0; !signal.aborted; next += 1) {
+      if (next === entry.events.length) {
+        if (entry.ended) return;
+        await moreEvents(entry, signal);
+        if (next === entry.events.length) return;
+      }
+      const event = entry.events[next];
+      if (event !== undefined) yield event;
+    }
+  }
+
+  cancel(id: string): boolean {
+    const entry = this.#entry(id);
+    if (entry.ended) return false;
+    entry.abort.abort(new SlError('E_ABORTED', `${entry.kind} was cancelled`));
+    return true;
+  }
+
+  running(): OperationSummary[] {
+    return [...this.#entries.values()]
+      .filter((entry) => !entry.ended)
+      .map(({ id, kind, set, since }) => ({ id, kind, set, since }));
+  }
+
+  /** Cancels everything that runs and resolves when all of it has ended. */
+  async stop(): Promise<void> {
+    const running = [...this.#entries.values()].filter((entry) => !entry.ended);
+    for (const entry of running) this.cancel(entry.id);
+    await Promise.allSettled(running.map((entry) => entry.settled));
+  }
+
+  #entry(id: string): Entry {
+    const entry = this.#entries.get(id);
+    if (entry !== undefined) return entry;
+    throw new SlError(
+      'E_NOT_FOUND',
+      `this controller knows no operation ${JSON.stringify(id.slice(0, 80))}: it remembers what runs and the last ${KEPT} that ended since it was started (sl deploys lists all deploys)`,
+    );
+  }
+
+  async #run(entry: Entry, request: OperationRequest): Promise<void> {
+    const emit = (progress: ProgressReport) => {
+      append(entry, { ...progress, type: 'progress', at: this.#options.clock.now() });
+    };
+    try {
+      const result = await request.run({ operationId: entry.id, signal: entry.abort.signal, emit });
+      append(entry, { type: 'done', result });
+    } catch (thrown) {
+      append(entry, this.#failure(entry.id, thrown));
+    }
+    entry.ended = true;
+    this.#forgetOldest();
+    wakeAll(entry);
+  }
+
+  #failure(id: string, thrown: unknown): OperationEvent {
+    if (thrown instanceof OperationFailed) {
+      return { type: 'failed', error: toWireError(thrown.error), result: thrown.result };
+    }
+    if (!(thrown instanceof SlError) || thrown.code === 'E_INTERNAL') this.#options.onDefect?.(id, thrown);
+    return { type: 'failed', error: toWireError(thrown) };
+  }
+
+  #forgetOldest(): void {
+    const ended = [...this.#entries.values()].filter((entry) => entry.ended);
+    for (const entry of ended.slice(0, -KEPT)) this.#entries.delete(entry.id);
+  }
+}
+
+function append(entry: Entry, event: OperationEvent): void {
+  if (entry.ended) return;
+  if (event.type === 'progress' && event.done !== undefined) dropOlderTick(entry, event);
+  entry.events.push(event);
+  wakeAll(entry);
+}
+
+/** Of a counter only the newest value matters; keeping them all would grow with the bytes that are sent. */
+function dropOlderTick(entry: Entry, event: ProgressEvent): void {
+  const key = JSON.stringify([event.action, event.node, event.app, event.status]);
+  const older = entry.ticks.get(key);
+  if (older !== undefined) entry.events[older] = undefined;
+  entry.ticks.set(key, entry.events.length);
+}
+
+function wakeAll(entry: Entry): void {
+  for (const wake of entry.wake) wake();
+  entry.wake.clear();
+}
+
+/** Resolves at the next event or end of the operation, or when the follower gives up. */
+function moreEvents(entry: Entry, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const wake = () => {
+      entry.wake.delete(wake);
+      signal.removeEventListener('abort', wake);
+      resolve();
+    };
+    entry.wake.add(wake);
+    signal.addEventListener('abort', wake, { once: true });
+  });
+}

@@ -1,0 +1,199 @@
+/** How each effect of the rollout machine is carried out. One typed table; the machine decides, these do. */
+import { SlError } from '@silverlining/protocol';
+import type { Effect } from '../core/release/rollout-state.ts';
+import type { NodeRecord } from '../ports.ts';
+import type { ControllerDeps, Operation } from './deps.ts';
+import type { RolloutInput, RolloutItem } from './rollout.ts';
+import { deployId, type Measured } from './rollout-record.ts';
+import { stageOnNode } from './rollout-stage.ts';
+import { trafficSince } from './traffic.ts';
+
+export interface RolloutContext {
+  deps: ControllerDeps;
+  op: Operation;
+  input: RolloutInput;
+  nodes: ReadonlyMap<string, NodeRecord>;
+  items: ReadonlyMap<string, RolloutItem>;
+  measured: Measured;
+}
+
+type Executor<E extends Effect> = (context: RolloutContext, effect: E, signal: AbortSignal) => Promise<void>;
+type Executors = { [K in Effect['do']]: Executor<Extract<Effect, { do: K }>> };
+
+/** Seconds for one `update_fetch` line. */
+const HOOK_TIMEOUT = 120;
+const SWITCH_DEADLINE = 30_000;
+const ABORT_DEADLINE = 30_000;
+const VERIFY_TRIES = 3;
+const VERIFY_PAUSE = 250;
+
+const TABLE: Executors = { stage, hook, commit, switch: switchNode, verify, abort };
+
+/** The table bound to a rollout. */
+export function executors(context: RolloutContext): (effect: Effect, signal: AbortSignal) => Promise<void> {
+  return <E extends Effect>(effect: E, signal: AbortSignal) => {
+    const run = TABLE[effect.do] as Executor<E>;
+    return run(context, effect, signal);
+  };
+}
+
+async function stage(
+  context: RolloutContext,
+  { node, app }: { node: string; app: string },
+  signal: AbortSignal,
+): Promise<void> {
+  const item = itemOf(context, app);
+  const name = nodeOf(context, node).name;
+  const report = (status: 'started' | 'ok' | 'failed', text: string) =>
+    context.op.report({ status, action: 'stage', node: name, app, text });
+  report('started', `staging ${item.instance}`);
+  try {
+    await stageOnNode(context, item, node, signal);
+  } catch (error) {
+    report('failed', error instanceof Error ? error.message : String(error));
+    throw error;
+  }
+  mark(context, name, app, 'staged');
+  context.measured.staged = context.deps.clock.monotonic();
+  report('ok', `${item.instance} is staged and healthy`);
+}
+
+async function hook(
+  context: RolloutContext,
+  { node, app, turn }: { node: string; app: string; turn: 'primary' | 'secondary' },
+  signal: AbortSignal,
+): Promise<void> {
+  const { deps, op } = context;
+  const item = itemOf(context, app);
+  const { name } = nodeOf(context, node);
+  const fetches = item.app.updateFetch;
+  const body = { instance: item.instance, deploy: deployId(op.id, app), turn, fetches, timeout: HOOK_TIMEOUT };
+  op.report({ status: 'started', action: 'hook', node: name, app, text: `update_fetch (${turn})` });
+  const deadline = (HOOK_TIMEOUT * fetches.length + 10) * 1000;
+  const { results } = await deps.fleet.request(node, 'hook', body, { signal, deadline });
+  const bad = results.find((result) => !result.ok);
+  if (bad !== undefined) {
+    const text = `update_fetch ${bad.fetch} failed on ${name}: ${bad.detail}`;
+    op.report({ status: 'failed', action: 'hook', node: name, app, text });
+    throw new SlError('E_UPDATE_FETCH', text, { details: { node: name, log: bad.detail.split('\n') } });
+  }
+  mark(context, name, app, 'hook');
+  op.report({ status: 'ok', action: 'hook', node: name, app, text: `update_fetch (${turn}) done` });
+}
+
+/** Writes the decision. `back` restores what served before the rollout, for all of its apps together. */
+async function commit(context: RolloutContext, { direction }: { direction: 'forward' | 'back' }): Promise<void> {
+  const { deps, op, input, measured } = context;
+  const row = await deps.store.set(input.set.name);
+  const active = { ...row?.active };
+  for (const { app, instance, previous } of input.items) {
+    const next = direction === 'forward' ? instance : previous;
+    if (next === null) delete active[app.name];
+    else active[app.name] = next;
+  }
+  const deploys = input.items.map(({ app }) => deployId(op.id, app.name));
+  measured.epoch = await deps.store.commit({
+    set: input.set.name,
+    token: input.token,
+    active,
+    deploys,
+    now: deps.clock.now(),
+  });
+  measured.switchStarted = deps.clock.monotonic();
+  measured.inForce = [];
+  mark(context, 'controller', undefined, direction === 'forward' ? 'committed' : 'committed back');
+}
+
+/** Sends what the row says, again when the answer got lost: repeating an epoch is harmless. */
+async function switchNode(
+  context: RolloutContext,
+  { node, decides }: { node: string; decides: boolean },
+): Promise<void> {
+  const { deps, op, input, measured } = context;
+  const row = await deps.store.set(input.set.name);
+  if (row === undefined) throw new SlError('E_STORE', `the row of set ${input.set.name} is gone`);
+  const body = { epoch: row.epoch, active: row.active, deploy: op.id };
+  const { at } = await insist(context, node, (signal) =>
+    deps.fleet.request(node, 'switch', body, { signal, deadline: SWITCH_DEADLINE }),
+  );
+  const { name } = nodeOf(context, node);
+  mark(context, name, undefined, 'switched');
+  if (!decides) return;
+  measured.inForce.push(at);
+  measured.switched = deps.clock.monotonic();
+  op.report({
+    status: 'ok',
+    action: 'switch',
+    node: name,
+    text: `switched to ${Object.values(row.active).join(', ')}`,
+  });
+}
+
+/** Every app of the rollout answers its health path on the node, from the instance that was switched to. */
+async function verify(context: RolloutContext, { node }: { node: string }, signal: AbortSignal): Promise<void> {
+  const { deps, input } = context;
+  for (let tries = 1; ; tries++) {
+    const { health } = await deps.fleet.request(node, 'probe', {}, { signal, deadline: 15_000 });
+    const wrong = input.items.flatMap(({ app, instance }) => {
+      const seen = health.apps.find((it) => it.app === app.name);
+      if (seen?.instance === instance && seen.healthy) return [];
+      return [`${app.name}: ${seen?.error ?? (seen?.status === undefined ? 'no answer' : `status ${seen.status}`)}`];
+    });
+    if (wrong.length === 0) break;
+    if (tries === VERIFY_TRIES) {
+      const { name } = nodeOf(context, node);
+      throw new SlError('E_APP_UNHEALTHY', `after the switch on ${name}: ${wrong.join('; ')}`, {
+        details: { node: name },
+      });
+    }
+    await deps.clock.sleep(VERIFY_PAUSE, signal);
+  }
+  context.measured.requests = await trafficSince(deps, input.balancers, signal);
+}
+
+async function abort(context: RolloutContext, { node, app }: { node: string; app: string }): Promise<void> {
+  const item = itemOf(context, app);
+  if (!item.local) return;
+  const body = { instance: item.instance, deploy: deployId(context.op.id, app) };
+  // A node that is gone cleans up when it comes back: its staged instance is in no row then.
+  if (context.deps.fleet.session(node) === undefined) return;
+  const options = { signal: AbortSignal.timeout(ABORT_DEADLINE), deadline: ABORT_DEADLINE };
+  await context.deps.fleet.request(node, 'abort', body, options);
+}
+
+/** Tries until the deadline over lost connections; other errors are the node's answer. */
+async function insist<R>(
+  { deps }: RolloutContext,
+  node: string,
+  attempt: (signal: AbortSignal) => Promise<R>,
+): Promise<R> {
+  const signal = AbortSignal.timeout(SWITCH_DEADLINE);
+  for (;;) {
+    try {
+      return await attempt(signal);
+    } catch (error) {
+      if (signal.aborted || !isLost(error)) throw error;
+      await deps.fleet.waitFor(node, { signal, deadline: SWITCH_DEADLINE });
+    }
+  }
+}
+
+function isLost(error: unknown): boolean {
+  return error instanceof SlError && (error.code === 'E_NODE_DISCONNECTED' || error.code === 'E_DEADLINE');
+}
+
+function mark({ measured, deps }: RolloutContext, node: string, app: string | undefined, event: string): void {
+  measured.timeline.push({ node, app, event, at: deps.clock.monotonic() });
+}
+
+function itemOf({ items }: RolloutContext, app: string): RolloutItem {
+  const item = items.get(app);
+  if (item === undefined) throw new SlError('E_INTERNAL', `no app ${app} in this rollout`);
+  return item;
+}
+
+function nodeOf({ nodes }: RolloutContext, uuid: string): NodeRecord {
+  const node = nodes.get(uuid);
+  if (node === undefined) throw new SlError('E_INTERNAL', `no node ${uuid} in this rollout`);
+  return node;
+}

@@ -1,0 +1,93 @@
+/** What is measured during a rollout, and the records made of it. */
+import type { DeployRecord, WireError } from '@silverlining/protocol';
+import type { RolloutState } from '../core/release/rollout-state.ts';
+import type { RolloutItem } from './rollout.ts';
+
+export interface Measured {
+  /** Monotonic milliseconds at the start. */
+  start: number;
+  staged: number | undefined;
+  switchStarted: number | undefined;
+  switched: number | undefined;
+  /** The clocks of the deciding nodes when their map was in force, milliseconds since 1970. */
+  inForce: number[];
+  epoch: number;
+  /** Indexes into each app's manifest of files that any node lacked. */
+  sentFiles: Map<string, Set<number>>;
+  /** Compressed bytes over the wire, all nodes together, by app. */
+  wire: Map<string, number>;
+  timeline: { node: string; app: string | undefined; event: string; at: number }[];
+  requests: DeployRecord['requests'];
+}
+
+export function newMeasured(start: number, epoch: number): Measured {
+  return {
+    start,
+    staged: undefined,
+    switchStarted: undefined,
+    switched: undefined,
+    inForce: [],
+    epoch,
+    sentFiles: new Map(),
+    wire: new Map(),
+    timeline: [],
+    requests: undefined,
+  };
+}
+
+/** The record of one app's part in a rollout. */
+export function deployRecord(item: RolloutItem, state: RolloutState, measured: Measured, now: number): DeployRecord {
+  const sent = [...(measured.sentFiles.get(item.app.name) ?? [])];
+  const { files } = item.release.manifest;
+  return {
+    id: deployId(state.plan.id, item.app.name),
+    app: item.app.name,
+    instance: item.instance,
+    previous: item.previous,
+    outcome: OUTCOME[state.phase] ?? 'aborted',
+    epoch: measured.epoch,
+    ...errorOf(state.errors),
+    files: { total: files.length, sent: sent.length },
+    bytes: {
+      total: item.release.bytes,
+      sent: sent.reduce((sum, i) => sum + (files[i]?.size ?? 0), 0),
+      wire: measured.wire.get(item.app.name) ?? 0,
+    },
+    ms: times(measured, now),
+    ...(measured.requests === undefined ? {} : { requests: measured.requests }),
+    timeline: measured.timeline
+      .filter((it) => it.app === undefined || it.app === item.app.name)
+      .map(({ node, event, at }) => ({ node, event, ms: round(at - measured.start) })),
+  };
+}
+
+/** The id of one app's deploy: the operation's, and the app. `sl deploy --attach` takes either. */
+export function deployId(operation: string, app: string): string {
+  return `${operation}.${app}`;
+}
+
+const OUTCOME: Partial<Record<RolloutState['phase'], DeployRecord['outcome']>> = {
+  done: 'done',
+  aborted: 'aborted',
+  'rolled-back': 'rolled-back',
+};
+
+function errorOf(errors: readonly WireError[]): { error?: WireError } {
+  const [first, ...rest] = errors;
+  if (first === undefined) return {};
+  return { error: rest.length === 0 ? first : { ...first, details: { ...first.details, others: rest } } };
+}
+
+function times(measured: Measured, now: number): DeployRecord['ms'] {
+  const { start, staged, switchStarted, switched, inForce } = measured;
+  return {
+    total: round(now - start),
+    stage: round((staged ?? now) - start),
+    switch: switched === undefined || switchStarted === undefined ? 0 : round(switched - switchStarted),
+    skew: inForce.length < 2 ? 0 : Math.max(...inForce) - Math.min(...inForce),
+  };
+}
+
+function round(ms: number): number {
+  return Math.round(ms * 10) / 10;
+}

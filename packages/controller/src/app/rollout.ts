@@ -1,0 +1,140 @@
+/** Runs the rollout machine: starts its effects, feeds it their results, and keeps the journal and the record. */
+import { type App, type DeployRecord, type InstanceSpec, SlError, toWireError } from '@silverlining/protocol';
+import { reduce, startRollout } from '../core/release/reduce.ts';
+import {
+  type Effect,
+  isFinal,
+  type RolloutPlan,
+  type RolloutState,
+  type Transition,
+} from '../core/release/rollout-state.ts';
+import type { NodeRecord, ScannedRelease, SetRecord } from '../ports.ts';
+import type { ControllerDeps, Operation } from './deps.ts';
+import { executors, type RolloutContext } from './rollout-effects.ts';
+import { deployRecord, newMeasured } from './rollout-record.ts';
+
+/** One app of a rollout. */
+export interface RolloutItem {
+  app: App;
+  instance: string;
+  previous: string | null;
+  release: ScannedRelease;
+  spec: InstanceSpec;
+  /** False when the release is on the nodes already and its files are not to be had here any more (rollback). */
+  local: boolean;
+}
+
+export interface RolloutInput {
+  set: SetRecord;
+  /** Fencing token of the lease under which it runs. */
+  token: number;
+  items: readonly RolloutItem[];
+  appservers: readonly NodeRecord[];
+  balancers: readonly NodeRecord[];
+}
+
+/**
+ * Stages the items on every app server, switches them as one, and returns a record for each, whatever the outcome.
+ * The caller looks at `outcome`; only what breaks the journal itself is thrown.
+ */
+export async function rollout(deps: ControllerDeps, op: Operation, input: RolloutInput): Promise<DeployRecord[]> {
+  const plan = planOf(op.id, input);
+  const context: RolloutContext = {
+    deps,
+    op,
+    input,
+    nodes: new Map([...input.appservers, ...input.balancers].map((node) => [node.uuid, node])),
+    items: new Map(input.items.map((item) => [item.app.name, item])),
+    measured: newMeasured(deps.clock.monotonic(), input.set.epoch),
+  };
+  await journalStart(context, plan);
+  const state = await runMachine(context, plan);
+  return journalEnd(context, state);
+}
+
+function planOf(id: string, { items, appservers, balancers }: RolloutInput): RolloutPlan {
+  return {
+    id,
+    apps: items.map(({ app, instance, previous }) => ({
+      app: app.name,
+      instance,
+      previous,
+      hooks: app.updateFetch.length > 0,
+    })),
+    appservers: appservers.map((node) => node.uuid),
+    balancers: balancers.map((node) => node.uuid),
+  };
+}
+
+/** Resolves with the final state. Effects run at once; each has a signal of its own, so that an abort ends only it. */
+function runMachine(context: RolloutContext, plan: RolloutPlan): Promise<RolloutState> {
+  const { signal } = context.op;
+  const running = new Map<string, AbortController>();
+  const run = executors(context);
+  return new Promise((resolve) => {
+    const take = ({ state, effects, cancel }: Transition): void => {
+      current = state;
+      for (const key of cancel) running.get(key)?.abort();
+      for (const effect of effects) begin(effect);
+      if (isFinal(state.phase)) finish();
+    };
+    const begin = (effect: Effect): void => {
+      const controller = new AbortController();
+      running.set(effect.key, controller);
+      run(effect, controller.signal).then(
+        () => take(reduce(current, { type: 'succeeded', key: effect.key })),
+        (thrown) => take(reduce(current, { type: 'failed', key: effect.key, error: toWireError(thrown) })),
+      );
+    };
+    const cancelled = (): void => take(reduce(current, { type: 'cancelled', error: CANCELLED }));
+    const finish = (): void => {
+      signal.removeEventListener('abort', cancelled);
+      resolve(current);
+    };
+    const first = startRollout(plan);
+    let current = first.state;
+    signal.addEventListener('abort', cancelled);
+    take(first);
+    if (signal.aborted) cancelled();
+  });
+}
+
+const CANCELLED = toWireError(new SlError('E_ABORTED', 'cancelled; nothing was switched'));
+
+async function journalStart({ deps, input, measured }: RolloutContext, plan: RolloutPlan): Promise<void> {
+  const now = deps.clock.now();
+  const state: RolloutState = { plan, phase: 'staging', pending: [], errors: [] };
+  for (const item of input.items) {
+    const { app, instance, release, spec } = item;
+    if (item.local) {
+      const { manifest, digest } = release;
+      const fresh = { instance, set: input.set.name, app: app.name, digest, manifest, spec, config: app };
+      await deps.store.putRelease({ ...fresh, createdAt: now, committedAt: undefined });
+    }
+    const record = deployRecord(item, state, measured, measured.start);
+    await deps.store.putDeploy({
+      id: record.id,
+      set: input.set.name,
+      app: app.name,
+      instance,
+      state: 'staging',
+      record,
+      startedAt: now,
+    });
+  }
+}
+
+async function journalEnd({ deps, input, measured }: RolloutContext, state: RolloutState): Promise<DeployRecord[]> {
+  const now = deps.clock.monotonic();
+  const set = input.set.name;
+  const records = input.items.map((item) => deployRecord(item, state, measured, now));
+  for (const [i, item] of input.items.entries()) {
+    const record = records[i];
+    if (record === undefined) continue;
+    const { app, instance } = item;
+    const startedAt = deps.clock.now() - record.ms.total;
+    await deps.store.putDeploy({ id: record.id, set, app: app.name, instance, state: 'ended', record, startedAt });
+    if (record.outcome !== 'done' && item.local) await deps.store.deleteReleases(set, [instance]);
+  }
+  return records;
+}

@@ -1,0 +1,120 @@
+/** `sl status`: what the agents last said of their nodes, against what should be. */
+import { type HealthReport, SlError, type StatusResult } from '@silverlining/protocol';
+import type { AgentSession, NodeRecord, SetRecord } from '../ports.ts';
+import type { ControllerDeps } from './deps.ts';
+
+/** Milliseconds after the controller's start in which no node is called down: agents are still reconnecting. */
+const GRACE = 60_000;
+
+export async function status(deps: ControllerDeps, name: string, upSince: number): Promise<StatusResult> {
+  const set = await deps.store.set(name);
+  if (set === undefined) throw unknownSet(name);
+  const records = await deps.store.nodes(name);
+  const wanted = set.config.nodes.filter((node) => !records.some((record) => record.name === node.name));
+  const inGrace = deps.clock.now() - upSince < GRACE;
+  return {
+    set: name,
+    controller: { version: deps.version, pid: process.pid, url: deps.url(), upSince },
+    generation: set.topology?.generation ?? 0,
+    nodes: [
+      ...records.map((record) => nodeStatus(set, record, deps.fleet.session(record.uuid), inGrace)),
+      ...wanted.map((node) => missingNode(node.name, node.roles)),
+    ],
+    apps: set.config.apps.map((app) => ({
+      name: app.name,
+      locations: set.config.locations.filter((it) => it.app === app.name).map((it) => `http://${it.host}${it.path}`),
+      active: set.active[app.name] ?? null,
+      instances: instancesOf(deps, records, app.name),
+    })),
+  };
+}
+
+export function unknownSet(name: string): SlError {
+  return new SlError('E_NOT_FOUND', `this controller knows no set called ${name}; sl up makes one`);
+}
+
+type NodeStatus = StatusResult['nodes'][number];
+
+function nodeStatus(
+  set: SetRecord,
+  record: NodeRecord,
+  session: AgentSession | undefined,
+  inGrace: boolean,
+): NodeStatus {
+  const health = session?.health;
+  const reasons = session === undefined ? [absence(record, inGrace)] : complaints(set, record, health);
+  return {
+    name: record.name,
+    address: record.address ?? null,
+    roles: record.roles,
+    state: stateOf(record, session, reasons, inGrace),
+    reasons,
+    agent: session?.hello.version ?? null,
+    generation: health?.generation ?? session?.hello.generation ?? null,
+    lastSeen: record.lastSeen ?? null,
+    load: health?.load ?? null,
+    memory: health?.memory ?? null,
+    disk: health?.disk ?? null,
+  };
+}
+
+function stateOf(
+  record: NodeRecord,
+  session: AgentSession | undefined,
+  reasons: readonly string[],
+  inGrace: boolean,
+): NodeStatus['state'] {
+  if (record.state !== 'enrolled') return 'missing';
+  if (session === undefined) return inGrace ? 'degraded' : 'down';
+  return reasons.length === 0 ? 'healthy' : 'degraded';
+}
+
+function absence(record: NodeRecord, inGrace: boolean): string {
+  if (record.state !== 'enrolled') return 'it was never set up to the end; sl up goes on with it';
+  return inGrace ? 'its agent has not connected since the controller started' : 'its agent is not connected';
+}
+
+function complaints(set: SetRecord, record: NodeRecord, health: HealthReport | undefined): string[] {
+  if (health === undefined) return ['no health report yet'];
+  const generation = set.topology?.generation ?? 0;
+  return [
+    ...health.units.filter((unit) => !unit.active).map((unit) => `${unit.name} is ${unit.state}`),
+    ...health.apps
+      .filter((app) => !app.healthy)
+      .map((app) => `${app.instance}: ${app.error ?? `health path answered ${app.status ?? 'nothing'}`}`),
+    ...missingApps(set, record, health),
+    ...(health.generation === generation ? [] : [`topology generation ${health.generation}, not ${generation}`]),
+    ...(health.epoch < set.epoch ? [`epoch ${health.epoch}, not ${set.epoch}`] : []),
+  ];
+}
+
+function missingApps(set: SetRecord, record: NodeRecord, health: HealthReport): string[] {
+  if (!record.roles.includes('appserver')) return [];
+  const here = new Set(health.apps.map((app) => app.instance));
+  return Object.values(set.active)
+    .filter((instance) => !here.has(instance))
+    .map((instance) => `${instance} is not running`);
+}
+
+function missingNode(name: string, roles: string[]): NodeStatus {
+  const unknown = {
+    address: null,
+    agent: null,
+    generation: null,
+    lastSeen: null,
+    load: null,
+    memory: null,
+    disk: null,
+  };
+  return { name, roles, state: 'missing', reasons: ['it does not exist yet; sl up creates it'], ...unknown };
+}
+
+function instancesOf(deps: ControllerDeps, records: readonly NodeRecord[], app: string) {
+  return records.flatMap((record) => {
+    const session = deps.fleet.session(record.uuid);
+    const instances = session?.health?.instances ?? session?.hello.instances ?? [];
+    return instances
+      .filter((it) => it.app === app)
+      .map(({ instance, state }) => ({ node: record.name, instance, state }));
+  });
+}
