@@ -1,5 +1,5 @@
 /** What the controller's app layer works with, made once by `main.ts`, and what one operation carries. */
-import type { ProgressEvent, ServerSet, WireError } from '@silverlining/protocol';
+import type { ServerSet, WireError } from '@silverlining/protocol';
 import { SlError, toWireError } from '@silverlining/protocol';
 import type {
   Bootstrapper,
@@ -28,13 +28,6 @@ export interface ControllerDeps {
   /** `wss` address on this machine that agents are told when the set configures none; for `status`. */
   url(): string;
   log: { info(fields: object, text: string): void; warn(fields: object, text: string): void };
-}
-
-/** A running operation as its verbs see it. */
-export interface Operation {
-  id: string;
-  signal: AbortSignal;
-  report(event: Omit<ProgressEvent, 'type' | 'at'>): void;
 }
 
 /** Runs `work` for each node at once; when any fails, one error that names every failure. */

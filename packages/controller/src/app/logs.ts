@@ -49,9 +49,12 @@ async function readNode(
   const transfer = deps.fleet.transfer(node.uuid, { signal, deadline: TRANSFER_OPEN });
   const { app, lines, follow } = request;
   const body = { transfer: transfer.id, lines, follow, ...(app === undefined ? {} : { app }) };
-  const asked = deps.fleet
-    .request(node.uuid, 'logs', body, { signal, deadline: follow ? FOREVER : DEADLINE })
-    .finally(() => transfer.close());
+  const deadline = follow ? FOREVER : DEADLINE;
+  // Only a refusal closes the stream here: an answer may overtake the lines that were sent before it.
+  const asked = deps.fleet.request(node.uuid, 'logs', body, { signal, deadline }).catch((error: unknown) => {
+    transfer.close();
+    throw error;
+  });
   const read = transfer.socket.then(async (socket) => {
     for await (const line of createInterface({ input: socket }))
       emit({ ...logLine.parse(JSON.parse(line)), node: node.name });

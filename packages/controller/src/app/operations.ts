@@ -51,17 +51,8 @@ export class Operations implements OperationRegistry {
     return id;
   }
 
-  async *follow(id: string, signal: AbortSignal): AsyncGenerator<OperationEvent> {
-    const entry = this.#entry(id);
-    for (let next = 0; !signal.aborted; next += 1) {
-      if (next === entry.events.length) {
-        if (entry.ended) return;
-        await moreEvents(entry, signal);
-        if (next === entry.events.length) return;
-      }
-      const event = entry.events[next];
-      if (event !== undefined) yield event;
-    }
+  follow(id: string, signal: AbortSignal): AsyncIterable<OperationEvent> {
+    return eventsOf(this.#entry(id), signal);
   }
 
   cancel(id: string): boolean {
@@ -119,6 +110,15 @@ export class Operations implements OperationRegistry {
   #forgetOldest(): void {
     const ended = [...this.#entries.values()].filter((entry) => entry.ended);
     for (const entry of ended.slice(0, -KEPT)) this.#entries.delete(entry.id);
+  }
+}
+
+async function* eventsOf(entry: Entry, signal: AbortSignal): AsyncGenerator<OperationEvent> {
+  for (let next = 0; !signal.aborted; next += 1) {
+    if (next === entry.events.length && !entry.ended) await moreEvents(entry, signal);
+    if (next === entry.events.length) return;
+    const event = entry.events[next];
+    if (event !== undefined) yield event;
   }
 }
 

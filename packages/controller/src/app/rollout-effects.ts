@@ -2,15 +2,16 @@
 import { SlError } from '@silverlining/protocol';
 import type { Effect } from '../core/release/rollout-state.ts';
 import type { NodeRecord } from '../ports.ts';
-import type { ControllerDeps, Operation } from './deps.ts';
+import type { ControllerDeps } from './deps.ts';
 import type { RolloutInput, RolloutItem } from './rollout.ts';
 import { deployId, type Measured } from './rollout-record.ts';
 import { stageOnNode } from './rollout-stage.ts';
+import type { OperationContext } from './service.ts';
 import { trafficSince } from './traffic.ts';
 
 export interface RolloutContext {
   deps: ControllerDeps;
-  op: Operation;
+  op: OperationContext;
   input: RolloutInput;
   nodes: ReadonlyMap<string, NodeRecord>;
   items: ReadonlyMap<string, RolloutItem>;
@@ -45,7 +46,7 @@ async function stage(
   const item = itemOf(context, app);
   const name = nodeOf(context, node).name;
   const report = (status: 'started' | 'ok' | 'failed', text: string) =>
-    context.op.report({ status, action: 'stage', node: name, app, text });
+    context.op.emit({ status, action: 'stage', node: name, app, text });
   report('started', `staging ${item.instance}`);
   try {
     await stageOnNode(context, item, node, signal);
@@ -67,18 +68,18 @@ async function hook(
   const item = itemOf(context, app);
   const { name } = nodeOf(context, node);
   const fetches = item.app.updateFetch;
-  const body = { instance: item.instance, deploy: deployId(op.id, app), turn, fetches, timeout: HOOK_TIMEOUT };
-  op.report({ status: 'started', action: 'hook', node: name, app, text: `update_fetch (${turn})` });
+  const body = { instance: item.instance, deploy: deployId(op.operationId, app), turn, fetches, timeout: HOOK_TIMEOUT };
+  op.emit({ status: 'started', action: 'hook', node: name, app, text: `update_fetch (${turn})` });
   const deadline = (HOOK_TIMEOUT * fetches.length + 10) * 1000;
   const { results } = await deps.fleet.request(node, 'hook', body, { signal, deadline });
   const bad = results.find((result) => !result.ok);
   if (bad !== undefined) {
     const text = `update_fetch ${bad.fetch} failed on ${name}: ${bad.detail}`;
-    op.report({ status: 'failed', action: 'hook', node: name, app, text });
+    op.emit({ status: 'failed', action: 'hook', node: name, app, text });
     throw new SlError('E_UPDATE_FETCH', text, { details: { node: name, log: bad.detail.split('\n') } });
   }
   mark(context, name, app, 'hook');
-  op.report({ status: 'ok', action: 'hook', node: name, app, text: `update_fetch (${turn}) done` });
+  op.emit({ status: 'ok', action: 'hook', node: name, app, text: `update_fetch (${turn}) done` });
 }
 
 /** Writes the decision. `back` restores what served before the rollout, for all of its apps together. */
@@ -91,7 +92,7 @@ async function commit(context: RolloutContext, { direction }: { direction: 'forw
     if (next === null) delete active[app.name];
     else active[app.name] = next;
   }
-  const deploys = input.items.map(({ app }) => deployId(op.id, app.name));
+  const deploys = input.items.map(({ app }) => deployId(op.operationId, app.name));
   measured.epoch = await deps.store.commit({
     set: input.set.name,
     token: input.token,
@@ -112,7 +113,7 @@ async function switchNode(
   const { deps, op, input, measured } = context;
   const row = await deps.store.set(input.set.name);
   if (row === undefined) throw new SlError('E_STORE', `the row of set ${input.set.name} is gone`);
-  const body = { epoch: row.epoch, active: row.active, deploy: op.id };
+  const body = { epoch: row.epoch, active: row.active, deploy: op.operationId };
   const { at } = await insist(context, node, (signal) =>
     deps.fleet.request(node, 'switch', body, { signal, deadline: SWITCH_DEADLINE }),
   );
@@ -121,7 +122,7 @@ async function switchNode(
   if (!decides) return;
   measured.inForce.push(at);
   measured.switched = deps.clock.monotonic();
-  op.report({
+  op.emit({
     status: 'ok',
     action: 'switch',
     node: name,
@@ -154,7 +155,7 @@ async function verify(context: RolloutContext, { node }: { node: string }, signa
 async function abort(context: RolloutContext, { node, app }: { node: string; app: string }): Promise<void> {
   const item = itemOf(context, app);
   if (!item.local) return;
-  const body = { instance: item.instance, deploy: deployId(context.op.id, app) };
+  const body = { instance: item.instance, deploy: deployId(context.op.operationId, app) };
   // A node that is gone cleans up when it comes back: its staged instance is in no row then.
   if (context.deps.fleet.session(node) === undefined) return;
   const options = { signal: AbortSignal.timeout(ABORT_DEADLINE), deadline: ABORT_DEADLINE };

@@ -43,7 +43,7 @@ export async function stageOnNode(
   }
   const request = {
     instance: item.instance,
-    deploy: deployId(op.id, item.app.name),
+    deploy: deployId(op.operationId, item.app.name),
     epoch: input.set.epoch,
     spec: item.spec,
   };

@@ -9,9 +9,10 @@ import {
   type Transition,
 } from '../core/release/rollout-state.ts';
 import type { NodeRecord, ScannedRelease, SetRecord } from '../ports.ts';
-import type { ControllerDeps, Operation } from './deps.ts';
+import type { ControllerDeps } from './deps.ts';
 import { executors, type RolloutContext } from './rollout-effects.ts';
 import { deployRecord, newMeasured } from './rollout-record.ts';
+import type { OperationContext } from './service.ts';
 
 /** One app of a rollout. */
 export interface RolloutItem {
@@ -37,8 +38,12 @@ export interface RolloutInput {
  * Stages the items on every app server, switches them as one, and returns a record for each, whatever the outcome.
  * The caller looks at `outcome`; only what breaks the journal itself is thrown.
  */
-export async function rollout(deps: ControllerDeps, op: Operation, input: RolloutInput): Promise<DeployRecord[]> {
-  const plan = planOf(op.id, input);
+export async function rollout(
+  deps: ControllerDeps,
+  op: OperationContext,
+  input: RolloutInput,
+): Promise<DeployRecord[]> {
+  const plan = planOf(op.operationId, input);
   const context: RolloutContext = {
     deps,
     op,

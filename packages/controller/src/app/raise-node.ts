@@ -1,0 +1,119 @@
+/** Brings one node up to where its agent is connected: create or start it, bootstrap it, wait for its hello. */
+import { SlError, type WantedNode } from '@silverlining/protocol';
+import type { NodeRecord, Provider, ProviderNode, SetRecord } from '../ports.ts';
+import type { ControllerDeps } from './deps.ts';
+import type { OperationContext } from './service.ts';
+
+/** Milliseconds for an agent that was set up earlier to reconnect after its node was started. */
+const RECONNECT = 45_000;
+/** Milliseconds for a new agent's first hello. */
+const FIRST_HELLO = 60_000;
+
+export interface RaiseRequest {
+  set: SetRecord;
+  provider: Provider;
+  wanted: WantedNode;
+  record: NodeRecord | undefined;
+  found: ProviderNode | undefined;
+}
+
+/** Idempotent: goes on from wherever an earlier run was cut off. */
+export async function raiseNode(
+  deps: ControllerDeps,
+  op: OperationContext,
+  request: RaiseRequest,
+): Promise<NodeRecord> {
+  const planned = request.record ?? (await journal(deps, request));
+  const found = await running(op, request, planned);
+  const { uuid } = planned;
+  const created: NodeRecord = {
+    ...planned,
+    roles: request.wanted.roles,
+    providerId: found.id,
+    address: found.address,
+    state: planned.state === 'planned' ? 'created' : planned.state,
+  };
+  await deps.store.putNode(created);
+  if (await isConnected(deps, op, request, created)) return created;
+  await bootstrap(deps, op, request, { node: created, found });
+  return (await deps.store.node(uuid)) ?? created;
+}
+
+/** The UUID is durable before the provider is asked, so that a lost answer leads to adoption and not to a second node. */
+async function journal(deps: ControllerDeps, { set, wanted }: RaiseRequest): Promise<NodeRecord> {
+  const node: NodeRecord = {
+    ...{ uuid: deps.ids.uuid(), set: set.name, name: wanted.name, roles: wanted.roles, state: 'planned' },
+    ...{ providerId: undefined, address: undefined, keyHash: undefined, certGeneration: 0, hostKeys: [] },
+    ...{ lastSeen: undefined, facts: undefined },
+  };
+  await deps.store.putNode(node);
+  return node;
+}
+
+async function running(
+  op: OperationContext,
+  { set, provider, wanted, found }: RaiseRequest,
+  { uuid }: NodeRecord,
+): Promise<ProviderNode> {
+  const { name } = wanted;
+  const say = (status: 'started' | 'running' | 'changed', action: string, text: string) =>
+    op.emit({ status, action, node: name, text });
+  if (found?.state === 'running') return found;
+  if (found !== undefined) {
+    say('started', 'start-node', 'starting');
+    const started = await provider.start(found.id, op.signal);
+    say('changed', 'start-node', 'started');
+    return started;
+  }
+  say('started', 'create-node', 'creating');
+  const { image } = set.config.provider.options;
+  const request = { uuid, name, set: set.name, size: wanted.size, image };
+  const created = await provider.create(request, (text) => say('running', 'create-node', text), op.signal);
+  say('changed', 'create-node', `created at ${created.address}`);
+  return created;
+}
+
+/** An agent that was enrolled earlier gets time to reconnect; when it does not, the bootstrap mends it. */
+async function isConnected(
+  deps: ControllerDeps,
+  op: OperationContext,
+  { found }: RaiseRequest,
+  node: NodeRecord,
+): Promise<boolean> {
+  if (deps.fleet.session(node.uuid) !== undefined) return true;
+  if (node.state !== 'enrolled') return false;
+  if (found?.state === 'running' && node.lastSeen === undefined) return false;
+  op.emit({ status: 'running', action: 'bootstrap', node: node.name, text: 'waiting for its agent to connect' });
+  try {
+    await deps.fleet.waitFor(node.uuid, { signal: op.signal, deadline: RECONNECT });
+    return true;
+  } catch (error) {
+    if (error instanceof SlError && error.code === 'E_DEADLINE') return false;
+    throw error;
+  }
+}
+
+async function bootstrap(
+  deps: ControllerDeps,
+  op: OperationContext,
+  { set }: RaiseRequest,
+  { node, found }: { node: NodeRecord; found: ProviderNode },
+): Promise<void> {
+  const { name, uuid } = node;
+  const say = (status: 'started' | 'running' | 'changed', text: string) =>
+    op.emit({ status, action: 'bootstrap', node: name, text });
+  say('started', 'setting up the agent over SSH');
+  const since = deps.clock.now();
+  const request = {
+    ...{ uuid, name, set: set.name, certGeneration: node.certGeneration + 1, ssh: found.ssh },
+    pinnedHostKeys: node.hostKeys,
+    // A node that was just created has a key that nobody can know yet; for any other one it has to be known.
+    learnHostKey: node.hostKeys.length === 0 && found.uuid !== undefined,
+    controllerUrl: set.config.controller.url,
+  };
+  const result = await deps.bootstrapper.bootstrap(request, (text) => say('running', text), op.signal);
+  const enrolled = await deps.store.node(uuid);
+  if (enrolled !== undefined) await deps.store.putNode({ ...enrolled, hostKeys: result.hostKeys });
+  await deps.fleet.waitFor(uuid, { signal: op.signal, deadline: FIRST_HELLO, after: since });
+  say('changed', 'its agent is connected');
+}
