@@ -1,0 +1,132 @@
+import { apiRequests, type ControllerInfo, SlError, toWireError } from '@silverlining/protocol';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import type { ControllerService, OperationRegistry, OperationRequest } from '../../app/service.ts';
+import { LineStream } from './line-stream.ts';
+
+export interface RouteContext {
+  service: ControllerService;
+  operations: OperationRegistry;
+  info(): Omit<ControllerInfo, 'operations' | 'socket'>;
+  socketPath: string;
+  /** Called once the answer to a shutdown is out. */
+  onShutdown(): void;
+}
+
+const shutdownRequest = z.strictObject({ force: z.boolean().default(false) });
+
+/** `POST /v1/VERB` for every verb, `GET /v1/info`, `POST /v1/shutdown`. */
+export function addRoutes(app: FastifyInstance, context: RouteContext): void {
+  const { service, operations } = context;
+  app.get('/v1/info', async () => ({
+    ...context.info(),
+    socket: context.socketPath,
+    operations: operations.running(),
+  }));
+  app.post('/v1/shutdown', (request, reply) => shutDown(context, request, reply));
+
+  const { plan, status, deploys, up, deploy, rollback, down, cancel } = apiRequests;
+  app.post(
+    '/v1/plan',
+    answer(plan, (body, signal) => service.plan(body, { signal })),
+  );
+  app.post(
+    '/v1/status',
+    answer(status, (body, signal) => service.status(body, { signal })),
+  );
+  app.post(
+    '/v1/deploys',
+    answer(deploys, (body, signal) => service.deploys(body, { signal })),
+  );
+  app.post(
+    '/v1/cancel',
+    answer(cancel, async (body) => ({ cancelled: operations.cancel(body.operation) })),
+  );
+
+  const started = startWith(operations);
+  app.post(
+    '/v1/up',
+    started(up, (body) => ({ kind: 'up', set: body.set.name, run: (it) => service.up(body, it) })),
+  );
+  app.post(
+    '/v1/deploy',
+    started(deploy, (body) => ({ kind: 'deploy', set: body.set.name, run: (it) => service.deploy(body, it) })),
+  );
+  app.post(
+    '/v1/rollback',
+    started(rollback, (body) => ({ kind: 'rollback', set: body.set, run: (it) => service.rollback(body, it) })),
+  );
+  app.post(
+    '/v1/down',
+    started(down, (body) => ({ kind: 'down', set: body.set, run: (it) => service.down(body, it) })),
+  );
+  app.post('/v1/attach', async (request, reply) => {
+    await follow(operations, parse(apiRequests.attach, request.body).operation, reply);
+  });
+  app.post('/v1/logs', (request, reply) => streamLogs(service, request, reply));
+}
+
+type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
+
+/** A verb with one JSON answer. Its signal is aborted when the client goes away before it. */
+function answer<T extends z.ZodType>(
+  schema: T,
+  handle: (body: z.infer<T>, signal: AbortSignal) => Promise<unknown>,
+): Handler {
+  return (request, reply) => {
+    const gone = new AbortController();
+    reply.raw.on('close', () => gone.abort());
+    return handle(parse(schema, request.body), gone.signal);
+  };
+}
+
+/** A verb that starts an operation and streams its events. The operation runs on when the client goes away. */
+function startWith(operations: OperationRegistry) {
+  return <T extends z.ZodType>(schema: T, prepare: (body: z.infer<T>) => OperationRequest): Handler =>
+    async (request, reply) => {
+      const id = operations.start(prepare(parse(schema, request.body)));
+      await follow(operations, id, reply);
+    };
+}
+
+async function follow(operations: OperationRegistry, id: string, reply: FastifyReply): Promise<void> {
+  const gone = new AbortController();
+  const events = operations.follow(id, gone.signal);
+  reply.hijack();
+  const stream = new LineStream(reply.raw);
+  stream.gone.addEventListener('abort', () => gone.abort());
+  await stream.writeAll(events);
+  stream.end();
+}
+
+async function streamLogs(service: ControllerService, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  const body = parse(apiRequests.logs, request.body);
+  reply.hijack();
+  const stream = new LineStream(reply.raw);
+  try {
+    await service.logs(body, { signal: stream.gone, emit: (line) => stream.write(line) });
+  } catch (thrown) {
+    await stream.write({ error: toWireError(thrown) });
+  }
+  stream.end();
+}
+
+async function shutDown(context: RouteContext, request: FastifyRequest, reply: FastifyReply): Promise<object> {
+  const { force } = parse(shutdownRequest, request.body);
+  const [running] = context.operations.running();
+  if (running !== undefined && !force) {
+    throw new SlError(
+      'E_BUSY',
+      `${running.kind} of set ${running.set} is running (${running.id}): wait for it, or stop with --force, which cancels it`,
+      { details: { operation: running.id } },
+    );
+  }
+  reply.raw.on('finish', () => context.onShutdown());
+  return { stopping: true };
+}
+
+function parse<T extends z.ZodType>(schema: T, body: unknown): z.infer<T> {
+  const parsed = schema.safeParse(body);
+  if (parsed.success) return parsed.data;
+  throw new SlError('E_USAGE', `the request is not valid: ${z.prettifyError(parsed.error)}`);
+}

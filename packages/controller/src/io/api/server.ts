@@ -1,0 +1,87 @@
+import { chmod, mkdir, rm } from 'node:fs/promises';
+import type { Socket } from 'node:net';
+import { dirname } from 'node:path';
+import { SlError } from '@silverlining/protocol';
+import fastify, { type FastifyInstance } from 'fastify';
+import { httpError } from './http-errors.ts';
+import { addRoutes, type RouteContext } from './routes.ts';
+
+/** What the API logs to; a pino logger is one. */
+export interface ApiLogger {
+  info(fields: object, text: string): void;
+  error(fields: object, text: string): void;
+}
+
+export interface ApiOptions extends RouteContext {
+  logger: ApiLogger;
+  /** Milliseconds in which a request has to arrive whole, else 408; ten seconds when not given. */
+  requestTimeout?: number;
+}
+
+export interface Api {
+  socketPath: string;
+  /** Stops listening and ends the connections; operations are not its business. */
+  close(): Promise<void>;
+}
+
+/** Largest request body: a server set with its secrets is a few KB. */
+const BODY_LIMIT = 16 << 20;
+const REQUEST_TIMEOUT_MS = 10_000;
+
+/**
+ * Serves the API on a unix socket that only this user can open. The caller holds the daemon's lock: a socket that
+ * is found at the path belongs to a controller that is gone.
+ */
+export async function startApi(options: ApiOptions): Promise<Api> {
+  const { socketPath } = options;
+  const app = buildApp(options);
+  await mkdir(dirname(socketPath), { recursive: true, mode: 0o700 });
+  await rm(socketPath, { force: true });
+  await app.listen({ path: socketPath });
+  await chmod(socketPath, 0o600);
+  return { socketPath, close: () => closeApp(app) };
+}
+
+function buildApp(options: ApiOptions): FastifyInstance {
+  const requestTimeout = options.requestTimeout ?? REQUEST_TIMEOUT_MS;
+  const app = fastify({
+    logger: false,
+    bodyLimit: BODY_LIMIT,
+    requestTimeout,
+    http: { connectionsCheckingInterval: Math.min(1_000, requestTimeout), headersTimeout: requestTimeout },
+    forceCloseConnections: true,
+    clientErrorHandler: answerClientError,
+  });
+  app.removeContentTypeParser('text/plain');
+  app.setErrorHandler((thrown, request, reply) => {
+    const { status, body } = httpError(thrown);
+    if (status >= 500) options.logger.error({ err: thrown, url: request.url }, 'a request failed');
+    return reply.code(status).send(body);
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const { status, body } = httpError(new SlError('E_NOT_FOUND', `no such request: ${request.method} ${request.url}`));
+    return reply.code(status).send(body);
+  });
+  addRoutes(app, options);
+  return app;
+}
+
+async function closeApp(app: FastifyInstance): Promise<void> {
+  // Streams are hijacked, so the framework does not end them.
+  app.server.closeAllConnections();
+  await app.close();
+}
+
+/** Requests that never became one: too slow, too large headers, not HTTP. */
+function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed) return;
+  const slow = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+  const reason = slow ? '408 Request Timeout' : '400 Bad Request';
+  const message = slow ? 'the request did not arrive in time' : 'the request is not valid HTTP';
+  const body = JSON.stringify(httpError(new SlError('E_USAGE', message)).body);
+  if (socket.writable) {
+    const head = `HTTP/1.1 ${reason}\r\nContent-Type: application/json\r\nConnection: close\r\n`;
+    socket.write(`${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+  }
+  socket.destroySoon();
+}
