@@ -38,3 +38,26 @@ export const absolutePath = z
   .string()
   .max(1024)
   .regex(/^(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._@+,:=~*-]+)+$|^\/$/, 'must be a plain absolute path');
+
+/** Linux user and group names have 32 characters at most. */
+const USER_NAME_LIMIT = 32;
+
+/** The system user that an app's processes run as, the same on every node: `app-APP`, cut and hashed when too long. */
+export function appUser(app: string): string {
+  const name = `app-${app}`;
+  if (name.length <= USER_NAME_LIMIT) return name;
+  const hash = fnv1a(app).toString(36).padStart(7, '0');
+  return `${name.slice(0, USER_NAME_LIMIT - hash.length - 1)}-${hash}`;
+}
+
+/** The systemd unit of an instance. Instance names hold nothing that a unit name would have to escape. */
+export function instanceUnit(instance: string): string {
+  return `silver-app-${instance}.service`;
+}
+
+/** 32-bit FNV-1a: tells long names apart, nothing more. */
+function fnv1a(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return hash >>> 0;
+}
