@@ -1,22 +1,21 @@
 /** What the controller's core and app need from the world. `io/` implements these; `main.ts` alone constructs them. */
 import type { Duplex, Readable } from 'node:stream';
 import type {
-  ActiveMap,
   App,
   agentRequests,
-  DeployRecord,
   Facts,
   HealthReport,
-  InstanceSpec,
   Manifest,
   NoticeBody,
   ReplyBody,
   RequestType,
-  Role,
   ServerSet,
   Topology,
 } from '@silverlining/protocol';
 import type { z } from 'zod';
+import type { CommitDecision, DeployRow, Lease, NodeRecord, ReleaseRecord, SetRecord } from './records.ts';
+
+export type * from './records.ts';
 
 /** A size that a provider offers. */
 export interface NodeSize {
@@ -82,76 +81,6 @@ export interface Provider {
   cleanUp(set: string, signal: AbortSignal): Promise<void>;
 }
 
-/** A set as the store keeps it. */
-export interface SetRecord {
-  name: string;
-  config: ServerSet;
-  /** The newest topology; its generation is the set's. Undefined before the first push. */
-  topology: Topology | undefined;
-  /** Grows with every commit. */
-  epoch: number;
-  /** The committed instance of each app. */
-  active: ActiveMap;
-}
-
-export interface NodeRecord {
-  uuid: string;
-  set: string;
-  name: string;
-  roles: Role[];
-  /** The provider's identity; undefined until `create` answered. */
-  providerId: string | undefined;
-  address: string | undefined;
-  /** `planned`: journalled, maybe created. `created`: it exists. `enrolled`: an agent with a certificate runs on it. */
-  state: 'planned' | 'created' | 'enrolled';
-  /** SHA-256 (hex) of the public key in its certificate (SubjectPublicKeyInfo DER). */
-  keyHash: string | undefined;
-  /** Grows with each enrolment of the node; a certificate of an older one is refused. */
-  certGeneration: number;
-  /** Public host key learnt and pinned at the first SSH connection. */
-  hostKeys: string[];
-  /** Milliseconds since 1970 of the last frame from its agent. */
-  lastSeen: number | undefined;
-  facts: Facts | undefined;
-}
-
-export interface ReleaseRecord {
-  instance: string;
-  set: string;
-  app: string;
-  /** Digest of the manifest. */
-  digest: string;
-  manifest: Manifest;
-  spec: InstanceSpec;
-  /** App configuration it was deployed with, for hooks and health on rollback. */
-  config: App;
-  /** Milliseconds since 1970. */
-  createdAt: number;
-  /** When it was last committed; undefined when it never was. */
-  committedAt: number | undefined;
-}
-
-/** Journal of a deploy: what is durable about it. The app's progress lives in `record`. */
-export interface DeployRow {
-  id: string;
-  set: string;
-  app: string;
-  instance: string;
-  state: 'staging' | 'committed' | 'ended';
-  record: DeployRecord;
-  startedAt: number;
-}
-
-export interface Lease {
-  set: string;
-  holder: string;
-  /** Operation id, for attaching. */
-  operation: string;
-  since: number;
-  /** Fencing token: grows with every lease of the set. */
-  token: number;
-}
-
 /** Everything the controller must not forget. All writes are durable when their promise resolves. */
 export interface Store {
   sets(): Promise<SetRecord[]>;
@@ -197,14 +126,6 @@ export interface Store {
   secret(set: string, name: string, make: () => string): Promise<string>;
   deleteSecrets(set: string, prefix: string): Promise<void>;
   close(): void;
-}
-
-export interface CommitDecision {
-  set: string;
-  token: number;
-  active: ActiveMap;
-  deploys: string[];
-  now: number;
 }
 
 /** A connected agent. */

@@ -1,0 +1,90 @@
+/** The rows that the controller keeps: what its core decides on and its store holds. */
+import type {
+  ActiveMap,
+  App,
+  DeployRecord,
+  Facts,
+  InstanceSpec,
+  Manifest,
+  Role,
+  ServerSet,
+  Topology,
+} from '@silverlining/protocol';
+
+/** A set as the store keeps it. */
+export interface SetRecord {
+  name: string;
+  config: ServerSet;
+  /** The newest topology; its generation is the set's. Undefined before the first push. */
+  topology: Topology | undefined;
+  /** Grows with every commit. */
+  epoch: number;
+  /** The committed instance of each app. */
+  active: ActiveMap;
+}
+
+export interface NodeRecord {
+  uuid: string;
+  set: string;
+  name: string;
+  roles: Role[];
+  /** The provider's identity; undefined until `create` answered. */
+  providerId: string | undefined;
+  address: string | undefined;
+  /** `planned`: journalled, maybe created. `created`: it exists. `enrolled`: an agent with a certificate runs on it. */
+  state: 'planned' | 'created' | 'enrolled';
+  /** SHA-256 (hex) of the public key in its certificate (SubjectPublicKeyInfo DER). */
+  keyHash: string | undefined;
+  /** Grows with each enrolment of the node; a certificate of an older one is refused. */
+  certGeneration: number;
+  /** Public host key learnt and pinned at the first SSH connection. */
+  hostKeys: string[];
+  /** Milliseconds since 1970 of the last frame from its agent. */
+  lastSeen: number | undefined;
+  facts: Facts | undefined;
+}
+
+export interface ReleaseRecord {
+  instance: string;
+  set: string;
+  app: string;
+  /** Digest of the manifest. */
+  digest: string;
+  manifest: Manifest;
+  spec: InstanceSpec;
+  /** App configuration it was deployed with, for hooks and health on rollback. */
+  config: App;
+  /** Milliseconds since 1970. */
+  createdAt: number;
+  /** When it was last committed; undefined when it never was. */
+  committedAt: number | undefined;
+}
+
+/** Journal of a deploy: what is durable about it. The app's progress lives in `record`. */
+export interface DeployRow {
+  id: string;
+  set: string;
+  app: string;
+  instance: string;
+  state: 'staging' | 'committed' | 'ended';
+  record: DeployRecord;
+  startedAt: number;
+}
+
+export interface Lease {
+  set: string;
+  holder: string;
+  /** Operation id, for attaching. */
+  operation: string;
+  since: number;
+  /** Fencing token: grows with every lease of the set. */
+  token: number;
+}
+
+export interface CommitDecision {
+  set: string;
+  token: number;
+  active: ActiveMap;
+  deploys: string[];
+  now: number;
+}
