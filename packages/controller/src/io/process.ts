@@ -1,4 +1,4 @@
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { type ErrorCode, SlError } from '@silverlining/protocol';
 
 export interface RunOptions {
@@ -16,6 +16,8 @@ export interface RunOptions {
   allowExit?: readonly number[] | undefined;
   /** Called for each whole line of standard output and standard error as it comes. */
   onLine?: ((line: string) => void) | undefined;
+  /** Open files that the command inherits, as its descriptors 3, 4, ... */
+  descriptors?: readonly number[] | undefined;
 }
 
 export interface RunResult {
@@ -42,7 +44,8 @@ export async function run(argv: readonly string[], options: RunOptions = {}): Pr
   const [command, ...args] = argv;
   if (command === undefined) throw new SlError('E_INTERNAL', 'run was called without a command');
   if (options.signal?.aborted) throw stoppedError(argv, 'aborted', options);
-  const child = spawn(command, args, { cwd: options.cwd, env: options.env ?? process.env, detached: true });
+  const stdio = ['pipe' as const, 'pipe' as const, 'pipe' as const, ...(options.descriptors ?? [])];
+  const child = spawn(command, args, { cwd: options.cwd, env: options.env ?? process.env, detached: true, stdio });
   const stdout = collect(child.stdout, options.onLine);
   const stderr = collect(child.stderr, options.onLine);
   const { exitCode, signal, stop } = await settle(child, argv, options);
@@ -58,7 +61,7 @@ interface Settled {
   stop: Stop | undefined;
 }
 
-function settle(child: ChildProcessWithoutNullStreams, argv: readonly string[], options: RunOptions): Promise<Settled> {
+function settle(child: ChildProcess, argv: readonly string[], options: RunOptions): Promise<Settled> {
   return new Promise((resolve, reject) => {
     let stop: Stop | undefined;
     let killTimer: NodeJS.Timeout | undefined;
@@ -85,12 +88,12 @@ function settle(child: ChildProcessWithoutNullStreams, argv: readonly string[], 
       resolve({ exitCode, signal, stop });
     });
     // A command may exit without reading what it was given; its status says whether that matters.
-    child.stdin.on('error', () => undefined);
-    child.stdin.end(options.input ?? '');
+    child.stdin?.on('error', () => undefined);
+    child.stdin?.end(options.input ?? '');
   });
 }
 
-function killGroup(child: ChildProcessWithoutNullStreams, signal: NodeJS.Signals): void {
+function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   if (child.pid === undefined) return;
   try {
     process.kill(-child.pid, signal);
@@ -99,18 +102,18 @@ function killGroup(child: ChildProcessWithoutNullStreams, signal: NodeJS.Signals
   }
 }
 
-function collect(stream: NodeJS.ReadableStream, onLine?: (line: string) => void): () => string {
+function collect(stream: NodeJS.ReadableStream | null, onLine?: (line: string) => void): () => string {
   let text = '';
   let rest = '';
-  stream.setEncoding('utf8');
-  stream.on('data', (chunk: string) => {
+  stream?.setEncoding('utf8');
+  stream?.on('data', (chunk: string) => {
     text = (text + chunk).slice(-MAX_OUTPUT);
     if (onLine === undefined) return;
     const lines = (rest + chunk).split('\n');
     rest = lines.pop() ?? '';
     for (const line of lines) onLine(line);
   });
-  stream.on('end', () => {
+  stream?.on('end', () => {
     if (rest !== '') onLine?.(rest);
   });
   return () => text;

@@ -1,0 +1,89 @@
+import { access, constants } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import { SlError } from '@silverlining/protocol';
+import { type RunOptions, type RunResult, run } from './process.ts';
+
+/** A file whose presence shows that the Debian package is installed: a command of the PATH, or an absolute path. */
+interface Need {
+  file: string;
+  package: string;
+}
+
+const LOCAL_NEEDS: readonly Need[] = [
+  { file: 'systemd-nspawn', package: 'systemd-container' },
+  { file: 'mmdebstrap', package: 'mmdebstrap' },
+  { file: 'apt-cacher-ng', package: 'apt-cacher-ng' },
+  { file: 'ip', package: 'iproute2' },
+  { file: 'ssh', package: 'openssh-client' },
+  { file: 'ssh-keygen', package: 'openssh-client' },
+  { file: 'unshare', package: 'util-linux' },
+  { file: 'flock', package: 'util-linux' },
+  { file: '/usr/share/keyrings/debian-archive-keyring.gpg', package: 'debian-archive-keyring' },
+];
+
+const INSTALL_TIMEOUT_MS = 15 * 60_000;
+
+/** Debian packages that local nodes need and this machine has not, sorted. */
+export async function missingHostPackages(needs: readonly Need[] = LOCAL_NEEDS): Promise<string[]> {
+  const missing = new Set<string>();
+  for (const need of needs) if (!(await isPresent(need.file))) missing.add(need.package);
+  return [...missing].sort();
+}
+
+/** Throws SlError E_HOST_PACKAGES, naming the packages (also in `details.packages`) and the command that installs them. */
+export async function requireHostPackages(): Promise<void> {
+  const packages = await missingHostPackages();
+  if (packages.length === 0) return;
+  throw new SlError(
+    'E_HOST_PACKAGES',
+    `local nodes need packages that this machine does not have: ${packages.join(', ')}. ` +
+      `Run "${installCommand(packages).join(' ')}", or run sl again with --yes to let it do that`,
+    { details: { packages } },
+  );
+}
+
+/** Installs what is missing, for a user who agreed to it. */
+export async function installHostPackages(report: (text: string) => void, signal: AbortSignal): Promise<void> {
+  const packages = await missingHostPackages();
+  if (packages.length === 0) return;
+  report(`installing ${packages.join(', ')} on this machine`);
+  const env = { ...hostEnvironment(), DEBIAN_FRONTEND: 'noninteractive' };
+  const options = { signal, env, timeoutMs: INSTALL_TIMEOUT_MS, code: 'E_HOST_PACKAGES' as const };
+  await run(['apt-get', 'update'], options);
+  await run(installCommand(packages), options);
+  await requireHostPackages();
+}
+
+/** Runs a command of the host's system with E_PROVIDER as its error; the sbin directories count as on the PATH. */
+export function hostCommand(argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+  return run(argv, { code: 'E_PROVIDER', timeoutMs: 60_000, env: hostEnvironment(), ...options });
+}
+
+/** This process's environment, with the system's own directories on the PATH and untranslated output. */
+export function hostEnvironment(): NodeJS.ProcessEnv {
+  return { ...process.env, PATH: searchPath().join(delimiter), LC_ALL: 'C.UTF-8' };
+}
+
+function installCommand(packages: readonly string[]): string[] {
+  return ['apt-get', 'install', '--yes', '--no-install-recommends', ...packages];
+}
+
+function searchPath(): string[] {
+  const given = (process.env.PATH ?? '').split(delimiter).filter((part) => part !== '');
+  return [...new Set([...given, '/usr/local/sbin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'])];
+}
+
+async function isPresent(file: string): Promise<boolean> {
+  const candidates = file.startsWith('/') ? [file] : searchPath().map((directory) => join(directory, file));
+  for (const candidate of candidates) {
+    const mode = file.startsWith('/') ? constants.R_OK : constants.X_OK;
+    if (
+      await access(candidate, mode).then(
+        () => true,
+        () => false,
+      )
+    )
+      return true;
+  }
+  return false;
+}

@@ -1,0 +1,33 @@
+import { type ProviderConfig, SlError } from '@silverlining/protocol';
+import type { Provider } from '../../ports.ts';
+import type { Directories } from '../directories.ts';
+import { HostsProvider } from './hosts.ts';
+import { LocalProvider } from './local.ts';
+
+export { HostsProvider } from './hosts.ts';
+export { LocalProvider } from './local.ts';
+
+export interface ProviderContext {
+  directories: Directories;
+  /** Directory of the server set file: what relative paths in the options are relative to. */
+  baseDirectory?: string | undefined;
+}
+
+type Factory = (options: Record<string, string>, context: ProviderContext) => Provider;
+
+/** To add a provider: its file beside this one, its line here. */
+const FACTORIES: Readonly<Record<string, Factory>> = {
+  hosts: (options, context) => new HostsProvider(options, context.baseDirectory),
+  local: (options, context) => new LocalProvider(context.directories, options),
+};
+
+/** Names of the drivers there are, sorted. */
+export const PROVIDER_DRIVERS: readonly string[] = Object.keys(FACTORIES);
+
+/** The provider of a resolved `[provider]` section; throws SlError E_PROVIDER for a driver that there is not. */
+export function createProvider(config: ProviderConfig, context: ProviderContext): Provider {
+  const factory = Object.hasOwn(FACTORIES, config.driver) ? FACTORIES[config.driver] : undefined;
+  if (factory !== undefined) return factory(config.options, context);
+  const known = PROVIDER_DRIVERS.join(', ');
+  throw new SlError('E_PROVIDER', `there is no provider "${config.driver}"; there are ${known}`);
+}

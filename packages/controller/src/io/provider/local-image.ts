@@ -1,0 +1,162 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { access, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { SlError } from '@silverlining/protocol';
+import type { NodeImage } from '../../ports.ts';
+import { type FileLock, withFileLock } from '../file-lock.ts';
+import { hostCommand } from '../host-packages.ts';
+
+const RELEASES = [
+  { suite: 'bookworm', number: '12' },
+  { suite: 'trixie', number: '13' },
+] as const;
+
+/** What a stock Debian server has as far as Silver Lining is concerned: no Node, sudo, curl or Python. */
+const PACKAGES = [
+  'systemd',
+  'systemd-sysv',
+  'dbus',
+  'openssh-server',
+  'iproute2',
+  'ifupdown',
+  'netbase',
+  'procps',
+  'ca-certificates',
+];
+
+/** Manuals, documents and translations take most of the time of an apt run, and fsync of each file most of the rest. */
+const APT_OPTIONS = ['Acquire::Languages "none"'];
+const DPKG_OPTIONS = [
+  'path-exclude=/usr/share/man/*',
+  'path-exclude=/usr/share/doc/*',
+  'path-include=/usr/share/doc/*/copyright',
+  'path-exclude=/usr/share/locale/*',
+  'force-unsafe-io',
+];
+
+const BUILD_TIMEOUT_MS = 15 * 60_000;
+
+export interface ImageRequest {
+  /** `debian:bookworm`, `debian:13`, ... */
+  name: string;
+  /** Package archive; mmdebstrap's default, Debian's own, when undefined. */
+  mirror: string | undefined;
+  /** Shared by all state directories. */
+  cache: string;
+  /** Images that nodes of this state directory stand on. */
+  images: string;
+  report: (text: string) => void;
+  signal: AbortSignal;
+}
+
+export const LOCAL_IMAGES: readonly NodeImage[] = RELEASES.map(({ suite, number }) => ({
+  id: `debian:${suite}`,
+  name: `Debian ${number} (${suite})`,
+}));
+
+/**
+ * Makes sure that the image is among those of the state directory, and returns its directory name. It is built once into
+ * the cache; the state directory then holds hard links, so that deleting the cache never takes the ground from under a node.
+ */
+export async function ensureImage(request: ImageRequest): Promise<string> {
+  const suite = suiteOf(request.name);
+  const id = imageId(suite, request.mirror);
+  const own = join(request.images, id);
+  if (await exists(own)) return id;
+  const cached = join(request.cache, 'images', id);
+  await mkdir(join(request.cache, 'images'), { recursive: true });
+  const lock = join(request.cache, 'images', 'lock');
+  await withFileLock(lock, { signal: request.signal, timeoutMs: BUILD_TIMEOUT_MS }, async (held) => {
+    if (!(await exists(cached))) await build(request, { suite, cached, held });
+    if (!(await exists(own))) await adopt(cached, own, request.signal);
+  });
+  return id;
+}
+
+/** Throws SlError E_PROVIDER for an image that there is not. */
+export function suiteOf(name: string): string {
+  const release = RELEASES.find(({ suite, number }) => name === `debian:${suite}` || name === `debian:${number}`);
+  if (release !== undefined) return release.suite;
+  const known = LOCAL_IMAGES.map((image) => image.id).join(', ');
+  throw new SlError('E_PROVIDER', `local nodes have no image "${name}"; there are ${known}`);
+}
+
+function imageId(suite: string, mirror: string | undefined): string {
+  const recipe = JSON.stringify([PACKAGES, APT_OPTIONS, DPKG_OPTIONS, mirror ?? null]);
+  return `debian-${suite}-${createHash('sha256').update(recipe).digest('hex').slice(0, 10)}`;
+}
+
+interface Build {
+  suite: string;
+  cached: string;
+  held: FileLock;
+}
+
+async function build(request: ImageRequest, { suite, cached, held }: Build): Promise<void> {
+  request.report(`building the image debian:${suite}, once; this takes half a minute or so`);
+  await removeUnfinished(join(request.cache, 'images'));
+  const temporary = `${cached}.tmp-${randomUUID()}`;
+  const options = [
+    ...APT_OPTIONS.map((text) => `--aptopt=${text}`),
+    ...DPKG_OPTIONS.map((text) => `--dpkgopt=${text}`),
+  ];
+  const mirror = request.mirror === undefined ? [] : [request.mirror];
+  const include = `--include=${PACKAGES.join(',')}`;
+  await hostCommand(
+    ['mmdebstrap', '--mode=root', '--variant=minbase', include, ...options, suite, temporary, ...mirror],
+    {
+      signal: request.signal,
+      timeoutMs: BUILD_TIMEOUT_MS,
+      onLine: (line) => reportStage(line, request.report),
+      // A builder that outlives a killed controller keeps the lock, so that nobody removes its directory under it.
+      descriptors: [held.descriptor],
+    },
+  );
+  await neutralise(temporary);
+  await hostCommand(['sync', '--file-system', temporary]);
+  await rename(temporary, cached);
+}
+
+function reportStage(line: string, report: (text: string) => void): void {
+  const stage = /^I: (running apt-get update|downloading packages|extracting archives|installing .{1,30})/.exec(
+    line,
+  )?.[1];
+  if (stage !== undefined) report(`image: ${stage.replace(/\.+$/, '')}`);
+}
+
+/** Takes out what each node has of its own, and what mmdebstrap copied from this machine. */
+async function neutralise(root: string): Promise<void> {
+  const keys = (await readdir(join(root, 'etc/ssh'))).filter((name) => name.startsWith('ssh_host_'));
+  for (const key of keys) await rm(join(root, 'etc/ssh', key));
+  await rm(join(root, 'etc/hostname'), { force: true });
+  await writeFile(join(root, 'etc/machine-id'), '');
+  // Names are resolved by /etc/hosts and, for packages, by the host's package cache.
+  await rm(join(root, 'etc/resolv.conf'), { force: true });
+  await writeFile(join(root, 'etc/resolv.conf'), '', { mode: 0o644 });
+}
+
+async function adopt(cached: string, own: string, signal: AbortSignal): Promise<void> {
+  await mkdir(join(own, '..'), { recursive: true, mode: 0o700 });
+  await removeUnfinished(join(own, '..'));
+  const temporary = `${own}.tmp-${randomUUID()}`;
+  const linked = await hostCommand(['cp', '--archive', '--link', '--', cached, temporary], { signal, allowExit: [1] });
+  if (linked.exitCode !== 0) {
+    // Another file system: a copy, sharing blocks where the file system can.
+    await hostCommand(['rm', '-rf', '--', temporary]);
+    await hostCommand(['cp', '--archive', '--reflink=auto', '--', cached, temporary], { signal });
+  }
+  await hostCommand(['sync', '--file-system', temporary]);
+  await rename(temporary, own);
+}
+
+async function removeUnfinished(directory: string): Promise<void> {
+  const names = (await readdir(directory)).filter((name) => name.includes('.tmp-'));
+  for (const name of names) await hostCommand(['rm', '-rf', '--one-file-system', '--', join(directory, name)]);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
