@@ -1,0 +1,52 @@
+/** Runs the real `sl` as a user would, against the state of this test run. */
+import { spawn } from 'node:child_process';
+import { resolve } from 'node:path';
+
+export const ROOT = resolve(import.meta.dirname, '../../..');
+const SL = resolve(ROOT, 'packages/cli/bin/sl.js');
+
+export interface SlResult {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+export interface SlOptions {
+  cwd?: string;
+  env?: Record<string, string>;
+  /** Milliseconds after which it is killed and the test fails. */
+  timeout?: number;
+  /** Sent to its stdin. */
+  input?: string;
+  /** Aborting sends SIGINT, as Ctrl-C does. */
+  interrupt?: AbortSignal;
+}
+
+/** Runs `sl ARGS` and resolves when it ended, whatever its exit status. */
+export function sl(args: readonly string[], options: SlOptions = {}): Promise<SlResult> {
+  return new Promise((done, fail) => {
+    const env = { ...process.env, ...options.env };
+    const child = spawn(process.execPath, [SL, ...args], { cwd: options.cwd ?? ROOT, env, stdio: 'pipe' });
+    const out: string[] = [];
+    const err: string[] = [];
+    child.stdout.setEncoding('utf8').on('data', (text: string) => out.push(text));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => err.push(text));
+    child.stdin.end(options.input ?? '');
+    const timer = setTimeout(() => child.kill('SIGKILL'), options.timeout ?? 600_000);
+    options.interrupt?.addEventListener('abort', () => child.kill('SIGINT'));
+    child.on('error', fail);
+    child.on('close', (code) => {
+      clearTimeout(timer);
+      done({ code, stdout: out.join(''), stderr: err.join('') });
+    });
+  });
+}
+
+/** Runs `sl ARGS --json`, expects the exit status, and returns the document. The error shows all that it printed. */
+export async function slJson<T>(args: readonly string[], options: SlOptions & { code?: number } = {}): Promise<T> {
+  const result = await sl([...args, '--json'], options);
+  if (result.code !== (options.code ?? 0)) {
+    throw new Error(`sl ${args.join(' ')} exited ${result.code}\n${result.stdout}\n${result.stderr}`);
+  }
+  return JSON.parse(result.stdout) as T;
+}
