@@ -76,7 +76,8 @@ export class Operations implements OperationRegistry {
   }
 
   #entry(id: string): Entry {
-    const entry = this.#entries.get(id);
+    // The id of one app's deploy is its operation's, a dot, and the app.
+    const entry = this.#entries.get(id) ?? this.#entries.get(id.split('.')[0] ?? id);
     if (entry !== undefined) return entry;
     throw new SlError(
       'E_NOT_FOUND',

@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { zstdCompress } from 'node:zlib';
-import { type InstanceSpec, SlError } from '@silverlining/protocol';
+import { decodeBitmap, type InstanceSpec, SlError } from '@silverlining/protocol';
 import type { ScannedRelease } from '../ports.ts';
 import type { ControllerDeps } from './deps.ts';
 import type { RolloutItem } from './rollout.ts';
@@ -119,14 +119,9 @@ function manifestBytes(release: ScannedRelease): Promise<Buffer> {
 
 /** Adds the files of a bitmap to what was sent; the number of files in it. */
 function noteMissing({ measured }: RolloutContext, item: RolloutItem, missing: string): number {
-  const bits = Buffer.from(missing, 'base64');
+  const lacking = decodeBitmap(missing, item.release.manifest.files.length);
   const all = measured.sentFiles.get(item.app.name) ?? new Set<number>();
   measured.sentFiles.set(item.app.name, all);
-  let count = 0;
-  for (let i = 0; i < item.release.manifest.files.length; i++) {
-    if (((bits[i >> 3] ?? 0) & (1 << (i & 7))) === 0) continue;
-    all.add(i);
-    count++;
-  }
-  return count;
+  for (const index of lacking) all.add(index);
+  return lacking.length;
 }
