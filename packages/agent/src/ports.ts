@@ -8,6 +8,9 @@ import type {
   ReplyBody,
   RequestBody,
   RequestType,
+  Resource,
+  ResourceOf,
+  ResourceType,
   Topology,
 } from '@silverlining/protocol';
 
@@ -44,4 +47,42 @@ export interface NodeView {
   topology(): Topology | undefined;
   /** This node's name, as in the topology. */
   readonly nodeName: string;
+}
+
+/** What bringing a resource to its wanted state left to know. */
+export interface Applied {
+  /** Puts back what was there; absent where that cannot be. */
+  undo?: () => Promise<void>;
+  /** The unit that was started by it, with all that was changed before. */
+  started?: string;
+}
+
+/** Checks and changes one type of resource. Errors are SlError E_RESOURCE or E_PACKAGES with the log. */
+export interface Executor<T extends ResourceType> {
+  /** What differs, for people and without secrets; undefined when it is as wanted. */
+  check(resource: ResourceOf<T>): Promise<string | undefined>;
+  apply(resource: ResourceOf<T>): Promise<Applied>;
+}
+/** One executor for each type of resource: the compiler forces the table to be complete. */
+export type Executors = { [T in ResourceType]: Executor<T> };
+
+/** One run over a list of resources: the node is read once for all of them, and again only after a change. */
+export interface ConvergeRun {
+  executors: Executors;
+  /** Makes systemd read unit files that this run changed; nothing when it changed none. */
+  reloadDaemon(): Promise<void>;
+  /** Throws when the command does not exit 0, with its output in `details.log`. */
+  check(argv: readonly string[]): Promise<void>;
+  act(unit: string, action: 'reload' | 'restart'): Promise<void>;
+}
+
+/** The node as something that can be brought to a wanted state. */
+export interface ConvergeHost {
+  open(resources: readonly Resource[], context: { signal: AbortSignal; say(text: string): void }): ConvergeRun;
+}
+
+/** A small durable record. `write` returns when it is on disk. */
+export interface StateFile<T> {
+  read(): Promise<T>;
+  write(value: T): Promise<void>;
 }

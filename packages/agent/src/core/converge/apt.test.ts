@@ -1,0 +1,24 @@
+import { describe, expect, it } from 'vitest';
+import { aptFailure, aptInstallArgv } from './apt.ts';
+
+describe('apt', () => {
+  it('installs with names apart from options', () => {
+    expect(aptInstallArgv(['apache2']).slice(-3)).toEqual(['install', '--', 'apache2']);
+  });
+
+  it.each([
+    [
+      'E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 123 (python3)',
+      { kind: 'locked', holder: 'python3 (process 123)' },
+    ],
+    [
+      "E: Unable to locate package nope\nE: Package 'gone' has no installation candidate",
+      { kind: 'unknown-packages', names: ['nope', 'gone'] },
+    ],
+    ["E: dpkg was interrupted, you must manually run 'dpkg --configure -a'", { kind: 'interrupted' }],
+    ['E: Failed to fetch http://mirror/x.deb  404', { kind: 'fetch' }],
+    ['E: Sub-process /usr/bin/dpkg returned an error code (1)', { kind: 'other' }],
+  ])('says why it failed: %s', (output, failure) => {
+    expect(aptFailure(output)).toEqual(failure);
+  });
+});

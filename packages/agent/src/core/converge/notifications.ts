@@ -1,0 +1,48 @@
+import type { Notification } from '@silverlining/protocol';
+
+/** An action that is due at the end of a run, and the resources that asked for it. */
+export interface Due {
+  notification: Notification;
+  /** Resource ids. */
+  by: string[];
+}
+
+/** The due actions with those of one more changed resource; equal ones are kept once. */
+export function addDue(due: readonly Due[], id: string, notify: readonly Notification[]): Due[] {
+  const merged = due.map((it) => ({ ...it, by: [...it.by] }));
+  for (const notification of notify) {
+    const same = merged.find((it) => isSame(it.notification, notification));
+    if (same === undefined) merged.push({ notification, by: [id] });
+    else if (!same.by.includes(id)) same.by.push(id);
+  }
+  return merged;
+}
+
+/** What to do of them, in order: a unit that restarts need not reload too, and every check of it is kept. */
+export function planActions(
+  due: readonly Due[],
+): { unit: string; action: 'reload' | 'restart'; checks: string[][]; by: string[] }[] {
+  const actions = new Map<string, { unit: string; action: 'reload' | 'restart'; checks: string[][]; by: string[] }>();
+  for (const { notification, by } of due) {
+    const { unit, action, check } = notification;
+    const it = actions.get(unit) ?? { unit, action, checks: [], by: [] };
+    if (action === 'restart') it.action = 'restart';
+    if (check !== undefined && !it.checks.some((known) => sameArgv(known, check))) it.checks.push(check);
+    it.by.push(...by.filter((id) => !it.by.includes(id)));
+    actions.set(unit, it);
+  }
+  return [...actions.values()];
+}
+
+/** A unit that this run started after the change has read it already. */
+export function withoutStarted(due: readonly Due[], unit: string): Due[] {
+  return due.filter((it) => it.notification.unit !== unit);
+}
+
+function isSame(a: Notification, b: Notification): boolean {
+  return a.unit === b.unit && a.action === b.action && sameArgv(a.check ?? [], b.check ?? []);
+}
+
+function sameArgv(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((word, i) => word === b[i]);
+}

@@ -1,0 +1,72 @@
+/** What of a release archive is let in: regular files that the manifest lists and that are missing, each once. */
+import { type ErrorCode, type ManifestFile, SlError } from '@silverlining/protocol';
+
+/** A tar header as it came, before anything of it is trusted. */
+export interface TarHeader {
+  path: string;
+  /** Name of the type, as tar 7 has it: `File`, `OldFile`, `SymbolicLink`, ... */
+  type: string;
+  mode: number;
+  size: number;
+}
+
+const BLOCK = 512;
+/** A header, and an extended header with a path of 1024 characters of up to 4 bytes each. */
+const ENTRY_OVERHEAD = BLOCK + BLOCK + 4096 + BLOCK;
+/** End-of-archive blocks, padded to tar's record of 20 blocks. */
+const ARCHIVE_OVERHEAD = 20 * BLOCK;
+
+/** Admits the headers of one archive. */
+export class Admission {
+  readonly #listed: ReadonlyMap<string, ManifestFile>;
+  readonly #waiting: Map<string, ManifestFile>;
+  /** Uncompressed bytes that the archive may have; anything longer is a bomb. */
+  readonly maxBytes: number;
+
+  /** `listed` is the whole manifest, `missing` what the archive is to hold. */
+  constructor(listed: readonly ManifestFile[], missing: readonly ManifestFile[]) {
+    this.#listed = new Map(listed.map((file) => [file.path, file]));
+    this.#waiting = new Map(missing.map((file) => [file.path, file]));
+    const bodies = missing.reduce((sum, file) => sum + Math.ceil(file.size / BLOCK) * BLOCK + ENTRY_OVERHEAD, 0);
+    this.maxBytes = bodies + ARCHIVE_OVERHEAD;
+  }
+
+  /** The manifest's file for a header. Throws E_TAR_ENTRY or E_MANIFEST that names the entry. */
+  admit(header: TarHeader): ManifestFile {
+    const name = JSON.stringify(header.path);
+    const reason = forbidden(header);
+    if (reason !== undefined) throw refusal('E_TAR_ENTRY', `release archive: entry ${name} ${reason}`, header.path);
+    const file = this.#listed.get(header.path);
+    if (file === undefined) throw refusal('E_MANIFEST', `${name} is in the archive, not in the manifest`, header.path);
+    if (header.size !== file.size) {
+      const sizes = `${header.size} bytes in the archive, ${file.size} in the manifest`;
+      throw refusal('E_MANIFEST', `${name} has ${sizes}`, header.path);
+    }
+    if (!this.#waiting.delete(header.path)) {
+      throw refusal('E_TAR_ENTRY', `release archive: entry ${name} comes twice or was not asked for`, header.path);
+    }
+    return file;
+  }
+
+  /** At the end of the archive. Throws E_TAR_TRUNCATED when files are still missing. */
+  finish(): void {
+    const [first] = this.#waiting.keys();
+    if (first === undefined) return;
+    const missing = `${this.#waiting.size} files are missing, ${JSON.stringify(first)} first`;
+    throw refusal('E_TAR_TRUNCATED', `release archive ended early: ${missing}`, first);
+  }
+}
+
+function refusal(code: ErrorCode, message: string, entry: string): SlError {
+  return new SlError(code, message, { details: { entry } });
+}
+
+function forbidden(header: TarHeader): string | undefined {
+  const { path, type, mode } = header;
+  if (type !== 'File' && type !== 'OldFile') return `is a ${type}; only regular files are allowed`;
+  if (path.startsWith('/')) return 'is an absolute path';
+  if (path.split('/').includes('..')) return 'leads out of the release';
+  if (/[\\\p{Cc}]/u.test(path)) return 'has a backslash or a control character in its name';
+  if ((mode & 0o7000) !== 0) return `has mode ${mode.toString(8)}; setuid, setgid and sticky bits are not allowed`;
+  return undefined;
+}

@@ -1,0 +1,67 @@
+/** Decisions about instances: pure, from what the journal and the committed map say. */
+import type { ActiveMap, InstanceReport, RequestBody } from '@silverlining/protocol';
+import type { InstanceJournal } from './journal.ts';
+
+export const FIRST_PORT = 20_000;
+const LAST_PORT = 29_999;
+
+/** Ports to try, lowest first, without those that an instance already has. */
+export function* candidatePorts(taken: Iterable<number>): Generator<number> {
+  const used = new Set(taken);
+  for (let port = FIRST_PORT; port <= LAST_PORT; port++) {
+    if (!used.has(port)) yield port;
+  }
+}
+
+export interface Settlement {
+  /** Running now, to be stopped and kept. */
+  stop: string[];
+  /** To be stopped where they run, and removed. */
+  remove: string[];
+}
+
+/** What `settle` does: never to the active instance, and never to one that is being staged. */
+export function settlement(
+  order: RequestBody<'settle'>,
+  journals: readonly InstanceJournal[],
+  active: ActiveMap,
+): Settlement {
+  const mine = journals.filter((it) => it.spec.app === order.app && it.state !== 'staging');
+  const idle = mine.filter((it) => active[order.app] !== it.instance);
+  const keep = new Set([...order.keep, ...order.running]);
+  const removed = idle.filter((it) => !keep.has(it.instance));
+  const stopped = idle.filter(
+    (it) => keep.has(it.instance) && it.state === 'prepared' && !order.running.includes(it.instance),
+  );
+  return { stop: names(stopped), remove: names(removed) };
+}
+
+/** What `abort` does to an instance: nothing that another deploy made is removed. */
+export function abortion(
+  order: RequestBody<'abort'>,
+  journal: InstanceJournal | undefined,
+): 'nothing' | 'remove' | 'stop' {
+  if (journal === undefined) return 'nothing';
+  return journal.deploy === order.deploy ? 'remove' : 'stop';
+}
+
+/** Apps whose active instance this node cannot serve. */
+export function missingActive(journals: readonly InstanceJournal[], active: ActiveMap): string[] {
+  const prepared = new Set(journals.filter((it) => it.state === 'prepared').map((it) => it.instance));
+  return Object.keys(active).filter((app) => !prepared.has(active[app] ?? ''));
+}
+
+const STATES = { staging: 'staging', prepared: 'staged', stopped: 'stopped', failed: 'failed' } as const;
+
+export function instanceReports(journals: readonly InstanceJournal[], active: ActiveMap): InstanceReport[] {
+  return journals.map((it) => ({
+    app: it.spec.app,
+    instance: it.instance,
+    state: active[it.spec.app] === it.instance && it.state === 'prepared' ? 'active' : STATES[it.state],
+    digest: it.digest,
+  }));
+}
+
+function names(journals: readonly InstanceJournal[]): string[] {
+  return journals.map((it) => it.instance).sort();
+}

@@ -1,0 +1,151 @@
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { SlError } from '@silverlining/protocol';
+import {
+  APT_ENV,
+  type AptFailure,
+  aptFailure,
+  aptInstallArgv,
+  aptUpdateArgv,
+  DPKG_CONFIGURE_ARGV,
+  LISTS_FRESH,
+  LOCK_TIMEOUT,
+  lockHolder,
+} from '../core/converge/apt.ts';
+import { installedPackages, isInterrupted } from '../core/converge/dpkg-status.ts';
+import { type ExecResult, logOf } from './exec.ts';
+import { createSerial } from './serial.ts';
+import { execApart } from './systemd.ts';
+
+const STATUS = '/var/lib/dpkg/status';
+const LISTS = '/var/lib/apt/lists';
+/** Its time is that of our last `apt-get update`: apt leaves the lists as they are when nothing is new. */
+const STAMP = '/var/lib/silverlining/agent/apt-lists.stamp';
+/** Milliseconds for one call of apt-get; the wait for the lock and slow mirrors are within. */
+const DEADLINE = 25 * 60_000;
+const TRIES = 4;
+
+export interface AptContext {
+  signal: AbortSignal;
+  /** What is going on, for people. */
+  say(text: string): void;
+}
+
+/** apt has one lock for the machine; converge and a release's packages wait here, where no timeout counts. */
+const serial = createSerial();
+
+/** The text of dpkg's status file, read once for any number of packages. */
+export function readDpkgStatus(): Promise<string> {
+  return readFile(STATUS, 'utf8');
+}
+
+/**
+ * Installs those of `names` that are missing; false when none was. Finishes an interrupted dpkg first. Package lists are
+ * fetched when they are absent, older than an hour, or know a package not. E_PACKAGES names the package that there is
+ * not, or who holds the lock, with apt's last lines.
+ */
+export function installPackages(names: readonly string[], context: AptContext): Promise<boolean> {
+  return serial(async () => {
+    const status = await readDpkgStatus();
+    const missing = missingOf(names, status);
+    if (missing.length === 0) return false;
+    if (isInterrupted(status)) await finishInterrupted(context);
+    if (!(await listsAreFresh())) await update(context);
+    await installWithRetries(missing, context);
+    const still = missingOf(names, await readDpkgStatus());
+    if (still.length > 0) throw new SlError('E_PACKAGES', `not installed although apt succeeded: ${still.join(', ')}`);
+    return true;
+  });
+}
+
+function missingOf(names: readonly string[], status: string): string[] {
+  const installed = installedPackages(status);
+  return names.filter((name) => !installed.has(name));
+}
+
+async function installWithRetries(names: readonly string[], context: AptContext): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    context.say(`installing ${names.join(' ')}`);
+    const result = await apt(aptInstallArgv(names), context);
+    if (result.exitCode === 0) return;
+    const failure = aptFailure(`${result.stdout}\n${result.stderr}`);
+    if (attempt === TRIES || !(await remedied(failure, attempt, context))) throw aptError(failure, names, result);
+  }
+}
+
+/** Does what may help against a failure; false when nothing will. */
+async function remedied(failure: AptFailure, attempt: number, context: AptContext): Promise<boolean> {
+  if (failure.kind === 'interrupted') {
+    await finishInterrupted(context);
+    return true;
+  }
+  // Lists that are an hour old may name versions that the mirror dropped, or not know a new package yet.
+  if (failure.kind === 'fetch' || (failure.kind === 'unknown-packages' && attempt === 1)) {
+    await update(context);
+    return true;
+  }
+  return false;
+}
+
+async function update(context: AptContext): Promise<void> {
+  context.say('fetching package lists');
+  const result = await apt(aptUpdateArgv(), context);
+  if (result.exitCode !== 0) {
+    const failure = aptFailure(`${result.stdout}\n${result.stderr}`);
+    throw aptError(failure.kind === 'other' ? { kind: 'fetch' } : failure, [], result);
+  }
+  await writeFile(STAMP, '').catch(() => undefined);
+}
+
+async function finishInterrupted(context: AptContext): Promise<void> {
+  context.say('an earlier package installation was interrupted: finishing it');
+  const result = await apt(DPKG_CONFIGURE_ARGV, context);
+  if (result.exitCode === 0) return;
+  throw new SlError('E_PACKAGES', 'dpkg --configure -a failed: an earlier installation cannot be finished', {
+    details: { log: logOf(result) },
+  });
+}
+
+function apt(argv: readonly string[], context: AptContext): Promise<ExecResult> {
+  return execApart(argv, {
+    env: APT_ENV,
+    signal: context.signal,
+    deadline: DEADLINE,
+    allowExit: 'any',
+    code: 'E_PACKAGES',
+    onLine: (line) => {
+      const holder = /Waiting for cache lock/.test(line) ? lockHolder(line) : undefined;
+      if (holder !== undefined) context.say(`waiting for ${holder}, which holds the package manager's lock`);
+    },
+  });
+}
+
+function aptError(failure: AptFailure, names: readonly string[], result: ExecResult): SlError {
+  return new SlError('E_PACKAGES', messageOf(failure, names), { details: { log: logOf(result) } });
+}
+
+function messageOf(failure: AptFailure, names: readonly string[]): string {
+  switch (failure.kind) {
+    case 'locked':
+      return `the package manager is locked by ${failure.holder ?? 'another process'} for more than ${LOCK_TIMEOUT} s`;
+    case 'unknown-packages':
+      return `no such package: ${failure.names.join(', ')}`;
+    case 'fetch':
+      return names.length === 0 ? 'package lists could not be fetched' : `${names.join(', ')} could not be fetched`;
+    default:
+      return `${names.join(', ')} could not be installed`;
+  }
+}
+
+async function listsAreFresh(): Promise<boolean> {
+  const files = await readdir(LISTS).catch(() => []);
+  if (!files.some((name) => name.includes('_Packages'))) return false;
+  const times = await Promise.all(
+    [STAMP, LISTS].map((path) =>
+      stat(path).then(
+        (it) => it.mtimeMs,
+        () => 0,
+      ),
+    ),
+  );
+  return Date.now() - Math.max(...times) < LISTS_FRESH;
+}

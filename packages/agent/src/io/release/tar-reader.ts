@@ -1,0 +1,153 @@
+/**
+ * Reads the one kind of tar that release archives are: regular files, with extended headers for long or non-ASCII
+ * paths. npm's tar decodes the headers; the entries are not left to its Parser, which skips what it does not like,
+ * and joins an extended header that spans two chunks as text.
+ */
+import type { ManifestFile } from '@silverlining/protocol';
+import { SlError } from '@silverlining/protocol';
+import { Header, Pax } from 'tar';
+import type { Admission } from '../../core/release/admission.ts';
+
+/** Takes the bodies of admitted entries, in pieces. */
+export interface EntrySink {
+  begin(file: ManifestFile): void;
+  data(chunk: Buffer): void;
+  end(): void;
+}
+
+const BLOCK = 512;
+/** Bytes of an extended header: a path of 1024 characters and what tar puts around it. */
+const MAX_EXTENDED = 8192;
+
+type State = 'header' | 'body' | 'extended' | 'ended';
+
+export class TarReader {
+  readonly #admission: Admission;
+  readonly #sink: EntrySink;
+  #state: State = 'header';
+  #rest: Buffer = Buffer.alloc(0);
+  #total = 0;
+  /** Bytes of the current body, and of the padding after it, that are still to come. */
+  #remaining = 0;
+  #padding = 0;
+  /** Path that an extended header gave to the next entry. */
+  #path: string | undefined;
+
+  constructor(admission: Admission, sink: EntrySink) {
+    this.#admission = admission;
+    this.#sink = sink;
+  }
+
+  /** Takes the next bytes. Throws E_TAR_* or E_MANIFEST; nothing may be pushed after that. */
+  push(chunk: Buffer): void {
+    this.#total += chunk.length;
+    if (this.#total > this.#admission.maxBytes) {
+      const limit = `${this.#admission.maxBytes} bytes at most`;
+      throw new SlError('E_TAR_TOO_LARGE', `release archive: longer than its manifest allows (${limit})`);
+    }
+    let data = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+    while (data.length > 0) {
+      const used = this.#step(data);
+      if (used === 0) break;
+      data = data.subarray(used);
+    }
+    this.#rest = data;
+  }
+
+  /** The stream ended. Throws E_TAR_TRUNCATED when it should not have. */
+  finish(): void {
+    if (this.#state !== 'ended') throw new SlError('E_TAR_TRUNCATED', 'release archive ended early');
+    this.#admission.finish();
+  }
+
+  /** Uses up some bytes of `data` and returns how many; 0 when it needs more. */
+  #step(data: Buffer): number {
+    switch (this.#state) {
+      case 'header':
+        return this.#header(data);
+      case 'body':
+        return this.#body(data);
+      case 'extended':
+        return this.#extended(data);
+      case 'ended':
+        return data.length;
+    }
+  }
+
+  #header(data: Buffer): number {
+    if (data.length < BLOCK) return 0;
+    const header = decodeHeader(data);
+    if (header.nullBlock) {
+      this.#state = 'ended';
+      return BLOCK;
+    }
+    const size = header.size ?? 0;
+    this.#remaining = size;
+    this.#padding = (BLOCK - (size % BLOCK)) % BLOCK;
+    if (header.type === 'ExtendedHeader') this.#beginExtended(size);
+    else this.#beginBody(header, size);
+    return BLOCK;
+  }
+
+  #beginExtended(size: number): void {
+    if (size > MAX_EXTENDED || this.#path !== undefined) {
+      throw new SlError('E_TAR_ENTRY', 'release archive: an extended header is too long or follows another one');
+    }
+    this.#state = 'extended';
+  }
+
+  #beginBody(header: Header, size: number): void {
+    const path = this.#path ?? header.path ?? '';
+    this.#path = undefined;
+    this.#sink.begin(this.#admission.admit({ path, type: header.type, mode: header.mode ?? 0, size }));
+    this.#state = 'body';
+    if (size === 0) this.#endBody();
+  }
+
+  #body(data: Buffer): number {
+    const used = Math.min(data.length, this.#remaining);
+    this.#sink.data(data.subarray(0, used));
+    this.#remaining -= used;
+    if (this.#remaining > 0) return used;
+    if (data.length - used < this.#padding) {
+      // The padding is less than a block: wait for all of it together with the last bytes' successor.
+      this.#padding -= data.length - used;
+      return this.#skipPadding(data.length);
+    }
+    const skipped = used + this.#padding;
+    this.#endBody();
+    return skipped;
+  }
+
+  #skipPadding(used: number): number {
+    return used;
+  }
+
+  #endBody(): void {
+    this.#sink.end();
+    this.#state = 'header';
+  }
+
+  #extended(data: Buffer): number {
+    const whole = this.#remaining + this.#padding;
+    if (data.length < whole) return 0;
+    const pax = Pax.parse(data.toString('utf8', 0, this.#remaining));
+    if (pax.path === undefined || pax.size !== undefined || pax.linkpath !== undefined) {
+      throw new SlError('E_TAR_ENTRY', 'release archive: an extended header may give a path and nothing else');
+    }
+    this.#path = pax.path;
+    this.#state = 'header';
+    return whole;
+  }
+}
+
+function decodeHeader(data: Buffer): Header {
+  let header: Header;
+  try {
+    header = new Header(data.subarray(0, BLOCK));
+  } catch (cause) {
+    throw new SlError('E_TAR_TRUNCATED', 'not a release archive: a header cannot be read', { cause });
+  }
+  if (header.nullBlock || header.cksumValid) return header;
+  throw new SlError('E_TAR_TRUNCATED', 'not a release archive, or a damaged one: a header has a wrong checksum');
+}

@@ -1,0 +1,21 @@
+import { hostname } from 'node:os';
+import type { Executor } from '../../ports.ts';
+import { readFileIfAny, writeFileDurable } from '../durable-file.ts';
+import { exec } from '../exec.ts';
+import type { Observations } from './observations.ts';
+
+export function hostnameExecutor(node: Observations): Executor<'hostname'> {
+  const path = `${node.root}/etc/hostname`;
+  return {
+    async check({ name }) {
+      const stored = (await readFileIfAny(path))?.trim();
+      if (stored !== name) return `${path} says ${stored ?? 'nothing'}`;
+      return hostname() === name ? undefined : `is ${hostname()}`;
+    },
+    async apply({ name }) {
+      await writeFileDurable(path, `${name}\n`, 0o644);
+      await exec(['hostname', '--', name], { signal: node.signal, code: 'E_RESOURCE' });
+      return {};
+    },
+  };
+}

@@ -1,0 +1,54 @@
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { ConvergeHost, Executors, StateFile } from '../../ports.ts';
+import { exec } from '../exec.ts';
+import { stateFile } from '../state-file.ts';
+import { unitAction } from '../systemd.ts';
+import { absentExecutor } from './absent.ts';
+import { blockExecutor } from './block.ts';
+import { commandExecutor } from './command.ts';
+import { directoryExecutor } from './directory.ts';
+import { fileExecutor } from './file.ts';
+import { hostnameExecutor } from './hostname.ts';
+import { linkExecutor } from './link.ts';
+import { mysqlDatabaseExecutor, type PasswordMarks } from './mysql-database.ts';
+import { type Observations, observe } from './observations.ts';
+import { packagesExecutor } from './packages.ts';
+import { unitExecutor } from './unit.ts';
+import { userExecutor } from './user.ts';
+
+const CHECK_DEADLINE = 60_000;
+
+/** This node, as something that resources can be applied to. `state` is the folder of the agent's own files. */
+export function createConvergeHost(state: string, root = ''): ConvergeHost {
+  const marks = stateFile<PasswordMarks>(join(state, 'mysql-passwords.json'), z.record(z.string(), z.string()), {});
+  return {
+    open(resources, context) {
+      const node = observe(resources, { ...context, root });
+      return {
+        executors: createExecutors(node, marks),
+        reloadDaemon: () => node.reloadDaemon(),
+        async check(argv) {
+          await exec(argv, { signal: context.signal, code: 'E_RESOURCE', deadline: CHECK_DEADLINE, cwd: '/' });
+        },
+        act: (unit, action) => unitAction(action, unit, context.signal),
+      };
+    },
+  };
+}
+
+function createExecutors(node: Observations, marks: StateFile<PasswordMarks>): Executors {
+  return {
+    packages: packagesExecutor(node),
+    user: userExecutor(node),
+    directory: directoryExecutor(node),
+    file: fileExecutor(node),
+    link: linkExecutor(node),
+    absent: absentExecutor(node),
+    block: blockExecutor(node),
+    unit: unitExecutor(node),
+    hostname: hostnameExecutor(node),
+    'mysql-database': mysqlDatabaseExecutor(node, marks),
+    command: commandExecutor(node),
+  };
+}

@@ -1,0 +1,32 @@
+import { dirname } from 'node:path';
+import { SlError } from '@silverlining/protocol';
+import type { z } from 'zod';
+import type { StateFile } from '../ports.ts';
+import { makeDirectoryDurable, readFileIfAny, writeFileDurable } from './durable-file.ts';
+
+/**
+ * A JSON file of the agent's own state, `{version: 1, value}`, durable and readable by root only.
+ * A file that does not exist reads as `initial`; one that is damaged is an error, never silently a fresh start.
+ */
+export function stateFile<T>(path: string, schema: z.ZodType<T>, initial: T): StateFile<T> {
+  return {
+    async read() {
+      const text = await readFileIfAny(path);
+      return text === undefined ? initial : parse(path, text, schema);
+    },
+    async write(value) {
+      await makeDirectoryDurable(dirname(path));
+      await writeFileDurable(path, `${JSON.stringify({ version: 1, value })}\n`);
+    },
+  };
+}
+
+function parse<T>(path: string, text: string, schema: z.ZodType<T>): T {
+  try {
+    const json: unknown = JSON.parse(text);
+    const value = typeof json === 'object' && json !== null && 'value' in json ? json.value : undefined;
+    return schema.parse(value);
+  } catch (cause) {
+    throw new SlError('E_STORE', `${path} is damaged; remove it to start without it`, { cause });
+  }
+}

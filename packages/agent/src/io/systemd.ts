@@ -1,0 +1,79 @@
+import { access } from 'node:fs/promises';
+import { SlError, toSlError } from '@silverlining/protocol';
+import { parseUnits, showUnitsArgv, type UnitState } from '../core/converge/unit-state.ts';
+import { type ExecOptions, type ExecResult, exec, logOf } from './exec.ts';
+
+/** Milliseconds: a unit may take systemd's own 90 s to start and as long to stop. */
+const UNIT_DEADLINE = 200_000;
+const JOURNAL_LINES = '15';
+
+/** The states of any number of units by one process; none for no names. */
+export async function showUnits(names: readonly string[], signal?: AbortSignal): Promise<Map<string, UnitState>> {
+  if (names.length === 0) return new Map();
+  const { stdout } = await exec(showUnitsArgv(names), { signal, allowExit: 'any', deadline: 20_000 });
+  return parseUnits(stdout, names);
+}
+
+export async function daemonReload(signal?: AbortSignal): Promise<void> {
+  await exec(['systemctl', 'daemon-reload'], { signal, code: 'E_RESOURCE', deadline: UNIT_DEADLINE });
+}
+
+/** `systemctl ACTION UNIT`, waiting for its end; the error carries the unit's last journal lines. */
+export async function unitAction(
+  action: 'enable' | 'disable' | 'start' | 'stop' | 'restart' | 'reload',
+  unit: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  const verb = action === 'reload' ? 'reload-or-restart' : action;
+  try {
+    await exec(['systemctl', verb, '--', unit], { signal, code: 'E_RESOURCE', deadline: UNIT_DEADLINE });
+  } catch (cause) {
+    const error = toSlError(cause);
+    if (error.code !== 'E_RESOURCE') throw error;
+    const log = await unitJournal(unit);
+    throw new SlError('E_RESOURCE', `${unit} did not ${action}`, {
+      cause,
+      details: { log: log.length > 0 ? log : (error.details.log ?? []) },
+    });
+  }
+}
+
+/** The unit's last journal lines; empty where they cannot be had. */
+export async function unitJournal(unit: string): Promise<string[]> {
+  const argv = ['journalctl', '--quiet', '--no-pager', '--output=cat', `--lines=${JOURNAL_LINES}`, `--unit=${unit}`];
+  try {
+    return logOf(await exec(argv, { deadline: 10_000 }));
+  } catch {
+    return [];
+  }
+}
+
+/**
+ * Runs a command as a service of its own, under systemd instead of under this agent: outside of the agent's sandbox and
+ * memory limit, and untouched when the agent is restarted. Where there is no bus to ask systemd over, it runs as a child.
+ * Cancelling stops the waiting, not the command: a package manager must not be cut off.
+ */
+export async function execApart(
+  argv: readonly string[],
+  options: ExecOptions & { env: Record<string, string> },
+): Promise<ExecResult> {
+  if (!(await exists('/run/dbus/system_bus_socket'))) return exec(argv, options);
+  const { env, ...rest } = options;
+  const setenv = Object.entries(env).map(([name, value]) => `--setenv=${name}=${value}`);
+  const runner = [
+    'systemd-run',
+    '--quiet',
+    '--pipe',
+    '--wait',
+    '--collect',
+    '--property=Description=Silver Lining task',
+  ];
+  return exec([...runner, ...setenv, '--', ...argv], rest);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,182 @@
+/** What the agent's release handling needs from the node. `io/release/` implements these; tests bring their own. */
+import type { Duplex, Readable } from 'node:stream';
+import type { ActiveMap, Manifest, ManifestFile } from '@silverlining/protocol';
+import type { CommittedMap, InstanceJournal, TrafficBaseline } from './core/release/journal.ts';
+import type { InstancePorts } from './core/release/maps.ts';
+import type { TrafficTable } from './core/release/traffic.ts';
+import type { NodeView } from './ports.ts';
+
+/** Contents by SHA-256. Whatever is in it is whole and on disk. */
+export interface ContentStore {
+  /** Whether the content is here, from memory: 10,000 questions cost milliseconds. */
+  has(file: ManifestFile): boolean;
+  /**
+   * Takes the files of a zstd tar stream; the input is destroyed when anything is wrong with it. What came whole
+   * stays, so that a resumed upload goes on where it was cut. Returns when it is on disk.
+   */
+  receive(input: Readable, files: ReceivedFiles, signal: AbortSignal): Promise<{ files: number; bytes: number }>;
+  /** Removes contents that none of the manifests needs; returns how many. */
+  collect(live: readonly Manifest[]): Promise<number>;
+  /** Free bytes and inodes; `inodes` is undefined where the file system has no fixed number. */
+  space(): Promise<{ bytes: number; inodes: number | undefined }>;
+  removeAll(): Promise<void>;
+}
+export interface ReceivedFiles {
+  listed: readonly ManifestFile[];
+  missing: readonly ManifestFile[];
+}
+
+/** Releases on disk. */
+export interface ReleaseTree {
+  /**
+   * Makes `releases/INSTANCE` from the store, whole or not at all, with the given extra files (name to content) in
+   * its `support/`, and `/var/www/INSTANCE`. `group` may read `config/`.
+   */
+  materialise(release: {
+    instance: string;
+    manifest: Manifest;
+    support: Record<string, string>;
+    group: string;
+  }): Promise<void>;
+  manifest(instance: string): Promise<Manifest | undefined>;
+  /** Whether every file and link is there with its size: after a power cut, who knows. */
+  intact(instance: string): Promise<boolean>;
+  remove(instance: string): Promise<void>;
+  /** Removes what belongs to no instance in `keep`, half-made releases included. */
+  sweep(keep: ReadonlySet<string>): Promise<void>;
+}
+
+/** How a unit is. */
+export interface UnitStatus {
+  active: boolean;
+  failed: boolean;
+  /** systemd's own word: `running`, `auto-restart`, `exited`, ... */
+  sub: string;
+  restarts: number;
+  /** How its main process last ended, for people; empty when it did not. */
+  ended: string;
+}
+
+/** The systemd units of instances. */
+export interface InstanceUnits {
+  install(instance: string, text: string): Promise<void>;
+  start(instance: string, signal: AbortSignal): Promise<void>;
+  /** Stops and, when asked to, removes units. No error for those that do not exist. */
+  stop(instances: readonly string[], options: { remove: boolean }): Promise<void>;
+  status(instances: readonly string[]): Promise<Map<string, UnitStatus>>;
+  /** Makes exactly these start at boot. */
+  enableOnly(instances: ReadonlySet<string>): Promise<void>;
+  /** The newest lines that the instance wrote, oldest first. */
+  log(instance: string, lines: number): Promise<string[]>;
+  /** Instances that a unit file exists for. */
+  installed(): Promise<string[]>;
+}
+
+/** Durable memory. What a promise of `put` and `write` says is on disk when it resolves. */
+export interface Journals {
+  all(): Promise<InstanceJournal[]>;
+  put(journal: InstanceJournal): Promise<void>;
+  delete(instance: string): Promise<void>;
+  committed(): Promise<CommittedMap | undefined>;
+  writeCommitted(committed: CommittedMap): Promise<void>;
+  baseline(): Promise<TrafficBaseline | undefined>;
+  writeBaseline(baseline: TrafficBaseline): Promise<void>;
+  removeAll(): Promise<void>;
+}
+
+/** The maps that Apache reads, and the file that says that the node may get requests. */
+export interface ProxyFiles {
+  writeInstances(ports: InstancePorts): Promise<void>;
+  writeActive(active: ActiveMap): Promise<void>;
+  setReady(ready: boolean): Promise<void>;
+  removeAll(): Promise<void>;
+}
+
+/** HAProxy on this node. */
+export interface BalancerPort {
+  /** Writes the map durably, puts it in force in one transaction, and checks that it is. E_SWITCH otherwise. */
+  apply(active: ActiveMap): Promise<void>;
+  table(): Promise<TrafficTable>;
+}
+
+/** What an instance needs beside its release, by app. */
+export interface AppPlaces {
+  /** The app's user, made when missing. */
+  ensureUser(user: string): Promise<void>;
+  /** An empty TEMP of its own and the app's log folder. */
+  ensureFolders(places: { temp: string; logs: string; user: string }): Promise<void>;
+  writeEnv(path: string, env: Readonly<Record<string, string>>): Promise<void>;
+  readEnv(path: string): Promise<Record<string, string>>;
+  /** Removes the environment and TEMP of one instance. */
+  remove(places: { env: string; temp: string }): Promise<void>;
+  removeAll(): Promise<void>;
+}
+
+export interface HttpAnswer {
+  status: number;
+  /** First bytes of the body. */
+  body: string;
+}
+export interface HttpQuestion {
+  port: number;
+  path: string;
+  headers: Record<string, string>;
+  /** Milliseconds. */
+  timeout: number;
+}
+
+/** Asks instances on loopback. */
+export interface AppHttp {
+  /** The answer; throws E_DEADLINE when it took too long, E_APP_UNHEALTHY when nothing answered. Redirects are not followed. */
+  get(question: HttpQuestion, signal: AbortSignal): Promise<HttpAnswer>;
+  /** Whether nothing listens on the loopback port. */
+  isFree(port: number): Promise<boolean>;
+}
+
+/** Runs a program of a release. */
+export interface ScriptRunner {
+  /** The argv to run for a name that may be in `bin/`, in the app's folder, or on the system; undefined when it is nowhere. */
+  find(app: string, argv: readonly string[]): Promise<string[] | undefined>;
+  /** Its output's last lines; throws E_APP_CONFIG with them in `details.log` when it fails, E_DEADLINE after `timeout` ms. */
+  run(script: ScriptRun, signal: AbortSignal): Promise<string[]>;
+}
+export interface ScriptRun {
+  argv: readonly string[];
+  cwd: string;
+  env: Readonly<Record<string, string>>;
+  /** `root` or the app's user. */
+  user: string;
+  timeout: number;
+}
+
+export interface AgentClock {
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Milliseconds, monotonic. */
+  monotonic(): number;
+  /** Ends early, with the signal's reason thrown, when it is aborted. */
+  sleep(ms: number, signal: AbortSignal): Promise<void>;
+}
+
+export interface ReleasePorts {
+  store: ContentStore;
+  tree: ReleaseTree;
+  units: InstanceUnits;
+  journals: Journals;
+  proxy: ProxyFiles;
+  balancer: BalancerPort;
+  places: AppPlaces;
+  http: AppHttp;
+  scripts: ScriptRunner;
+  clock: AgentClock;
+  node: NodeView;
+  /** Identity of the running kernel and its boot: a new one means that nothing runs that was started before. */
+  rebooted(): Promise<boolean>;
+  /** Installs Debian packages that are missing; E_PACKAGES with the last lines of the log. */
+  installPackages(names: readonly string[], signal: AbortSignal): Promise<void>;
+  /** The manifest that a transfer brings as zstd of its JSON; E_MANIFEST when it is none. */
+  readManifest(transfer: Duplex, signal: AbortSignal): Promise<Manifest>;
+  sha256(text: string): string;
+  /** Told about what went wrong where no request waits for it. */
+  warn(message: string): void;
+}
