@@ -73,6 +73,8 @@ export const app = z.strictObject({
   runner: z.string().optional(),
   /** argv of a `command` app; `$PORT` stands for the port to listen on. */
   command: z.array(z.string()).optional(),
+  /** argv that checks the configuration directory before anything is uploaded (`config.checker`). */
+  configChecker: z.array(z.string()).min(1).optional(),
   /** Debian packages that the app needs on its nodes. */
   packages: z.array(z.string().regex(/^[a-z0-9][a-z0-9+.-]+$/, 'invalid package name')),
   packageInstallScript: z.string().optional(),
