@@ -1,6 +1,7 @@
 /** The nodes that one section asks for: how many, called what, of which size. */
 import { nodeName, type Role, type SizeWish } from '@silverlining/protocol';
 import { type Place, type Problems, quote } from './problem.ts';
+import { NODE_KEYS } from './schema.ts';
 import { parseSize } from './size.ts';
 import type { SectionValues } from './values.ts';
 
@@ -78,6 +79,11 @@ function names(values: SectionValues, key: string, n: number): NamedNode[] {
 function nodeCount(values: SectionValues, key: string | undefined, listed: number, problems: Problems): number {
   const given = values.integer('nodes') ?? 1;
   if (key === undefined || listed <= 1) return given;
+  const most = NODE_KEYS.nodes?.max ?? 1;
+  if (listed > most) {
+    problems.error(values.place(key), `${key} lists ${listed} names; a section has ${most} nodes at most`);
+    return 0;
+  }
   if (values.has('nodes') && given !== listed) {
     const [count, list] = [values.place('nodes').line, values.place(key).line];
     problems.error(

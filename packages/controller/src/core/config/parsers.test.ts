@@ -117,7 +117,12 @@ describe('suggest', () => {
   ])('%s: %s', (word, expected) => expect(suggest(word, ['nodes', 'update_fetch', 'size'])).toBe(expected));
 
   it('counts edits', () => {
-    expect([levenshtein('', 'abc'), levenshtein('kitten', 'sitting'), levenshtein('same', 'same')]).toEqual([3, 3, 0]);
+    expect([
+      levenshtein('', 'abc'),
+      levenshtein('kitten', 'sitting'),
+      levenshtein('same', 'same'),
+      levenshtein('imgae', 'image'),
+    ]).toEqual([3, 3, 0, 1]);
   });
 });
 

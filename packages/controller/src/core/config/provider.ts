@@ -149,7 +149,7 @@ function readSecret(
   const [direct, file] = [values.place('secret').line, values.place('secret_file').line];
   const both = values.has('secret') && values.has('secret_file');
   if (both) {
-    const message = `secret and secret_file are both given, on lines ${direct} and ${file}; the last one stands`;
+    const message = `secret and secret_file are both given, on lines ${Math.min(direct, file)} and ${Math.max(direct, file)}; the last one stands`;
     input.problems.warning(values.place(direct > file ? 'secret' : 'secret_file'), message);
   }
   const fromFile = both ? file > direct : values.has('secret_file');

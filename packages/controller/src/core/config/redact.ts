@@ -1,5 +1,5 @@
 /** Shorter texts are too likely to be part of something else that happens to be written the same. */
-const SHORTEST = 3;
+const SHORTEST = 6;
 
 /** A function that replaces every secret in a text, longest first. */
 export function createRedactor(secrets: readonly string[], replacement: string): (text: string) => string {
