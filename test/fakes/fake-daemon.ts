@@ -5,6 +5,7 @@ import { Operations } from '../../packages/controller/src/app/operations.ts';
 import { startApi } from '../../packages/controller/src/io/api/server.ts';
 import { ALREADY_RUNNING_STATUS, claimDaemon } from '../../packages/controller/src/io/daemon.ts';
 import { findDirectories } from '../../packages/controller/src/io/directories.ts';
+import { aborted } from './api-fixture.ts';
 import { FakeService } from './fake-service.ts';
 
 const daemon = await claimDaemon(findDirectories().state).catch((error: unknown) => {
@@ -19,10 +20,17 @@ const operations = new Operations({
   clock: { now: () => Date.now() },
   ids: { token: (bytes) => randomBytes(bytes).toString('base64url') },
 });
+const service = new FakeService();
+// The set of this name keeps the controller busy until it is cancelled.
+const { rollback } = service.work;
+service.work.rollback = async (context, request) => {
+  if ('set' in request && request.set === 'hang') await aborted(context.signal);
+  return rollback(context, request);
+};
 const version = process.env.SILVER_FAKE_VERSION ?? VERSION;
 const upSince = Date.now();
 const api = await startApi({
-  service: new FakeService(),
+  service,
   operations,
   socketPath: daemon.socketPath,
   logger: { info: () => undefined, error: () => undefined },

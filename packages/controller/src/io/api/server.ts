@@ -1,8 +1,8 @@
-import { chmod, mkdir, rm } from 'node:fs/promises';
+import { chmod, rm } from 'node:fs/promises';
 import type { Socket } from 'node:net';
-import { dirname } from 'node:path';
 import { SlError } from '@silverlining/protocol';
 import fastify, { type FastifyInstance } from 'fastify';
+import { makeSocketDirectory } from '../api-socket.ts';
 import { httpError } from './http-errors.ts';
 import { addRoutes, type RouteContext } from './routes.ts';
 
@@ -35,7 +35,7 @@ const REQUEST_TIMEOUT_MS = 10_000;
 export async function startApi(options: ApiOptions): Promise<Api> {
   const { socketPath } = options;
   const app = buildApp(options);
-  await mkdir(dirname(socketPath), { recursive: true, mode: 0o700 });
+  await makeSocketDirectory(socketPath);
   await rm(socketPath, { force: true });
   await app.listen({ path: socketPath });
   await chmod(socketPath, 0o600);

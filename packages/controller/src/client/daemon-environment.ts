@@ -1,0 +1,12 @@
+import { join } from 'node:path';
+import type { Directories } from '../io/directories.ts';
+
+/** What ssh, apt and the directories need; the rest of a shell's environment would outlive the shell in the daemon. */
+const KEPT = /^(?:HOME|PATH|USER|LOGNAME|SHELL|LANG|TZ|TMPDIR|SSH_AUTH_SOCK|XDG_.*|SILVER_.*|SL_.*)$/;
+const PROXIES = /^(?:https?|no|all)_proxy$/i;
+
+/** The environment of the daemon: a few variables of the one who starts it. */
+export function daemonEnvironment(env: NodeJS.ProcessEnv, directories: Directories): NodeJS.ProcessEnv {
+  const kept = Object.entries(env).filter(([name]) => KEPT.test(name) || PROXIES.test(name));
+  return { ...Object.fromEntries(kept), NODE_COMPILE_CACHE: join(directories.cache, 'compiled') };
+}

@@ -1,0 +1,90 @@
+import { type ClientRequest, type IncomingMessage, request } from 'node:http';
+import { SlError, wireError } from '@silverlining/protocol';
+import { z } from 'zod';
+
+export interface Call {
+  method: 'GET' | 'POST';
+  path: string;
+  body?: unknown;
+  signal?: AbortSignal | undefined;
+  /** Milliseconds without a byte from the controller until it counts as hung. */
+  silence: number;
+}
+
+const failure = z.object({ error: wireError });
+
+/** The whole JSON answer. Throws the controller's own error, or E_CONTROLLER with `details.cause` set to the system's code. */
+export async function callJson(socketPath: string, call: Call): Promise<unknown> {
+  const response = await send(socketPath, call);
+  const parts: Buffer[] = [];
+  try {
+    for await (const part of response) parts.push(part);
+  } catch (cause) {
+    throw unreachable(socketPath, cause, call);
+  }
+  return checked(response, Buffer.concat(parts).toString('utf8'));
+}
+
+/** The lines of an NDJSON answer, parsed; empty ones, which only say that the controller lives, are left out. */
+export async function* callLines(socketPath: string, call: Call): AsyncGenerator<unknown> {
+  const response = await send(socketPath, call);
+  response.setEncoding('utf8');
+  let rest = '';
+  try {
+    for await (const part of response) {
+      rest += part;
+      if (response.statusCode !== 200) continue;
+      const lines = rest.split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) if (line !== '') yield JSON.parse(line);
+    }
+  } catch (cause) {
+    throw cause instanceof SlError ? cause : unreachable(socketPath, cause, call);
+  }
+  if (response.statusCode !== 200) checked(response, rest);
+}
+
+function send(socketPath: string, call: Call): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const text = call.body === undefined ? undefined : JSON.stringify(call.body);
+    const headers =
+      text === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) };
+    const { method, path, signal } = call;
+    const sent: ClientRequest = request({
+      socketPath,
+      method,
+      path,
+      headers,
+      agent: false,
+      signal,
+      timeout: call.silence,
+    });
+    sent.on('timeout', () => sent.destroy(new SlError('E_DEADLINE', 'the controller does not answer')));
+    sent.on('error', (cause) => reject(unreachable(socketPath, cause, call)));
+    sent.on('response', resolve);
+    sent.end(text);
+  });
+}
+
+function checked(response: IncomingMessage, text: string): unknown {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new SlError('E_CONTROLLER', `the controller's answer is not JSON (status ${response.statusCode})`, { cause });
+  }
+  if (response.statusCode === 200) return json;
+  const parsed = failure.safeParse(json);
+  if (parsed.success) throw SlError.fromWire(parsed.data.error);
+  throw new SlError(
+    'E_CONTROLLER',
+    `the controller answered with status ${response.statusCode}: ${text.slice(0, 200)}`,
+  );
+}
+
+function unreachable(socketPath: string, cause: unknown, { signal }: Call): SlError {
+  if (signal?.aborted) return new SlError('E_ABORTED', 'the request was given up', { cause });
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'UNKNOWN';
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new SlError('E_CONTROLLER', `no controller at ${socketPath}: ${why}`, { cause, details: { reason: code } });
+}

@@ -1,0 +1,13 @@
+/** What `sl` uses of the controller: reading server sets, and talking to the daemon. The daemon itself is `main.ts`. */
+export { ControllerClient, type RequestInput, type StreamingVerb } from './client/client.ts';
+export { daemonLogPath, lastLogLines, readLog } from './client/daemon-log.ts';
+export {
+  type Connected,
+  connectController,
+  type DaemonOptions,
+  findController,
+  stopController,
+} from './client/daemon-process.ts';
+export { formatProblem, type LoadedSet, type ResolvedOption } from './core/config/index.ts';
+export { readServerSet } from './io/config-files.ts';
+export { type Directories, findDirectories, makeDirectories } from './io/directories.ts';

@@ -1,0 +1,44 @@
+import { chmod, mkdir, mkdtemp, rm, stat, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { apiSocketPath, makeSocketDirectory } from './api-socket.ts';
+
+let directory: string;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'sl-socket-'));
+});
+afterEach(() => rm(directory, { recursive: true }));
+
+describe('the path of the API’s socket', () => {
+  it('is in the state directory when it fits into sun_path', () => {
+    const longest = `/${'d'.repeat(107 - '//controller.sock'.length)}`;
+    expect(apiSocketPath(longest)).toBe(`${longest}/controller.sock`);
+    expect(Buffer.byteLength(apiSocketPath(longest))).toBe(107);
+  });
+
+  it('is a hash in the runtime directory when it does not', () => {
+    const long = `/${'d'.repeat(108 - '//controller.sock'.length)}`;
+    const path = apiSocketPath(long, { XDG_RUNTIME_DIR: '/run/user/1000' });
+    expect(path).toMatch(/^\/run\/user\/1000\/silverlining-\d+\/[0-9a-f]{24}\.sock$/);
+    expect(apiSocketPath(`${long}x`, { XDG_RUNTIME_DIR: '/run/user/1000' })).not.toBe(path);
+  });
+});
+
+describe('the folder of the socket', () => {
+  it('is made private, also where it existed with more', async () => {
+    const path = join(directory, 'a', 'controller.sock');
+    await makeSocketDirectory(path);
+    await chmod(join(directory, 'a'), 0o777);
+    await makeSocketDirectory(path);
+    expect((await stat(join(directory, 'a'))).mode & 0o777).toBe(0o700);
+  });
+
+  it('is refused when it is a link, which someone else may have put there', async () => {
+    await mkdir(join(directory, 'theirs'));
+    await symlink(join(directory, 'theirs'), join(directory, 'link'));
+    await expect(makeSocketDirectory(join(directory, 'link', 'x.sock'))).rejects.toMatchObject({
+      code: 'E_CONTROLLER',
+    });
+  });
+});

@@ -1,0 +1,72 @@
+/** What makes a process the one controller of a state directory: its lock, and the file that says where to find it. */
+import { readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { SlError } from '@silverlining/protocol';
+import { z } from 'zod';
+import { apiSocketPath } from './api-socket.ts';
+import { writeFileDurable } from './durable-file.ts';
+import { tryLockFile } from './file-lock.ts';
+import { identifyProcess, type ProcessIdentity } from './process-identity.ts';
+
+/** Exit status of a daemon that found another one at work; whoever started it goes on waiting for that one. */
+export const ALREADY_RUNNING_STATUS = 75;
+
+const daemonFile = z.object({
+  version: z.string(),
+  pid: z.number().int().positive(),
+  started: z.string(),
+  socket: z.string(),
+});
+export type DaemonFile = z.infer<typeof daemonFile>;
+
+export interface Daemon {
+  /** Where its API has to listen. */
+  socketPath: string;
+  /** Tells clients where it is: to be called when the API answers. */
+  publish(version: string): Promise<void>;
+  /** Removes the file and the socket, and lets the next one in. */
+  release(): Promise<void>;
+}
+
+/** Becomes the controller of the state directory; E_CONFLICT when another process is. */
+export async function claimDaemon(stateDir: string): Promise<Daemon> {
+  const lock = await tryLockFile(join(stateDir, 'controller.lock'));
+  if (lock === undefined) {
+    const pid = readDaemonFile(stateDir)?.pid;
+    const who = pid === undefined ? 'another controller' : `the controller with pid ${pid}`;
+    throw new SlError('E_CONFLICT', `${who} is at work in ${stateDir} (sl controller status)`, { details: { pid } });
+  }
+  const socketPath = apiSocketPath(stateDir);
+  return {
+    socketPath,
+    publish: (version) => writeDaemonFile(stateDir, { version, ...ownIdentity(), socket: socketPath }),
+    release: async () => {
+      await rm(daemonFilePath(stateDir), { force: true });
+      await rm(socketPath, { force: true });
+      await lock.release();
+    },
+  };
+}
+
+/** What the running or last controller published; undefined when there is none that can be read. */
+export function readDaemonFile(stateDir: string): DaemonFile | undefined {
+  try {
+    return daemonFile.parse(JSON.parse(readFileSync(daemonFilePath(stateDir), 'utf8')));
+  } catch {
+    // Absent, or of another version: both ways there is nobody to talk to at a known place.
+    return undefined;
+  }
+}
+
+function writeDaemonFile(stateDir: string, file: DaemonFile): Promise<void> {
+  return writeFileDurable(daemonFilePath(stateDir), `${JSON.stringify(file)}\n`);
+}
+
+function daemonFilePath(stateDir: string): string {
+  return join(stateDir, 'controller.json');
+}
+
+function ownIdentity(): ProcessIdentity {
+  return identifyProcess(process.pid) ?? { pid: process.pid, started: '' };
+}
