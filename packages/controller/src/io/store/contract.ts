@@ -1,0 +1,225 @@
+/** What every `Store` must do, the one on disk and the fake: called by their tests. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Store } from '../../ports.ts';
+import { APP, deploy, nodeRecord, release, serverSet, topology } from './contract-records.ts';
+
+const FIRST = 'blog.20260131_001';
+const SECOND = 'blog.20260131_002';
+const FACTS = {
+  ...{ hostname: 'app1', arch: 'x64', cpus: 2, memory: 1, bootId: 'b', agentDigest: 'd' },
+  os: { id: 'debian', version: '13', name: 'Debian' },
+};
+
+/** Registers the tests for stores that `open` makes, each empty. */
+export function storeContract(open: () => Store): void {
+  let store: Store;
+  beforeEach(() => {
+    store = open();
+  });
+  afterEach(() => store.close());
+
+  describe('sets', () => setTests(() => store));
+  describe('nodes', () => nodeTests(() => store));
+  describe('releases', () => releaseTests(() => store));
+  describe('leases', () => leaseTests(() => store));
+  describe('commit', () => commitTests(() => store));
+  describe('secrets', () => secretTests(() => store));
+}
+
+function setTests(store: () => Store): void {
+  it('keeps a set, and what was committed when its configuration is written again', async () => {
+    expect(await store().set('demo')).toBeUndefined();
+    const made = await store().putSet('demo', serverSet('demo'));
+    expect(made).toEqual({ name: 'demo', config: serverSet('demo'), topology: undefined, epoch: 0, active: {} });
+    await store().putTopology('demo', topology('demo', 1));
+    await commitFirst(store());
+    const again = await store().putSet('demo', { ...serverSet('demo'), aliases: ['www.example'] });
+    expect(again).toMatchObject({ epoch: 1, active: { blog: FIRST }, topology: { generation: 1 } });
+    expect(await store().sets()).toEqual([again]);
+  });
+
+  it('refuses rows of a set that does not exist with E_NOT_FOUND', async () => {
+    const missing = { code: 'E_NOT_FOUND' };
+    await expect(store().putTopology('nope', topology('nope', 1))).rejects.toMatchObject(missing);
+    await expect(store().putNode(nodeRecord('nope', 'n1'))).rejects.toMatchObject(missing);
+    await expect(store().putRelease(release('nope', FIRST))).rejects.toMatchObject(missing);
+    await expect(store().putDeploy(deploy('nope', 'd1', FIRST))).rejects.toMatchObject(missing);
+    await expect(store().secret('nope', 'a', () => 'x')).rejects.toMatchObject(missing);
+  });
+
+  it('removes a set with all its rows and no others, and fences off what was before', async () => {
+    await commitFirst(store());
+    await store().putNode(nodeRecord('demo', 'n1'));
+    await store().putSet('other', serverSet('other'));
+    await store().putRelease(release('other', FIRST));
+    await store().deleteSet('demo');
+    expect((await store().sets()).map(({ name }) => name)).toEqual(['other']);
+    expect(await store().node('n1')).toBeUndefined();
+    expect(await store().releases('demo')).toEqual([]);
+    expect(await store().deploys('demo')).toEqual([]);
+    expect(await store().release('other', FIRST)).toEqual(release('other', FIRST));
+    expect(await store().putSet('demo', serverSet('demo'))).toMatchObject({ epoch: 1, active: {} });
+  });
+}
+
+function nodeTests(store: () => Store): void {
+  beforeEach(() => store().putSet('demo', serverSet('demo')));
+
+  it('keeps nodes in the order in which they were first written', async () => {
+    const enrolled = nodeRecord('demo', 'n2', {
+      ...{ providerId: 'p2', address: '10.0.0.2', state: 'enrolled', keyHash: 'k', certGeneration: 3 },
+      ...{ hostKeys: ['ssh-ed25519 AAAA'], lastSeen: 5, facts: FACTS },
+    });
+    await store().putNode(enrolled);
+    await store().putNode(nodeRecord('demo', 'n1'));
+    await store().putNode(enrolled);
+    expect(await store().nodes('demo')).toEqual([enrolled, nodeRecord('demo', 'n1')]);
+    expect(await store().node('n2')).toEqual(enrolled);
+    await store().deleteNode('n2');
+    await store().deleteNode('n2');
+    expect(await store().nodes('demo')).toEqual([nodeRecord('demo', 'n1')]);
+  });
+
+  it('does not let a writer who read the node earlier undo what its agent said since', async () => {
+    const early = nodeRecord('demo', 'n1', { lastSeen: 10 });
+    await store().putNode(early);
+    await store().touchNode('n1', 20, FACTS);
+    await store().touchNode('n1', 15);
+    await store().touchNode('gone', 30);
+    await store().putNode({ ...early, address: '10.0.0.1' });
+    expect(await store().node('n1')).toEqual({ ...early, address: '10.0.0.1', lastSeen: 20, facts: FACTS });
+    await store().putNode({ ...early, lastSeen: undefined });
+    expect(await store().node('n1')).toMatchObject({ lastSeen: 20 });
+  });
+}
+
+function releaseTests(store: () => Store): void {
+  beforeEach(() => store().putSet('demo', serverSet('demo')));
+
+  it('keeps releases, oldest first, of one app or of all', async () => {
+    const first = release('demo', FIRST);
+    const second = release('demo', SECOND, { createdAt: 2000 });
+    const other = release('demo', 'shop.20260131_001', { app: 'shop', createdAt: 1500 });
+    for (const it of [second, other, first]) await store().putRelease(it);
+    expect(await store().releases('demo')).toEqual([first, other, second]);
+    expect(await store().releases('demo', 'shop')).toEqual([other]);
+    await store().deleteReleases('demo', [FIRST, 'blog.20260131_009']);
+    // The digest is shared: the manifest stays as long as one release has it.
+    expect(await store().release('demo', SECOND)).toEqual(second);
+    expect(await store().release('demo', FIRST)).toBeUndefined();
+    await store().deleteReleases('demo', [SECOND, 'shop.20260131_001']);
+    await store().putRelease({ ...first, config: { ...APP, keep: 9 } });
+    expect(await store().releases('demo')).toMatchObject([{ config: { keep: 9 }, manifest: first.manifest }]);
+  });
+
+  it('keeps deploys, and replaces one by its id', async () => {
+    await store().putDeploy(deploy('demo', 'd2', SECOND, { startedAt: 2000.5 }));
+    await store().putDeploy(deploy('demo', 'd1', FIRST));
+    const ended = deploy('demo', 'd1', FIRST, { state: 'ended' });
+    await store().putDeploy(ended);
+    expect(await store().deploys('demo')).toEqual([ended, deploy('demo', 'd2', SECOND, { startedAt: 2000.5 })]);
+    expect(await store().deploy('d1')).toEqual(ended);
+    expect(await store().deploy('d3')).toBeUndefined();
+  });
+}
+
+function leaseTests(store: () => Store): void {
+  it('grants one at a time, and tells the others who holds it', async () => {
+    const mine = await store().acquireLease('demo', 'ada@laptop', 'op1', 1000);
+    expect(mine).toEqual({
+      granted: true,
+      lease: { set: 'demo', holder: 'ada@laptop', operation: 'op1', since: 1000, token: 1 },
+    });
+    expect(await store().acquireLease('demo', 'bob', 'op2', 2000)).toEqual({ granted: false, lease: mine.lease });
+    expect(await store().acquireLease('other', 'bob', 'op3', 2000)).toMatchObject({ granted: true });
+  });
+
+  it('gives tokens that grow over release, drop and removal of the set', async () => {
+    const tokens: number[] = [];
+    const take = async () => {
+      const { lease, granted } = await store().acquireLease('demo', 'ada', 'op', 1000);
+      if (granted) tokens.push(lease.token);
+      return lease.token;
+    };
+    await store().releaseLease('demo', await take());
+    await take();
+    await store().releaseLease('demo', 1);
+    await take();
+    await store().dropLeases();
+    await take();
+    await store().putSet('demo', serverSet('demo'));
+    await store().deleteSet('demo');
+    await store().dropLeases();
+    await take();
+    expect(tokens).toEqual([1, 2, 3, 4]);
+  });
+}
+
+function commitTests(store: () => Store): void {
+  it('raises the epoch and marks deploys and the releases that became active', async () => {
+    expect(await commitFirst(store())).toBe(1);
+    expect(await store().set('demo')).toMatchObject({ epoch: 1, active: { blog: FIRST } });
+    expect(await store().deploy('d1')).toMatchObject({ state: 'committed' });
+    await store().putRelease(release('demo', SECOND, { app: 'shop' }));
+    const both = { blog: FIRST, shop: SECOND };
+    expect(await store().commit({ set: 'demo', token: 1, active: both, deploys: ['d1'], now: 6000 })).toBe(2);
+    expect(await store().release('demo', FIRST)).toMatchObject({ committedAt: 5000 });
+    expect(await store().release('demo', SECOND)).toMatchObject({ committedAt: 6000 });
+  });
+
+  it.each([
+    ['a lease that somebody else took since', { token: 1 }, 'E_CONFLICT'],
+    ['a token that was never given', { token: 3 }, 'E_CONFLICT'],
+    ['a deploy that ended', { deploys: ['d2', 'ended'] }, 'E_CONFLICT'],
+    ['a deploy that was never journalled', { deploys: ['d2', 'nope'] }, 'E_CONFLICT'],
+    ['a deploy of another set', { deploys: ['d2', 'other'] }, 'E_CONFLICT'],
+  ])('changes nothing for %s', async (_name, changes, code) => {
+    await commitFirst(store());
+    await store().releaseLease('demo', 1);
+    await store().acquireLease('demo', 'bob', 'op2', 2000);
+    await store().putSet('other', serverSet('other'));
+    await store().putDeploy(deploy('other', 'other', SECOND));
+    await store().putDeploy(deploy('demo', 'd2', SECOND));
+    await store().putDeploy(deploy('demo', 'ended', SECOND, { state: 'ended' }));
+    await store().putRelease(release('demo', SECOND));
+    const decision = { set: 'demo', token: 2, active: { blog: SECOND }, deploys: ['d2'], now: 6000, ...changes };
+    await expect(store().commit(decision)).rejects.toMatchObject({ code });
+    expect(await store().set('demo')).toMatchObject({ epoch: 1, active: { blog: FIRST } });
+    expect(await store().deploy('d2')).toMatchObject({ state: 'staging' });
+    expect(await store().release('demo', SECOND)).toMatchObject({ committedAt: undefined });
+  });
+
+  it('refuses one without a lease, and one for a set that is gone', async () => {
+    await commitFirst(store());
+    const decision = { set: 'demo', token: 1, active: {}, deploys: [], now: 6000 };
+    await store().deleteSet('demo');
+    await expect(store().commit(decision)).rejects.toMatchObject({ code: 'E_NOT_FOUND' });
+    await store().dropLeases();
+    await expect(store().commit(decision)).rejects.toMatchObject({ code: 'E_CONFLICT' });
+  });
+}
+
+function secretTests(store: () => Store): void {
+  it('makes each once, and forgets those of a prefix taken literally', async () => {
+    await store().putSet('demo', serverSet('demo'));
+    await store().putSet('other', serverSet('other'));
+    const make = (set: string, name: string, value: string) => store().secret(set, name, () => value);
+    expect(await make('demo', 'mysql:a_b', 'one')).toBe('one');
+    expect(await make('demo', 'mysql:a_b', 'two')).toBe('one');
+    expect(await make('demo', 'mysql:axb', 'three')).toBe('three');
+    expect(await make('other', 'mysql:a_b', 'four')).toBe('four');
+    await store().deleteSecrets('demo', 'mysql:a_');
+    expect(await make('demo', 'mysql:a_b', 'new')).toBe('new');
+    expect(await make('demo', 'mysql:axb', 'new')).toBe('three');
+    expect(await make('other', 'mysql:a_b', 'new')).toBe('four');
+  });
+}
+
+/** A set with one release, committed under a lease with token 1 at 5000. */
+async function commitFirst(store: Store): Promise<number> {
+  await store.putSet('demo', serverSet('demo'));
+  await store.putRelease(release('demo', FIRST));
+  await store.putDeploy(deploy('demo', 'd1', FIRST));
+  const { lease } = await store.acquireLease('demo', 'ada', 'op1', 1000);
+  return store.commit({ set: 'demo', token: lease.token, active: { blog: FIRST }, deploys: ['d1'], now: 5000 });
+}

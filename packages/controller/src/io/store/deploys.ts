@@ -1,0 +1,60 @@
+import { SlError } from '@silverlining/protocol';
+import type { CommitDecision, SetRecord, Store } from '../../ports.ts';
+import type { Database } from './database.ts';
+import { deployRow, parseRow } from './rows.ts';
+import { noSet } from './sets.ts';
+
+const PUT = `INSERT INTO deploys (id, set_name, app, instance, state, record, started_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+  ON CONFLICT (id) DO UPDATE SET set_name = excluded.set_name, app = excluded.app, instance = excluded.instance,
+    state = excluded.state, record = excluded.record, started_at = excluded.started_at`;
+
+export function deploysTable(db: Database): Pick<Store, 'deploys' | 'deploy' | 'putDeploy' | 'commit'> {
+  const where = { file: db.file, table: 'deploys' };
+  return {
+    async deploys(set) {
+      const rows = db.all('SELECT * FROM deploys WHERE set_name = ? ORDER BY started_at, rowid', set);
+      return rows.map((row) => parseRow(deployRow, row, where));
+    },
+    async deploy(id) {
+      const row = db.get('SELECT * FROM deploys WHERE id = ?', id);
+      return row && parseRow(deployRow, row, where);
+    },
+    async putDeploy({ id, set, app, instance, state, record, startedAt }) {
+      db.run(PUT, id, set, app, instance, state, JSON.stringify(record), startedAt);
+    },
+    commit: async (decision) => db.transaction(() => commit(db, decision)),
+  };
+}
+
+function commit(db: Database, { set, token, active, deploys, now }: CommitDecision): number {
+  const lease = db.get('SELECT token FROM leases WHERE set_name = ?', set);
+  if (lease?.token !== token) throw staleLease(set);
+  const before = db.get('SELECT active FROM sets WHERE name = ?', set);
+  if (before === undefined) throw noSet(set);
+  for (const instance of newlyActive(String(before.active), active)) {
+    db.run('UPDATE releases SET committed_at = ? WHERE set_name = ? AND instance = ?', now, set, instance);
+  }
+  for (const id of deploys) {
+    const sql = `UPDATE deploys SET state = 'committed' WHERE id = ? AND set_name = ? AND state <> 'ended'`;
+    if (db.run(sql, id, set) === 0) throw endedDeploy(id);
+  }
+  db.run('UPDATE sets SET active = ? WHERE name = ?', JSON.stringify(active), set);
+  db.run('UPDATE fences SET epoch = epoch + 1 WHERE set_name = ?', set);
+  return Number(db.get('SELECT epoch FROM fences WHERE set_name = ?', set)?.epoch);
+}
+
+function newlyActive(before: string, after: SetRecord['active']): string[] {
+  const old = new Set<unknown>(Object.values(JSON.parse(before)));
+  return Object.values(after).filter((instance) => !old.has(instance));
+}
+
+/** E_CONFLICT for a decision under a lease that is not held any more. */
+export function staleLease(set: string): SlError {
+  const message = `the lease on set ${set} was lost, so nothing was committed; look at what is running with sl status`;
+  return new SlError('E_CONFLICT', message);
+}
+
+/** E_CONFLICT for a decision on a deploy that has ended or was never journalled: no row, no switch. */
+export function endedDeploy(id: string): SlError {
+  return new SlError('E_CONFLICT', `deploy ${id} has ended or is not known, so nothing was committed`);
+}

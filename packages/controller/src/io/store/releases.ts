@@ -1,0 +1,75 @@
+import type { Manifest } from '@silverlining/protocol';
+import type { ReleaseRecord, Store } from '../../ports.ts';
+import type { Database, Row } from './database.ts';
+import { manifestRow, parseRow, releaseRow } from './rows.ts';
+import { damaged } from './store-error.ts';
+
+/** Removes manifests that no release refers to any more. */
+export const PRUNE_MANIFESTS = 'DELETE FROM manifests WHERE digest NOT IN (SELECT digest FROM releases)';
+
+/** Manifests kept in memory: of 10,000 files each they take a few MB, and tens of milliseconds to read and check. */
+const CACHED = 16;
+
+const PUT = `INSERT INTO releases (set_name, instance, app, digest, spec, config, created_at, committed_at)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+  ON CONFLICT (set_name, instance) DO UPDATE SET app = excluded.app, digest = excluded.digest, spec = excluded.spec,
+    config = excluded.config, created_at = excluded.created_at, committed_at = excluded.committed_at`;
+
+export function releasesTable(db: Database): Pick<Store, 'releases' | 'release' | 'putRelease' | 'deleteReleases'> {
+  const manifests = manifestsTable(db);
+  const toRecord = (row: Row): ReleaseRecord => {
+    const release = parseRow(releaseRow, row, { file: db.file, table: 'releases' });
+    return { ...release, manifest: manifests.get(release.digest) };
+  };
+  return {
+    async releases(set, app) {
+      const sql = `SELECT * FROM releases WHERE set_name = ? AND app = coalesce(?, app) ORDER BY created_at, instance`;
+      return db.all(sql, set, app ?? null).map(toRecord);
+    },
+    async release(set, instance) {
+      const row = db.get('SELECT * FROM releases WHERE set_name = ? AND instance = ?', set, instance);
+      return row && toRecord(row);
+    },
+    async putRelease(release) {
+      const { set, instance, app, digest, spec, config, createdAt, committedAt } = release;
+      db.transaction(() => {
+        manifests.put(digest, release.manifest);
+        const json = [JSON.stringify(spec), JSON.stringify(config)];
+        db.run(PUT, set, instance, app, digest, ...json, createdAt, committedAt ?? null);
+      });
+    },
+    async deleteReleases(set, instances) {
+      db.transaction(() => {
+        for (const instance of instances)
+          db.run('DELETE FROM releases WHERE set_name = ? AND instance = ?', set, instance);
+        db.run(PRUNE_MANIFESTS);
+      });
+    },
+  };
+}
+
+/** A manifest never changes under its digest, so that what was read once stays true. */
+function manifestsTable(db: Database) {
+  const cache = new Map<string, Manifest>();
+  const remember = (digest: string, manifest: Manifest) => {
+    cache.delete(digest);
+    cache.set(digest, manifest);
+    const [oldest] = cache.keys();
+    if (cache.size > CACHED && oldest !== undefined) cache.delete(oldest);
+    return manifest;
+  };
+  return {
+    get(digest: string): Manifest {
+      const known = cache.get(digest);
+      if (known !== undefined) return remember(digest, known);
+      const row = db.get('SELECT body FROM manifests WHERE digest = ?', digest);
+      if (row === undefined) throw damaged(db.file, `manifest ${digest} is missing`);
+      return remember(digest, parseRow(manifestRow, row, { file: db.file, table: 'manifests' }).body);
+    },
+    put(digest: string, manifest: Manifest): void {
+      if (db.get('SELECT 1 FROM manifests WHERE digest = ?', digest) === undefined) {
+        db.run('INSERT INTO manifests (digest, body) VALUES (?, ?)', digest, JSON.stringify(manifest));
+      }
+    },
+  };
+}

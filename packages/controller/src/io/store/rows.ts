@@ -1,0 +1,121 @@
+/** Rows of the store as records: parsed on the way out, since a file can hold anything. */
+import {
+  activeMap,
+  app,
+  deployRecord,
+  facts,
+  instanceSpec,
+  manifest,
+  role,
+  serverSet,
+  topology,
+} from '@silverlining/protocol';
+import { z } from 'zod';
+import type { Row } from './database.ts';
+import { damaged } from './store-error.ts';
+
+const text = z.string();
+const optionalText = text.nullable().transform((value) => value ?? undefined);
+const optionalNumber = z
+  .number()
+  .nullable()
+  .transform((value) => value ?? undefined);
+
+/** A column of JSON. */
+function json<T extends z.ZodType>(schema: T) {
+  const parsed = z.string().transform((value, context): unknown => {
+    try {
+      return JSON.parse(value);
+    } catch {
+      context.addIssue({ code: 'custom', message: 'is not JSON' });
+      return z.NEVER;
+    }
+  });
+  return parsed.pipe(schema);
+}
+
+export const setRow = z
+  .object({
+    name: text,
+    config: json(serverSet),
+    topology: json(topology).nullable(),
+    epoch: z.number(),
+    active: json(activeMap),
+  })
+  .transform((row) => ({ ...row, topology: row.topology ?? undefined }));
+
+export const nodeRow = z
+  .object({
+    uuid: text,
+    set_name: text,
+    name: text,
+    roles: json(z.array(role)),
+    provider_id: optionalText,
+    address: optionalText,
+    state: z.enum(['planned', 'created', 'enrolled']),
+    key_hash: optionalText,
+    cert_generation: z.number(),
+    host_keys: json(z.array(z.string())),
+    last_seen: optionalNumber,
+    facts: json(facts).nullable(),
+  })
+  .transform((row) => ({
+    uuid: row.uuid,
+    set: row.set_name,
+    name: row.name,
+    roles: row.roles,
+    providerId: row.provider_id,
+    address: row.address,
+    state: row.state,
+    keyHash: row.key_hash,
+    certGeneration: row.cert_generation,
+    hostKeys: row.host_keys,
+    lastSeen: row.last_seen,
+    facts: row.facts ?? undefined,
+  }));
+
+/** A release without its manifest, which is read by its digest. */
+export const releaseRow = z
+  .object({
+    instance: text,
+    set_name: text,
+    app: text,
+    digest: text,
+    spec: json(instanceSpec),
+    config: json(app),
+    created_at: z.number(),
+    committed_at: optionalNumber,
+  })
+  .transform(({ set_name, created_at, committed_at, ...row }) => ({
+    ...row,
+    set: set_name,
+    createdAt: created_at,
+    committedAt: committed_at,
+  }));
+
+export const manifestRow = z.object({ body: json(manifest) });
+
+export const deployRow = z
+  .object({
+    id: text,
+    set_name: text,
+    app: text,
+    instance: text,
+    state: z.enum(['staging', 'committed', 'ended']),
+    record: json(deployRecord),
+    started_at: z.number(),
+  })
+  .transform(({ set_name, started_at, ...row }) => ({ ...row, set: set_name, startedAt: started_at }));
+
+export const leaseRow = z
+  .object({ set_name: text, holder: text, operation: text, since: z.number(), token: z.number() })
+  .transform(({ set_name, ...row }) => ({ set: set_name, ...row }));
+
+export const secretRow = z.object({ value: text });
+
+/** Parses a row; E_STORE that names the table when it holds what no version of ours wrote. */
+export function parseRow<T extends z.ZodType>(schema: T, row: Row, where: { file: string; table: string }): z.infer<T> {
+  const parsed = schema.safeParse(row);
+  if (parsed.success) return parsed.data;
+  throw damaged(where.file, `a row of ${where.table}: ${z.prettifyError(parsed.error)}`, parsed.error);
+}

@@ -1,0 +1,105 @@
+import { chmod, mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { memoryStore } from '../../../../../test/fakes/memory-store.ts';
+import { storeContract } from './contract.ts';
+import { nodeRecord, serverSet } from './contract-records.ts';
+import { Database } from './database.ts';
+import { openStore } from './store.ts';
+
+let directory: string;
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'sl-store-'));
+});
+afterAll(() => rm(directory, { recursive: true }));
+let count = 0;
+const newFile = () => join(directory, `state${++count}`, 'store.db');
+
+describe('the store on disk', () => storeContract(() => openStore(newFile())));
+describe('the store in memory', () => storeContract(memoryStore));
+
+describe('openStore', () => {
+  let file: string;
+  beforeEach(async () => {
+    file = newFile();
+    const store = openStore(file);
+    await store.putSet('demo', serverSet('demo'));
+    await store.putNode(nodeRecord('demo', 'n1'));
+    store.close();
+  });
+  afterEach(() => rm(join(file, '..'), { recursive: true }));
+
+  it('keeps what was written, and lets nobody else read it', async () => {
+    await chmod(file, 0o644);
+    const store = openStore(file);
+    expect(await store.nodes('demo')).toEqual([nodeRecord('demo', 'n1')]);
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+    expect((await stat(`${file}-wal`).catch(() => stat(file))).mode & 0o777).toBe(0o600);
+    expect((await stat(`${file}.backup`)).mode & 0o777).toBe(0o600);
+    expect((await stat(join(file, '..'))).mode & 0o777).toBe(0o700);
+    store.close();
+  });
+
+  it('refuses a store that another controller has open', () => {
+    const store = openStore(file);
+    expect(() => openStore(file)).toThrow(/in use by another controller/);
+    store.close();
+  });
+
+  it.each([
+    ['emptied', () => truncate(file, 0)],
+    ['cut off', async () => truncate(file, (await stat(file)).size - 4096)],
+    ['not a database', () => writeFile(file, 'hello '.repeat(1000))],
+    ['overwritten in the middle', () => overwrite(file)],
+  ])('refuses one that is %s, and says how to restore it', async (_name, damage) => {
+    openStore(file).close();
+    await damage();
+    const text = await readFile(file);
+    expect(() => openStore(file)).toThrow(expect.objectContaining({ code: 'E_STORE' }));
+    expect(() => openStore(file)).toThrow(`cp -p ${file}.backup ${file}`);
+    expect(await readFile(file)).toEqual(text);
+    await writeFile(file, await readFile(`${file}.backup`));
+    const store = openStore(file);
+    expect(await store.nodes('demo')).toHaveLength(1);
+    store.close();
+  });
+
+  it('refuses one of a newer version', () => {
+    edit(file, 'PRAGMA user_version = 99');
+    expect(() => openStore(file)).toThrow(/version 99, written by a newer/);
+  });
+
+  it('refuses a row that no version wrote, and names the table', async () => {
+    edit(file, `UPDATE nodes SET roles = '["root"]'`);
+    const store = openStore(file);
+    await expect(store.nodes('demo')).rejects.toMatchObject({
+      code: 'E_STORE',
+      message: expect.stringContaining('a row of nodes'),
+    });
+    store.close();
+  });
+
+  it('says so when the disk is full, and keeps what was there', () => {
+    const db = new Database(file);
+    db.exec(`PRAGMA max_page_count = ${Number(db.get('PRAGMA page_count')?.page_count)}`);
+    const insert = () => db.run('INSERT INTO manifests (digest, body) VALUES (?, ?)', 'd', 'x'.repeat(100_000));
+    expect(() => db.transaction(insert)).toThrow(expect.objectContaining({ code: 'E_STORE' }));
+    expect(() => db.transaction(insert)).toThrow(/no space is left to write .*store\.db/);
+    expect(db.all('SELECT name FROM sets')).toHaveLength(1);
+    db.close();
+  });
+});
+
+function edit(file: string, sql: string): void {
+  const db = new DatabaseSync(file);
+  db.exec(sql);
+  db.close();
+}
+
+async function overwrite(file: string): Promise<void> {
+  const bytes = await readFile(file);
+  bytes.fill(0xff, 4096 + 8, 12 * 4096);
+  await writeFile(file, bytes);
+}

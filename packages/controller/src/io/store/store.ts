@@ -1,0 +1,26 @@
+import type { Store } from '../../ports.ts';
+import { deploysTable } from './deploys.ts';
+import { leasesTable } from './leases.ts';
+import { nodesTable } from './nodes.ts';
+import { openDatabase } from './open-database.ts';
+import { releasesTable } from './releases.ts';
+import { secretsTable } from './secrets.ts';
+import { setsTable } from './sets.ts';
+
+/**
+ * Opens the store in a SQLite file, made when there is none, for this process alone. E_STORE when it is damaged (with
+ * how to restore it), open in another controller, or written by a newer version. `warn` hears of a copy that could not
+ * be made.
+ */
+export function openStore(file: string, warn: (text: string) => void = () => undefined): Store {
+  const db = openDatabase(file, warn);
+  return {
+    ...setsTable(db),
+    ...nodesTable(db),
+    ...releasesTable(db),
+    ...deploysTable(db),
+    ...leasesTable(db),
+    ...secretsTable(db),
+    close: () => db.close(),
+  };
+}

@@ -1,0 +1,195 @@
+/** A `Store` in memory that passes the contract test of the real one (packages/controller/src/io/store/contract.ts). */
+
+import type {
+  CommitDecision,
+  DeployRow,
+  Lease,
+  NodeRecord,
+  ReleaseRecord,
+  SetRecord,
+  Store,
+} from '../../packages/controller/src/ports.ts';
+import { SlError } from '../../packages/protocol/src/index.ts';
+
+interface Tables {
+  sets: Map<string, Omit<SetRecord, 'epoch'>>;
+  /** Outlive their sets. */
+  fences: Map<string, { epoch: number; token: number }>;
+  leases: Map<string, Lease>;
+  nodes: Map<string, NodeRecord>;
+  releases: ReleaseRecord[];
+  deploys: Map<string, DeployRow>;
+  secrets: Map<string, { set: string; name: string; value: string }>;
+}
+
+export function memoryStore(): Store {
+  const tables: Tables = {
+    ...{ sets: new Map(), fences: new Map(), leases: new Map(), nodes: new Map() },
+    ...{ releases: [], deploys: new Map(), secrets: new Map() },
+  };
+  return {
+    ...sets(tables),
+    ...nodes(tables),
+    ...releases(tables),
+    ...deploys(tables),
+    ...leases(tables),
+    ...secrets(tables),
+    close: () => undefined,
+  };
+}
+
+function sets(tables: Tables): Pick<Store, 'sets' | 'set' | 'putSet' | 'putTopology' | 'deleteSet'> {
+  const find = (name: string): SetRecord | undefined => {
+    const row = tables.sets.get(name);
+    return row && structuredClone({ ...row, epoch: tables.fences.get(name)?.epoch ?? 0 });
+  };
+  return {
+    sets: async () => [...tables.sets.keys()].sort().flatMap((name) => find(name) ?? []),
+    set: async (name) => find(name),
+    async putSet(name, config) {
+      const row = tables.sets.get(name) ?? { name, topology: undefined, active: {} };
+      tables.sets.set(name, structuredClone({ ...row, config }));
+      return find(name) ?? Promise.reject(noSet(name));
+    },
+    async putTopology(set, topology) {
+      tables.sets.set(set, { ...need(tables, set), topology: structuredClone(topology) });
+    },
+    async deleteSet(name) {
+      tables.sets.delete(name);
+      for (const table of [tables.nodes, tables.deploys, tables.secrets]) {
+        for (const [key, row] of table) if (row.set === name) table.delete(key);
+      }
+      tables.releases = tables.releases.filter(({ set }) => set !== name);
+    },
+  };
+}
+
+function nodes(tables: Tables): Pick<Store, 'nodes' | 'node' | 'putNode' | 'deleteNode' | 'touchNode'> {
+  const later = (a: number | undefined, b: number | undefined) =>
+    a === undefined || b === undefined ? (a ?? b) : Math.max(a, b);
+  const put = (node: NodeRecord) => {
+    const old = tables.nodes.get(node.uuid);
+    const merged = { ...node, lastSeen: later(node.lastSeen, old?.lastSeen), facts: node.facts ?? old?.facts };
+    tables.nodes.set(node.uuid, structuredClone(merged));
+  };
+  return {
+    nodes: async (set) => structuredClone([...tables.nodes.values()].filter((node) => node.set === set)),
+    node: async (uuid) => structuredClone(tables.nodes.get(uuid)),
+    async putNode(node) {
+      need(tables, node.set);
+      put(node);
+    },
+    async deleteNode(uuid) {
+      tables.nodes.delete(uuid);
+    },
+    async touchNode(uuid, lastSeen, facts) {
+      const node = tables.nodes.get(uuid);
+      if (node !== undefined) put({ ...node, lastSeen: later(node.lastSeen, lastSeen), facts: facts ?? node.facts });
+    },
+  };
+}
+
+function releases(tables: Tables): Pick<Store, 'releases' | 'release' | 'putRelease' | 'deleteReleases'> {
+  const isAt = (set: string, instance: string) => (it: ReleaseRecord) => it.set === set && it.instance === instance;
+  const byAge = (a: ReleaseRecord, b: ReleaseRecord) => a.createdAt - b.createdAt || (a.instance < b.instance ? -1 : 1);
+  return {
+    async releases(set, app) {
+      const found = tables.releases.filter((it) => it.set === set && (app === undefined || it.app === app));
+      return structuredClone(found.sort(byAge));
+    },
+    release: async (set, instance) => structuredClone(tables.releases.find(isAt(set, instance))),
+    async putRelease(release) {
+      need(tables, release.set);
+      const same = isAt(release.set, release.instance);
+      tables.releases = [...tables.releases.filter((it) => !same(it)), structuredClone(release)];
+    },
+    async deleteReleases(set, instances) {
+      tables.releases = tables.releases.filter((it) => it.set !== set || !instances.includes(it.instance));
+    },
+  };
+}
+
+function deploys(tables: Tables): Pick<Store, 'deploys' | 'deploy' | 'putDeploy' | 'commit'> {
+  return {
+    async deploys(set) {
+      const found = [...tables.deploys.values()].filter((it) => it.set === set);
+      return structuredClone(found.sort((a, b) => a.startedAt - b.startedAt));
+    },
+    deploy: async (id) => structuredClone(tables.deploys.get(id)),
+    async putDeploy(deploy) {
+      need(tables, deploy.set);
+      tables.deploys.set(deploy.id, structuredClone(deploy));
+    },
+    commit: async (decision) => commit(tables, decision),
+  };
+}
+
+function commit(tables: Tables, { set, token, active, deploys, now }: CommitDecision): number {
+  const fence = tables.fences.get(set);
+  if (fence === undefined || tables.leases.get(set)?.token !== token) {
+    throw new SlError('E_CONFLICT', `the lease on set ${set} was lost, so nothing was committed`);
+  }
+  const row = need(tables, set);
+  const rows = deploys.map((id) => {
+    const deploy = tables.deploys.get(id);
+    if (deploy?.set === set && deploy.state !== 'ended') return deploy;
+    throw new SlError('E_CONFLICT', `deploy ${id} has ended or is not known, so nothing was committed`);
+  });
+  for (const deploy of rows) deploy.state = 'committed';
+  const before = Object.values(row.active);
+  for (const release of tables.releases) {
+    const isActive = release.set === set && Object.values(active).includes(release.instance);
+    if (isActive && !before.includes(release.instance)) release.committedAt = now;
+  }
+  tables.sets.set(set, { ...row, active: { ...active } });
+  fence.epoch += 1;
+  return fence.epoch;
+}
+
+function leases(tables: Tables): Pick<Store, 'acquireLease' | 'releaseLease' | 'dropLeases'> {
+  return {
+    async acquireLease(set, holder, operation, since) {
+      const held = tables.leases.get(set);
+      if (held !== undefined) return { lease: { ...held }, granted: false };
+      const fence = tables.fences.get(set) ?? { epoch: 0, token: 0 };
+      fence.token += 1;
+      tables.fences.set(set, fence);
+      const lease = { set, holder, operation, since, token: fence.token };
+      tables.leases.set(set, lease);
+      return { lease: { ...lease }, granted: true };
+    },
+    async releaseLease(set, token) {
+      if (tables.leases.get(set)?.token === token) tables.leases.delete(set);
+    },
+    async dropLeases() {
+      tables.leases.clear();
+    },
+  };
+}
+
+function secrets(tables: Tables): Pick<Store, 'secret' | 'deleteSecrets'> {
+  return {
+    async secret(set, name, make) {
+      need(tables, set);
+      const key = JSON.stringify([set, name]);
+      const value = tables.secrets.get(key)?.value ?? make();
+      tables.secrets.set(key, { set, name, value });
+      return value;
+    },
+    async deleteSecrets(set, prefix) {
+      for (const [key, it] of tables.secrets) {
+        if (it.set === set && it.name.startsWith(prefix)) tables.secrets.delete(key);
+      }
+    },
+  };
+}
+
+function need(tables: Tables, set: string): Omit<SetRecord, 'epoch'> {
+  const row = tables.sets.get(set);
+  if (row === undefined) throw noSet(set);
+  return row;
+}
+
+function noSet(name: string): SlError {
+  return new SlError('E_NOT_FOUND', `set ${name} does not exist`);
+}
