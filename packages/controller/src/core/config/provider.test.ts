@@ -104,6 +104,16 @@ describe('[provider]', () => {
     expect(provider).toBeUndefined();
   });
 
+  it('leaves out what was looked up for another driver', () => {
+    const conf = '[provider:mine]\nprovider = cloud\nregion = us\nsecret = hush\n';
+    expect(load('[provider]\nname = mine\nprovider = local', { [CONF]: conf })).toEqual({
+      provider: { driver: 'local', options: {} },
+      problems: [
+        `3: warning: provider "local" stands for the "cloud" of [provider:mine] (${CONF}:2), whose values are not used`,
+      ],
+    });
+  });
+
   it('needs what its driver needs', () => {
     expect(load('[provider]\nprovider = hosts').problems).toEqual([
       '1: [provider] has no hosts, which its driver needs',

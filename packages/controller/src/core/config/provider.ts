@@ -27,7 +27,7 @@ const SOURCE_KEYS = new Set(['name', 'provider', 'secret', 'secret_file']);
 
 /** Resolves `[provider]`; without the section it is `local`. Values beside `name` stand for those looked up. */
 export function resolveProvider(input: ProviderInput): ProviderResult {
-  const lookedUp = lookUp(input);
+  const lookedUp = withoutOtherDriver(lookUp(input), input);
   const sources = [input.direct, lookedUp].filter((it) => it !== undefined);
   const driver = findDriver(sources, lookedUp, input);
   const spec = driver === undefined ? undefined : ownEntry(input.known.drivers, driver);
@@ -64,6 +64,22 @@ function lookUp(input: ProviderInput): SectionValues | undefined {
   // Notes that grew over time name a provider and give its values too; then the values are enough.
   if (direct.has('provider')) problems.warning(direct.place('name'), `${missing}; the values beside it are used alone`);
   else problems.error(direct.place('name'), `${missing}; ${driverHint(name, input.known)}`);
+  return undefined;
+}
+
+/** Options of one driver mean nothing to another, so a driver given beside the name leaves out what was looked up. */
+function withoutOtherDriver(
+  lookedUp: SectionValues | undefined,
+  { direct, problems }: ProviderInput,
+): SectionValues | undefined {
+  const [own, other] = [direct?.has('provider') ? direct.line('provider') : undefined, lookedUp?.line('provider')];
+  if (direct === undefined || lookedUp === undefined || own === undefined || other === undefined) return lookedUp;
+  if (own === other) return lookedUp;
+  const { file, line } = lookedUp.place('provider');
+  problems.warning(
+    direct.place('provider'),
+    `provider ${quote(own)} stands for the ${quote(other)} of [${lookedUp.section.name}] (${file}:${line}), whose values are not used`,
+  );
   return undefined;
 }
 
