@@ -118,9 +118,10 @@ async function build(request: ImageRequest, { suite, cached, held }: Build): Pro
 }
 
 function reportStage(line: string, report: (text: string) => void): void {
-  const stage = /^I: (running apt-get update|downloading packages|extracting archives|installing .{1,30})/.exec(
-    line,
-  )?.[1];
+  const stage =
+    /^I: (running apt-get update|downloading packages|extracting archives|installing (?:essential|remaining) packages)/.exec(
+      line,
+    )?.[1];
   if (stage !== undefined) report(`image: ${stage.replace(/\.+$/, '')}`);
 }
 

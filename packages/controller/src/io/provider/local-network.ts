@@ -26,6 +26,7 @@ const LOCK = '/run/lock/silverlining-network.lock';
 const LOCK_TIMEOUT_MS = 30_000;
 const FIRST_PACKAGE_PORT = 3143;
 const PREFIX = 24;
+const ARP_RETRY_MS = '100';
 
 /** Last in line: matters only when the bridge, whose own route comes first, is not there. */
 const UNREACHABLE_METRIC = '4278198272';
@@ -151,6 +152,8 @@ async function bringUp(network: LocalNetwork): Promise<void> {
   await hostCommand(add, { allowExit: [2] });
   await hostCommand(['ip', 'address', 'replace', `${hostAddress}/${PREFIX}`, 'dev', bridge]);
   await hostCommand(['ip', 'link', 'set', bridge, 'up']);
+  // A booting node is asked for its MAC before it is there; the default is to ask again after a second.
+  await hostCommand(['ip', 'ntable', 'change', 'name', 'arp_cache', 'dev', bridge, 'retrans', ARP_RETRY_MS]);
 }
 
 /** The first port from `from` on that nothing on this machine listens on. */

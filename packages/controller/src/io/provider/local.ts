@@ -91,6 +91,12 @@ export class LocalProvider implements Provider {
     });
   }
 
+  /** Stops the node at once, as pulling the plug would; its disk stays, and `start` brings it up again. */
+  async powerOff(id: string): Promise<void> {
+    requireRoot();
+    await this.#mutex.run(id, () => killNode(this.#paths(id), id));
+  }
+
   async sizes(): Promise<NodeSize[]> {
     return [{ id: 'host', name: 'host', ram: Math.floor(totalmem() / 2 ** 20) }];
   }
