@@ -13,7 +13,7 @@ export const envelope = z.object({
   id: z.string().min(1).max(64),
   /** The request that this answers or reports on. */
   re: z.string().max(64).optional(),
-  /** A key of `agentRequests` or `agentNotices`, `result`, or `error`. */
+  /** A key of `agentRequests`, `agentNotices` or `controllerNotices`, `result`, or `error`. */
   type: z.string().max(64),
   body: z.unknown(),
 });

@@ -14,6 +14,7 @@ export const ERROR_CATALOGUE = {
   E_DEADLINE: 'a step did not finish in the time it was given',
   E_DISK_FULL: 'a node has not enough space or inodes for the release',
   E_FRAME: 'a frame is not a valid message',
+  E_HOSTS_FILE: 'the hosts file of this machine cannot be written',
   E_HOST_PACKAGES: 'packages that local nodes need are missing on this machine',
   E_IDENTITY: 'the certificate does not belong to an active node, or speaks for another one',
   E_INTERNAL: 'a defect in Silver Lining itself',

@@ -163,3 +163,17 @@ export const agentNotices = {
 
 export type NoticeType = keyof typeof agentNotices;
 export type NoticeBody<T extends NoticeType> = z.infer<(typeof agentNotices)[T]>;
+
+/** What the controller may say unasked. No answer follows. */
+export const controllerNotices = {
+  /** The request `re` is no longer wanted: its signal is aborted, and whatever it still answers is ignored. */
+  cancel: nothing,
+} as const satisfies Record<string, z.ZodType>;
+
+export type ControllerNoticeType = keyof typeof controllerNotices;
+
+/**
+ * Answer to `POST /v1/renew` over mutual TLS, without a body: a certificate (PEM) of the same key and identity with a new
+ * validity. The one request that a certificate past its end may still make.
+ */
+export const renewReply = z.strictObject({ certificate: z.string() });
