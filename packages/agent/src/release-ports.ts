@@ -1,9 +1,11 @@
 /** What the agent's release handling needs from the node. `io/release/` implements these; tests bring their own. */
 import type { Duplex, Readable } from 'node:stream';
-import type { ActiveMap, Manifest, ManifestFile } from '@silverlining/protocol';
+import type { ActiveMap, ErrorCode, Manifest, ManifestFile } from '@silverlining/protocol';
 import type { CommittedMap, InstanceJournal, TrafficBaseline } from './core/release/journal.ts';
 import type { InstancePorts } from './core/release/maps.ts';
+import type { ReleasePaths } from './core/release/paths.ts';
 import type { TrafficTable } from './core/release/traffic.ts';
+import type { UnitStatus } from './core/release/unit-status.ts';
 import type { NodeView } from './ports.ts';
 
 /** Contents by SHA-256. Whatever is in it is whole and on disk. */
@@ -44,17 +46,6 @@ export interface ReleaseTree {
   remove(instance: string): Promise<void>;
   /** Removes what belongs to no instance in `keep`, half-made releases included. */
   sweep(keep: ReadonlySet<string>): Promise<void>;
-}
-
-/** How a unit is. */
-export interface UnitStatus {
-  active: boolean;
-  failed: boolean;
-  /** systemd's own word: `running`, `auto-restart`, `exited`, ... */
-  sub: string;
-  restarts: number;
-  /** How its main process last ended, for people; empty when it did not. */
-  ended: string;
 }
 
 /** The systemd units of instances. */
@@ -109,6 +100,8 @@ export interface AppPlaces {
   readEnv(path: string): Promise<Record<string, string>>;
   /** Removes the environment and TEMP of one instance. */
   remove(places: { env: string; temp: string }): Promise<void>;
+  /** Removes those of instances that are not in `keep`. */
+  sweep(keep: ReadonlySet<string>): Promise<void>;
   removeAll(): Promise<void>;
 }
 
@@ -137,7 +130,7 @@ export interface AppHttp {
 export interface ScriptRunner {
   /** The argv to run for a name that may be in `bin/`, in the app's folder, or on the system; undefined when it is nowhere. */
   find(app: string, argv: readonly string[]): Promise<string[] | undefined>;
-  /** Its output's last lines; throws E_APP_CONFIG with them in `details.log` when it fails, E_DEADLINE after `timeout` ms. */
+  /** Its output's last lines; throws `code` with them in `details.log` when it fails, E_DEADLINE after `timeout` ms. */
   run(script: ScriptRun, signal: AbortSignal): Promise<string[]>;
 }
 export interface ScriptRun {
@@ -147,6 +140,7 @@ export interface ScriptRun {
   /** `root` or the app's user. */
   user: string;
   timeout: number;
+  code: ErrorCode;
 }
 
 export interface AgentClock {
@@ -170,7 +164,8 @@ export interface ReleasePorts {
   scripts: ScriptRunner;
   clock: AgentClock;
   node: NodeView;
-  /** Identity of the running kernel and its boot: a new one means that nothing runs that was started before. */
+  paths: ReleasePaths;
+  /** Whether the node booted since this was last asked: then nothing runs that was started before. */
   rebooted(): Promise<boolean>;
   /** Installs Debian packages that are missing; E_PACKAGES with the last lines of the log. */
   installPackages(names: readonly string[], signal: AbortSignal): Promise<void>;

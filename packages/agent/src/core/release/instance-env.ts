@@ -23,9 +23,8 @@ export function instanceEnv(spec: InstanceSpec, paths: InstancePaths, port: numb
 
 /** Folders outside the instance that services gave the app to write in. */
 export function writableServicePaths(env: Readonly<Record<string, string>>): string[] {
-  const names = ['CONFIG_FILES', 'CONFIG_WRITABLE_ROOT', 'CONFIG_NFS_DIR'];
-  const values = names.map((name) => env[name]);
-  return values.filter((value) => value !== undefined && /^\/[A-Za-z0-9._@+,:=/-]+$/.test(value)) as string[];
+  const values = ['CONFIG_FILES', 'CONFIG_WRITABLE_ROOT', 'CONFIG_NFS_DIR'].map((name) => env[name] ?? '');
+  return values.filter((value) => /^\/[A-Za-z0-9._@+,:=/-]+$/.test(value));
 }
 
 /** The location's path that the app is mapped at, `/` when it is not mapped. */

@@ -19,7 +19,7 @@ const BLOCK = 512;
 /** Bytes of an extended header: a path of 1024 characters and what tar puts around it. */
 const MAX_EXTENDED = 8192;
 
-type State = 'header' | 'body' | 'extended' | 'ended';
+type State = 'header' | 'body' | 'padding' | 'extended' | 'ended';
 
 export class TarReader {
   readonly #admission: Admission;
@@ -27,8 +27,9 @@ export class TarReader {
   #state: State = 'header';
   #rest: Buffer = Buffer.alloc(0);
   #total = 0;
-  /** Bytes of the current body, and of the padding after it, that are still to come. */
+  /** Bytes of the current body or padding that are still to come. */
   #remaining = 0;
+  /** Bytes of padding after the current body. */
   #padding = 0;
   /** Path that an extended header gave to the next entry. */
   #path: string | undefined;
@@ -67,6 +68,8 @@ export class TarReader {
         return this.#header(data);
       case 'body':
         return this.#body(data);
+      case 'padding':
+        return this.#skipPadding(data);
       case 'extended':
         return this.#extended(data);
       case 'ended':
@@ -108,24 +111,21 @@ export class TarReader {
     const used = Math.min(data.length, this.#remaining);
     this.#sink.data(data.subarray(0, used));
     this.#remaining -= used;
-    if (this.#remaining > 0) return used;
-    if (data.length - used < this.#padding) {
-      // The padding is less than a block: wait for all of it together with the last bytes' successor.
-      this.#padding -= data.length - used;
-      return this.#skipPadding(data.length);
-    }
-    const skipped = used + this.#padding;
-    this.#endBody();
-    return skipped;
-  }
-
-  #skipPadding(used: number): number {
+    if (this.#remaining === 0) this.#endBody();
     return used;
   }
 
   #endBody(): void {
     this.#sink.end();
-    this.#state = 'header';
+    this.#remaining = this.#padding;
+    this.#state = this.#padding === 0 ? 'header' : 'padding';
+  }
+
+  #skipPadding(data: Buffer): number {
+    const used = Math.min(data.length, this.#remaining);
+    this.#remaining -= used;
+    if (this.#remaining === 0) this.#state = 'header';
+    return used;
   }
 
   #extended(data: Buffer): number {

@@ -1,0 +1,39 @@
+import { type HealthReport, toSlError } from '@silverlining/protocol';
+import { hasProcess } from '../../core/release/instance-unit.ts';
+import type { InstanceJournal } from '../../core/release/journal.ts';
+import { healthQuestion } from './start.ts';
+import type { ReleaseState } from './state.ts';
+
+type AppHealth = HealthReport['apps'][number];
+const TIMEOUT = 5_000;
+
+/** Asks the active instance of each app that is here over its health path. */
+export async function appHealth(state: ReleaseState, signal: AbortSignal): Promise<AppHealth[]> {
+  await state.refreshProxy();
+  const active = state.all().filter((it) => state.active[it.spec.app] === it.instance);
+  const running = active.filter((it) => hasProcess(it.spec.platform)).map((it) => it.instance);
+  const statuses = await state.ports.units.status(running);
+  return Promise.all(
+    active.map(async (it) => ({
+      app: it.spec.app,
+      instance: it.instance,
+      restarts: statuses.get(it.instance)?.restarts ?? 0,
+      ...(await ask(state, it, signal)),
+    })),
+  );
+}
+
+async function ask(
+  state: ReleaseState,
+  journal: InstanceJournal,
+  signal: AbortSignal,
+): Promise<Pick<AppHealth, 'healthy' | 'status' | 'error'>> {
+  if (journal.state !== 'prepared') return { healthy: false, error: `it is ${journal.state} on this node` };
+  if (!hasProcess(journal.spec.platform)) return { healthy: true };
+  try {
+    const { status } = await state.ports.http.get(healthQuestion(journal, TIMEOUT), signal);
+    return { healthy: status >= 200 && status < 400, status };
+  } catch (error) {
+    return { healthy: false, error: toSlError(error).message };
+  }
+}

@@ -1,0 +1,34 @@
+import type { InstanceJournal } from '../../core/release/journal.ts';
+import type { ReleaseState } from './state.ts';
+
+/** Stops instances and keeps them on disk. They leave the map first, so that nothing is sent to a port that closes. */
+export async function halt(state: ReleaseState, instances: readonly string[]): Promise<void> {
+  for (const instance of instances) {
+    const journal = state.journals.get(instance);
+    if (journal?.state === 'prepared') await state.put({ ...journal, state: 'stopped' } satisfies InstanceJournal);
+  }
+  await state.ports.units.stop(instances, { remove: false });
+}
+
+/** Removes all that there is of instances: maps, journal, processes, units, files. Harmless where there is nothing. */
+export async function discard(state: ReleaseState, app: string, instances: readonly string[]): Promise<void> {
+  for (const instance of instances) await state.forget(instance);
+  await state.ports.units.stop(instances, { remove: true });
+  for (const instance of instances) {
+    const { env, temp } = state.pathsOf(app, instance);
+    await state.ports.places.remove({ env, temp });
+    await state.ports.tree.remove(instance);
+  }
+}
+
+/** Removes contents that no release here, and none that is offered, is made of. */
+export async function collectGarbage(state: ReleaseState): Promise<void> {
+  const manifests = [...state.offers.values()].map((offer) => offer.manifest);
+  for (const { instance } of state.all()) {
+    const manifest = await state.ports.tree.manifest(instance);
+    // Nobody knows what it needs: rather keep too much.
+    if (manifest === undefined) return;
+    manifests.push(manifest);
+  }
+  await state.ports.store.collect(manifests);
+}

@@ -1,0 +1,170 @@
+import { appUser, type InstanceSpec, type ReplyBody, type RequestBody, SlError } from '@silverlining/protocol';
+import { hasProcess } from '../../core/release/instance-unit.ts';
+import type { InstanceJournal } from '../../core/release/journal.ts';
+import { supportFiles } from '../../core/release/python-wrapper.ts';
+import type { Handlers, RequestContext } from '../../ports.ts';
+import { missingFiles } from './offer.ts';
+import { discard, halt } from './remove.ts';
+import { prepare, start, waitHealthy } from './start.ts';
+import type { Offer, ReleaseState } from './state.ts';
+
+type Times = ReplyBody<'stage'>['ms'];
+type Order = RequestBody<'stage'>;
+
+/**
+ * Brings a release onto the node and starts it beside the others. The reply is the node's vote: it is durable, and
+ * the instance answers. When anything fails, what was made for it is gone again and the others are untouched.
+ */
+export function createStage(state: ReleaseState): Handlers['stage'] {
+  return (body, context) => {
+    state.requireEpoch(body.epoch);
+    if (body.spec.instance !== body.instance || !body.instance.startsWith(`${body.spec.app}.`)) {
+      throw new SlError('E_FRAME', `stage: the specification of ${body.spec.instance} came for ${body.instance}`);
+    }
+    if (state.stagings.has(body.instance)) throw new SlError('E_CONFLICT', `${body.instance} is being staged already`);
+    const abort = new AbortController();
+    const inner = { ...context, signal: AbortSignal.any([context.signal, abort.signal]) };
+    const work = state.exclusive(body.spec.app, () => {
+      inner.signal.throwIfAborted();
+      return state.journals.has(body.instance) ? stageAgain(state, body, inner) : stageNew(state, body, inner);
+    });
+    const ended = work.then(
+      () => undefined,
+      () => undefined,
+    );
+    state.stagings.set(body.instance, { abort, ended });
+    return work.finally(() => state.stagings.delete(body.instance));
+  };
+}
+
+async function stageNew(state: ReleaseState, body: Order, context: RequestContext): Promise<ReplyBody<'stage'>> {
+  const { instance, spec } = body;
+  const offer = state.offers.get(instance);
+  if (offer === undefined) throw new SlError('E_NOT_FOUND', `${instance} was not offered to this node; offer it again`);
+  const lap = stopwatch(state);
+  try {
+    checkRunner(spec, offer);
+    await receive(state, body, offer, context);
+    const received = lap();
+    await materialise(state, spec, offer);
+    const unpacked = lap();
+    const port = hasProcess(spec.platform) ? await state.reservePort(instance) : 0;
+    await prepare(state, spec, port, context.signal);
+    const journal = newJournal(body, offer.digest, port);
+    const times = await startHealthy(state, journal, spec, context, lap);
+    await state.put(journal);
+    return { port, ms: { received, unpacked, ...times } };
+  } catch (error) {
+    await discard(state, spec.app, [instance]);
+    throw error;
+  } finally {
+    state.releasePort(instance);
+    state.offers.delete(instance);
+  }
+}
+
+/** A release that is on disk already: a rollback to it, or the same order again. */
+async function stageAgain(state: ReleaseState, body: Order, context: RequestContext): Promise<ReplyBody<'stage'>> {
+  const { instance, spec } = body;
+  const known = state.journals.get(instance);
+  if (known === undefined || known.state === 'failed') {
+    throw new SlError('E_CONFLICT', `${instance} is damaged on this node; deploy it under a new name`);
+  }
+  const lap = stopwatch(state);
+  const wasRunning = known.state === 'prepared' && (await isRunning(state, known));
+  try {
+    const free = wasRunning || known.port === 0 || (await state.ports.http.isFree(known.port));
+    const port = free ? known.port : await state.reservePort(instance);
+    const journal: InstanceJournal = {
+      ...known,
+      spec: withoutSecrets(spec),
+      epoch: body.epoch,
+      port,
+      state: 'prepared',
+    };
+    if (!wasRunning) await prepare(state, spec, port, context.signal);
+    const times = await startHealthy(state, journal, spec, context, lap);
+    await state.put(journal);
+    return { port, ms: { received: 0, unpacked: 0, ...times } };
+  } catch (error) {
+    if (!wasRunning) await halt(state, [instance]);
+    throw error;
+  } finally {
+    state.releasePort(instance);
+    state.offers.delete(instance);
+  }
+}
+
+async function startHealthy(
+  state: ReleaseState,
+  journal: InstanceJournal,
+  spec: InstanceSpec,
+  context: RequestContext,
+  lap: () => number,
+): Promise<Pick<Times, 'started' | 'healthy'>> {
+  await start(state, spec, journal.port, context.signal);
+  const started = lap();
+  context.progress({ stage: 'health', text: `waiting until ${spec.instance} answers ${spec.health.path}` });
+  await waitHealthy(state, journal, context.signal);
+  return { started, healthy: lap() };
+}
+
+async function receive(state: ReleaseState, body: Order, offer: Offer, context: RequestContext): Promise<void> {
+  const missing = [...missingFiles(state, offer.manifest)];
+  if (missing.length === 0) return;
+  if (body.transfer === undefined) {
+    throw new SlError(
+      'E_MANIFEST',
+      `${body.instance}: ${missing.length} files are missing and none are sent; offer it again`,
+    );
+  }
+  context.progress({ stage: 'receive', text: `receiving ${missing.length} files`, total: missing.length });
+  const transfer = await context.openTransfer(body.transfer);
+  try {
+    await state.ports.store.receive(transfer, { listed: offer.manifest.files, missing }, context.signal);
+  } finally {
+    transfer.destroy();
+  }
+}
+
+async function materialise(state: ReleaseState, spec: InstanceSpec, offer: Offer): Promise<void> {
+  const group = appUser(spec.app);
+  await state.ports.places.ensureUser(group);
+  const support = supportFiles(spec.platform);
+  await state.ports.tree.materialise({ instance: spec.instance, manifest: offer.manifest, support, group });
+}
+
+async function isRunning(state: ReleaseState, journal: InstanceJournal): Promise<boolean> {
+  if (!hasProcess(journal.spec.platform)) return true;
+  return (await state.ports.units.status([journal.instance])).get(journal.instance)?.active ?? false;
+}
+
+function checkRunner(spec: InstanceSpec, offer: Offer): void {
+  const file = spec.runner?.split('#')[0];
+  if (file === undefined || offer.manifest.files.some(({ path }) => path === `app/${file}`)) return;
+  throw new SlError('E_APP_CONFIG', `runner ${JSON.stringify(file)} is not a file of the release`);
+}
+
+function newJournal(body: Order, digest: string, port: number): InstanceJournal {
+  const { instance, deploy, epoch } = body;
+  const spec = withoutSecrets(body.spec);
+  return { version: 1, instance, spec, digest, deploy, epoch, port, state: 'prepared', hooks: {} };
+}
+
+/** The environment holds passwords and stands in its own file; requests need to know where the app is mapped. */
+function withoutSecrets(spec: InstanceSpec): InstanceSpec {
+  const path = spec.env.SILVER_MATCH_PATH;
+  return { ...spec, env: path === undefined ? {} : { SILVER_MATCH_PATH: path } };
+}
+
+/** Milliseconds since the last call. */
+function stopwatch(state: ReleaseState): () => number {
+  const { clock } = state.ports;
+  let last = clock.monotonic();
+  return () => {
+    const now = clock.monotonic();
+    const passed = now - last;
+    last = now;
+    return passed;
+  };
+}

@@ -1,0 +1,144 @@
+import { appUser, type InstanceSpec, SlError, toSlError } from '@silverlining/protocol';
+import { instanceEnv, matchPath, requestPath } from '../../core/release/instance-env.ts';
+import { hasProcess, instanceUnitText } from '../../core/release/instance-unit.ts';
+import type { InstanceJournal } from '../../core/release/journal.ts';
+import { crashOf } from '../../core/release/unit-status.ts';
+import type { ReleaseState } from './state.ts';
+
+/** Lines of an app's log that go into an error. */
+const LOG_LINES = 20;
+const FIRST_DELAY = 25;
+const MAX_DELAY = 500;
+/** A question takes this long at most, so that an app that hangs does not hide that it exits. */
+const ASK_TIMEOUT = 5_000;
+/** Asking systemd costs a process; asking the app costs a connection. */
+const CRASH_CHECK_INTERVAL = 250;
+const SCRIPT_TIMEOUT = 600_000;
+
+/** Debian packages that a platform needs beyond those of the app server's role. */
+const PLATFORM_PACKAGES: Partial<Record<InstanceSpec['platform'], string[]>> = { asgi: ['python3-uvicorn'] };
+
+/** Makes user, folders, environment and packages, and runs the app's install scripts. */
+export async function prepare(
+  state: ReleaseState,
+  spec: InstanceSpec,
+  port: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const { places, installPackages } = state.ports;
+  const paths = state.pathsOf(spec.app, spec.instance);
+  const env = instanceEnv(spec, paths, port);
+  const user = appUser(spec.app);
+  await places.ensureFolders({ temp: paths.temp, logs: paths.logs, user });
+  await places.writeEnv(paths.env, env);
+  const packages = [...spec.packages, ...(PLATFORM_PACKAGES[spec.platform] ?? [])];
+  if (packages.length > 0) await installPackages(packages, signal);
+  const script = { cwd: paths.app, env, timeout: SCRIPT_TIMEOUT };
+  if (spec.packageInstallScript !== undefined) {
+    await runScript(state, spec.packageInstallScript, { ...script, user: 'root', code: 'E_PACKAGES' }, signal);
+  }
+  if (spec.afterInstallScript !== undefined) {
+    await runScript(state, spec.afterInstallScript, { ...script, user, code: 'E_APP_CONFIG' }, signal);
+  }
+}
+
+type InstallScript = { cwd: string; env: Record<string, string>; timeout: number; user: string } & {
+  code: 'E_PACKAGES' | 'E_APP_CONFIG';
+};
+
+async function runScript(state: ReleaseState, line: string, how: InstallScript, signal: AbortSignal): Promise<void> {
+  const argv = await state.ports.scripts.find(
+    how.cwd,
+    line.split(/\s+/).filter((word) => word !== ''),
+  );
+  if (argv === undefined) throw new SlError('E_APP_CONFIG', `install script ${JSON.stringify(line)}: no such program`);
+  await state.ports.scripts.run({ ...how, argv }, signal);
+}
+
+/** Starts the instance's unit; static apps have none. E_APP_CRASHED when it does not even start. */
+export async function start(state: ReleaseState, spec: InstanceSpec, port: number, signal: AbortSignal): Promise<void> {
+  if (!hasProcess(spec.platform)) return;
+  const { units, paths } = state.ports;
+  const text = instanceUnitText({ spec, port, paths: state.pathsOf(spec.app, spec.instance), node: paths.node });
+  await units.install(spec.instance, text);
+  try {
+    await units.start(spec.instance, signal);
+  } catch (error) {
+    const { code, message } = toSlError(error);
+    if (code !== 'E_APP_CRASHED') throw error;
+    throw await withLog(state, spec.instance, 'E_APP_CRASHED', message);
+  }
+}
+
+/** Waits until the instance answers its health path. E_APP_CRASHED as soon as it exits, E_APP_UNHEALTHY in the end. */
+export async function waitHealthy(
+  state: ReleaseState,
+  it: Pick<InstanceJournal, 'instance' | 'spec' | 'port'>,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!hasProcess(it.spec.platform)) return;
+  const { clock } = state.ports;
+  const deadline = clock.monotonic() + it.spec.health.timeout * 1000;
+  let checked = clock.monotonic();
+  for (let delay = FIRST_DELAY; ; delay = Math.min(delay * 1.5, MAX_DELAY)) {
+    const problem = await askHealth(state, it, Math.min(ASK_TIMEOUT, deadline - clock.monotonic()), signal);
+    if (problem === undefined) return;
+    const now = clock.monotonic();
+    if (now - checked >= CRASH_CHECK_INTERVAL || now + delay >= deadline) {
+      await checkCrash(state, it.instance);
+      checked = now;
+    }
+    if (now + delay >= deadline) throw await unhealthy(state, it, problem);
+    await clock.sleep(delay, signal);
+  }
+}
+
+/** Undefined when it is healthy, otherwise what is wrong. Throws only when cancelled. */
+async function askHealth(
+  state: ReleaseState,
+  it: Pick<InstanceJournal, 'spec' | 'port'>,
+  timeout: number,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  try {
+    const answer = await state.ports.http.get(healthQuestion(it, Math.max(1, timeout)), signal);
+    return answer.status >= 200 && answer.status < 400 ? undefined : `it answered ${answer.status}`;
+  } catch (error) {
+    const { code, message } = toSlError(error);
+    if (code === 'E_ABORTED') throw error;
+    return message;
+  }
+}
+
+/** The question that health is judged by, while staging and ever after. */
+export function healthQuestion(it: Pick<InstanceJournal, 'spec' | 'port'>, timeout: number) {
+  const { spec, port } = it;
+  const headers = { Host: spec.health.host, 'X-Silver-Path': matchPath(spec) };
+  return { port, path: requestPath(spec, spec.health.path), headers, timeout };
+}
+
+async function checkCrash(state: ReleaseState, instance: string): Promise<void> {
+  const status = (await state.ports.units.status([instance])).get(instance);
+  const crash = status && crashOf(status);
+  if (crash !== undefined)
+    throw await withLog(state, instance, 'E_APP_CRASHED', `${instance} ${crash} while it was staged`);
+}
+
+async function unhealthy(
+  state: ReleaseState,
+  it: Pick<InstanceJournal, 'instance' | 'spec'>,
+  problem: string,
+): Promise<SlError> {
+  const { path, timeout } = it.spec.health;
+  const where = `${it.instance} did not answer ${requestPath(it.spec, path)} with 2xx or 3xx within ${timeout} s`;
+  return withLog(state, it.instance, 'E_APP_UNHEALTHY', `${where}: ${problem}`);
+}
+
+async function withLog(
+  state: ReleaseState,
+  instance: string,
+  code: 'E_APP_CRASHED' | 'E_APP_UNHEALTHY',
+  message: string,
+): Promise<SlError> {
+  return new SlError(code, message, { details: { log: await state.ports.units.log(instance, LOG_LINES) } });
+}

@@ -1,0 +1,126 @@
+import { type ActiveMap, type Manifest, type Role, SlError } from '@silverlining/protocol';
+import { candidatePorts, missingActive } from '../../core/release/choices.ts';
+import { createExclusive, type Exclusive } from '../../core/release/exclusive.ts';
+import { type CommittedMap, type InstanceJournal, NOTHING_COMMITTED } from '../../core/release/journal.ts';
+import { type InstancePaths, instancePaths } from '../../core/release/paths.ts';
+import type { ReleasePorts } from '../../release-ports.ts';
+
+export interface Offer {
+  digest: string;
+  manifest: Manifest;
+}
+
+/** An instance that is being staged right now. */
+export interface Staging {
+  abort: AbortController;
+  ended: Promise<void>;
+}
+
+/** Offers that nobody staged; more of them than this and the oldest go. */
+const MAX_OFFERS = 32;
+
+/** What this process knows of releases: the journal as on disk, and what is under way. */
+export class ReleaseState {
+  readonly ports: ReleasePorts;
+  readonly journals = new Map<string, InstanceJournal>();
+  readonly offers = new Map<string, Offer>();
+  readonly stagings = new Map<string, Staging>();
+  /** By app: staging, settling and removing an app's instances never overlap. */
+  readonly exclusive: Exclusive = createExclusive();
+  committed: CommittedMap = NOTHING_COMMITTED;
+  /** Ports of instances that are being staged. */
+  readonly #reserved = new Map<string, number>();
+
+  constructor(ports: ReleasePorts) {
+    this.ports = ports;
+  }
+
+  /** Reads what is on disk. */
+  async load(): Promise<void> {
+    this.journals.clear();
+    for (const journal of await this.ports.journals.all()) this.journals.set(journal.instance, journal);
+    this.committed = (await this.ports.journals.committed()) ?? NOTHING_COMMITTED;
+  }
+
+  get active(): ActiveMap {
+    return this.committed.active;
+  }
+
+  all(): InstanceJournal[] {
+    return [...this.journals.values()];
+  }
+
+  pathsOf(app: string, instance: string): InstancePaths {
+    return instancePaths(this.ports.paths, app, instance);
+  }
+
+  /** Writes the journal durably, then the map of what can be asked. */
+  async put(journal: InstanceJournal): Promise<void> {
+    await this.ports.journals.put(journal);
+    this.journals.set(journal.instance, journal);
+    await this.refreshProxy();
+  }
+
+  async forget(instance: string): Promise<void> {
+    this.journals.delete(instance);
+    await this.refreshProxy();
+    await this.ports.journals.delete(instance);
+  }
+
+  addOffer(instance: string, offer: Offer): void {
+    this.offers.delete(instance);
+    this.offers.set(instance, offer);
+    const [oldest] = this.offers.keys();
+    if (this.offers.size > MAX_OFFERS && oldest !== undefined) this.offers.delete(oldest);
+  }
+
+  /** The first free port, reserved until `releasePort`; a journal that names it keeps it after that. */
+  async reservePort(instance: string): Promise<number> {
+    const taken = [...this.all().map((journal) => journal.port), ...this.#reserved.values()];
+    for (const port of candidatePorts(taken)) {
+      // Reserved before it is tried: another instance may ask in the meantime.
+      if ([...this.#reserved.values()].includes(port)) continue;
+      this.#reserved.set(instance, port);
+      if (await this.ports.http.isFree(port)) return port;
+    }
+    this.#reserved.delete(instance);
+    throw new SlError('E_CONFLICT', 'no port is free for another instance');
+  }
+
+  releasePort(instance: string): void {
+    this.#reserved.delete(instance);
+  }
+
+  /** Whether this node has the role; with no topology yet, nobody knows. */
+  hasRole(role: Role): boolean {
+    const { node } = this.ports;
+    return (
+      node
+        .topology()
+        ?.nodes.find((it) => it.name === node.nodeName)
+        ?.roles.includes(role) ?? false
+    );
+  }
+
+  /** Instances that can be asked, and whether the node may get requests: only when it has all that is active. */
+  async refreshProxy(): Promise<void> {
+    await this.exclusive('proxy', async () => {
+      const prepared = this.all().filter((it) => it.state === 'prepared');
+      await this.ports.proxy.writeInstances(new Map(prepared.map((it) => [it.instance, it.port])));
+      await this.ports.proxy.setReady(this.hasRole('appserver') && this.isComplete());
+    });
+  }
+
+  isComplete(): boolean {
+    return missingActive(this.all(), this.active).length === 0;
+  }
+
+  /** Throws E_STALE_EPOCH for an order of a controller that does not know the newest commit. */
+  requireEpoch(epoch: number): void {
+    if (epoch >= this.committed.epoch) return;
+    const newest = this.committed.epoch;
+    throw new SlError('E_STALE_EPOCH', `the order is of epoch ${epoch}; this node has seen ${newest}`, {
+      details: { epoch, newest },
+    });
+  }
+}

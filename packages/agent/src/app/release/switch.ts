@@ -1,0 +1,62 @@
+import { type RequestBody, SlError } from '@silverlining/protocol';
+import { sameMap } from '../../core/release/maps.ts';
+import { trafficReply } from '../../core/release/traffic.ts';
+import type { Handlers } from '../../ports.ts';
+import type { ReleaseState } from './state.ts';
+
+/** Puts the committed map in force on this node. */
+export function createSwitch(state: ReleaseState): Handlers['switch'] {
+  return (order) => state.exclusive('switch', () => switchTo(state, order));
+}
+
+async function switchTo(state: ReleaseState, order: RequestBody<'switch'>): Promise<{ epoch: number; at: number }> {
+  const { epoch, active } = order;
+  state.requireEpoch(epoch);
+  const { journals, clock } = state.ports;
+  const isNew = epoch > state.committed.epoch;
+  if (!isNew && !sameMap(active, state.active)) {
+    throw new SlError('E_CONFLICT', `epoch ${epoch} was committed with another map than the one that is ordered now`);
+  }
+  if (isNew) {
+    // Before anything shows: a node that dies here comes back with the new map, never with the old one.
+    await journals.writeCommitted({ version: 1, epoch, active });
+    state.committed = { version: 1, epoch, active };
+  }
+  await putInForce(state);
+  const at = clock.now();
+  if (isNew) await takeBaseline(state);
+  await settleIn(state);
+  return { epoch, at };
+}
+
+/** The maps that requests are routed by; the balancer's last, because its change is the one that visitors see. */
+export async function putInForce(state: ReleaseState): Promise<void> {
+  await state.ports.proxy.writeActive(state.active);
+  if (state.hasRole('balancer')) await state.ports.balancer.apply(state.active);
+}
+
+/** What follows from the committed map: units that start at boot, and whether the node may get requests. */
+export async function settleIn(state: ReleaseState): Promise<void> {
+  const here = state.all().filter((it) => it.port !== 0 && state.active[it.spec.app] === it.instance);
+  await state.ports.units.enableOnly(new Set(here.map((it) => it.instance)));
+  await state.refreshProxy();
+}
+
+/** Counters right after the switch: what an old release gets beyond them, it got after the switch. */
+async function takeBaseline(state: ReleaseState): Promise<void> {
+  if (!state.hasRole('balancer')) return;
+  const table = await state.ports.balancer.table();
+  await state.ports.journals.writeBaseline({ version: 1, epoch: state.committed.epoch, table });
+}
+
+/** Requests by release; only balancers count them. */
+export function createTraffic(state: ReleaseState): Handlers['traffic'] {
+  return async () => {
+    if (!state.hasRole('balancer')) return { releases: {}, stale: 0 };
+    const now = await state.ports.balancer.table();
+    const baseline = await state.ports.journals.baseline();
+    // Without a baseline of this epoch nothing can be said to be late.
+    const base = baseline?.epoch === state.committed.epoch ? baseline.table : now;
+    return trafficReply(now, base, state.active);
+  };
+}

@@ -1,0 +1,47 @@
+import { instanceReports } from '../core/release/choices.ts';
+import { NOTHING_COMMITTED } from '../core/release/journal.ts';
+import type { Releases } from '../ports.ts';
+import type { ReleasePorts } from '../release-ports.ts';
+import { appHealth } from './release/app-health.ts';
+import { createHook } from './release/hook.ts';
+import { createOffer } from './release/offer.ts';
+import { recover } from './release/recover.ts';
+import { createAbort, createSettle } from './release/settle.ts';
+import { createStage } from './release/stage.ts';
+import { ReleaseState } from './release/state.ts';
+import { createSwitch, createTraffic } from './release/switch.ts';
+
+/** The releases of this node: what is offered, staged, switched to and removed. `recover` comes before anything else. */
+export function createReleases(ports: ReleasePorts): Releases {
+  const state = new ReleaseState(ports);
+  return {
+    offer: createOffer(state),
+    stage: createStage(state),
+    hook: createHook(state),
+    abort: createAbort(state),
+    switch: createSwitch(state),
+    settle: createSettle(state),
+    traffic: createTraffic(state),
+    epoch: () => state.committed.epoch,
+    active: () => state.active,
+    instances: async () => instanceReports(state.all(), state.active),
+    appHealth: (signal) => appHealth(state, signal),
+    recover: () => recover(state),
+    removeAll: () => removeAll(state),
+  };
+}
+
+async function removeAll(state: ReleaseState): Promise<void> {
+  const { ports } = state;
+  for (const staging of state.stagings.values()) staging.abort.abort();
+  await Promise.all([...state.stagings.values()].map((staging) => staging.ended));
+  await ports.proxy.removeAll();
+  await ports.units.stop(await ports.units.installed(), { remove: true });
+  state.journals.clear();
+  state.offers.clear();
+  state.committed = NOTHING_COMMITTED;
+  await ports.journals.removeAll();
+  await ports.tree.sweep(new Set());
+  await ports.store.removeAll();
+  await ports.places.removeAll();
+}

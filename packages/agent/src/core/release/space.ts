@@ -1,0 +1,41 @@
+/** Whether a release fits. */
+import { type Manifest, type ManifestFile, SlError } from '@silverlining/protocol';
+
+const BLOCK = 4096;
+/** Left free for journals and logs. */
+const RESERVE = 32 << 20;
+const RESERVED_INODES = 256;
+
+export interface Space {
+  bytes: number;
+  /** Undefined where the file system has no fixed number. */
+  inodes: number | undefined;
+}
+
+/** What a release takes beside what is there already: missing contents, copies of its configuration, folders. */
+export function spaceNeeded(manifest: Manifest, missing: readonly ManifestFile[]): { bytes: number; inodes: number } {
+  const config = manifest.files.filter((file) => file.path.startsWith('config/'));
+  const written = [...missing, ...config];
+  const folders = new Set(manifest.files.map((file) => file.path.slice(0, file.path.lastIndexOf('/'))));
+  const bytes = written.reduce((sum, file) => sum + Math.ceil(file.size / BLOCK) * BLOCK, folders.size * BLOCK);
+  return { bytes, inodes: written.length + folders.size + manifest.links.length };
+}
+
+/** Throws E_DISK_FULL with need and free, in bytes or inodes, when it does not fit. */
+export function checkSpace(manifest: Manifest, missing: readonly ManifestFile[], free: Space): void {
+  const need = spaceNeeded(manifest, missing);
+  if (need.bytes + RESERVE > free.bytes) {
+    throw full(`${mebibytes(need.bytes)} and ${mebibytes(RESERVE)} to spare`, mebibytes(free.bytes), need, free);
+  }
+  if (free.inodes !== undefined && need.inodes + RESERVED_INODES > free.inodes) {
+    throw full(`${need.inodes} inodes and ${RESERVED_INODES} to spare`, `${free.inodes} inodes`, need, free);
+  }
+}
+
+function full(wanted: string, has: string, need: object, free: Space): SlError {
+  return new SlError('E_DISK_FULL', `the release needs ${wanted}; ${has} are free`, { details: { need, free } });
+}
+
+function mebibytes(bytes: number): string {
+  return `${Math.ceil(bytes / (1 << 20))} MiB`;
+}

@@ -1,0 +1,70 @@
+import { connect } from 'node:net';
+import { type ActiveMap, SlError } from '@silverlining/protocol';
+import { activeMapText, mapTransaction, parseShownMap, sameMap } from '../../core/release/maps.ts';
+import type { ReleasePaths } from '../../core/release/paths.ts';
+import { parseTrafficTable } from '../../core/release/traffic.ts';
+import type { BalancerPort } from '../../release-ports.ts';
+import { errno, writeFileDurable } from '../durable-file.ts';
+
+const DEADLINE = 5_000;
+const MAX_ANSWER = 64 << 20;
+
+/** The balancer on this node: the map as a file, and HAProxy's copy of it over the runtime socket. */
+export function createBalancer(paths: Pick<ReleasePaths, 'balancerMap' | 'balancerSocket'>): BalancerPort {
+  const ask = (command: string) => askHaproxy(paths.balancerSocket, command);
+  return {
+    apply: async (active) => {
+      // The file first: a HAProxy that is started again, whenever that is, starts with the newest map.
+      await writeFileDurable(paths.balancerMap, activeMapText(active), 0o644);
+      if (await shows(ask, paths.balancerMap, active)) return;
+      await replaceMap(ask, paths.balancerMap, active);
+      if (await shows(ask, paths.balancerMap, active)) return;
+      throw new SlError('E_SWITCH', 'HAProxy took the new map, but shows another one');
+    },
+    table: async () => parseTrafficTable(await ask('show table silver_releases')),
+  };
+}
+
+type Ask = (command: string) => Promise<string>;
+
+async function shows(ask: Ask, path: string, active: ActiveMap): Promise<boolean> {
+  return sameMap(parseShownMap(await ask(`show map ${path}`)), active);
+}
+
+async function replaceMap(ask: Ask, path: string, active: ActiveMap): Promise<void> {
+  const prepared = await ask(`prepare map ${path}`);
+  const version = Number(/version created: (\d+)/.exec(prepared)?.[1]);
+  if (!Number.isInteger(version)) throw refused('prepare map', prepared);
+  const { add, commit } = mapTransaction(path, version, active);
+  for (const command of [...add, commit]) {
+    const answer = (await ask(command)).trim();
+    if (answer !== '') throw refused(command.split('\n')[0] ?? '', answer);
+  }
+}
+
+function refused(command: string, answer: string): SlError {
+  return new SlError('E_SWITCH', `HAProxy refused \`${command}\`: ${answer.trim() || 'no answer'}`);
+}
+
+/** One command on a connection of its own; HAProxy closes it after the answer. */
+export function askHaproxy(socketPath: string, command: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(socketPath);
+    let answer = '';
+    const fail = (why: string, cause?: unknown) => {
+      socket.destroy();
+      reject(new SlError('E_SWITCH', `HAProxy's socket ${socketPath} ${why}`, { cause }));
+    };
+    socket.setEncoding('utf8');
+    socket.setTimeout(DEADLINE, () => fail(`did not answer within ${DEADLINE / 1000} s`));
+    socket.on('error', (cause) =>
+      fail(errno(cause) === 'ENOENT' ? 'is not there: HAProxy does not run' : 'failed', cause),
+    );
+    socket.on('data', (chunk: string) => {
+      answer += chunk;
+      if (answer.length > MAX_ANSWER) fail('answered more than it could have');
+    });
+    socket.on('end', () => resolve(answer));
+    socket.on('connect', () => socket.write(`${command}\n`));
+  });
+}

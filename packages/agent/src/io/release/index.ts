@@ -1,0 +1,84 @@
+/** The release ports on a real node. */
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { SlError } from '@silverlining/protocol';
+import { releasePaths } from '../../core/release/paths.ts';
+import type { NodeView } from '../../ports.ts';
+import type { AgentClock, ReleasePorts } from '../../release-ports.ts';
+import { readFileIfAny, writeFileDurable } from '../durable-file.ts';
+import { ensureAccount, RELEASE_OWNER } from './accounts.ts';
+import { appHttp } from './app-http.ts';
+import { createAppPlaces } from './app-places.ts';
+import { openContentStore } from './content-store.ts';
+import { createBalancer } from './haproxy.ts';
+import { createInstanceUnits } from './instance-units.ts';
+import { openJournals } from './journals.ts';
+import { createProxyFiles } from './proxy-files.ts';
+import { createReleaseTree } from './release-tree.ts';
+import { createScriptRunner } from './script-runner.ts';
+import { readManifest } from './unpack.ts';
+
+export interface ReleasePortsOptions {
+  node: NodeView;
+  installPackages: ReleasePorts['installPackages'];
+  warn(message: string): void;
+}
+
+/** Opens what releases need on this node: reads the content store's index and makes missing folders. */
+export async function openReleasePorts({ node, installPackages, warn }: ReleasePortsOptions): Promise<ReleasePorts> {
+  const paths = releasePaths();
+  const store = await openContentStore(paths.store, () => ensureAccount(RELEASE_OWNER));
+  const owners = async (group: string) => ({
+    release: await ensureAccount(RELEASE_OWNER),
+    config: { uid: 0, gid: (await ensureAccount(group)).gid },
+  });
+  return {
+    store,
+    tree: createReleaseTree({ paths, store, owners }),
+    units: createInstanceUnits(paths.units),
+    journals: await openJournals(paths, warn),
+    proxy: await createProxyFiles(paths),
+    balancer: createBalancer(paths),
+    places: createAppPlaces({ paths, ensureAccount }),
+    http: appHttp,
+    scripts: createScriptRunner(paths.node),
+    clock,
+    node,
+    paths,
+    rebooted: () => rebooted(`${dirname(paths.committed)}/boot-id`),
+    installPackages,
+    readManifest,
+    sha256: (text) => createHash('sha256').update(text).digest('hex'),
+    warn,
+  };
+}
+
+const clock: AgentClock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  sleep: async (ms, signal) => {
+    try {
+      await setTimeout(ms, undefined, { signal });
+    } catch (cause) {
+      const reason: unknown = signal.reason;
+      throw reason instanceof SlError ? reason : new SlError('E_ABORTED', 'waiting was cancelled', { cause });
+    }
+  },
+};
+
+/** A node in a container keeps its host's uptime, but has a boot id of its own from its init. */
+async function rebooted(path: string): Promise<boolean> {
+  const bootId = await currentBoot();
+  if ((await readFileIfAny(path)) === bootId) return false;
+  await writeFileDurable(path, bootId);
+  return true;
+}
+
+async function currentBoot(): Promise<string> {
+  const id = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
+  // The start time of the node's own init tells its boots apart where the kernel is shared.
+  const init = (await readFile('/proc/1/stat', 'utf8')).split(') ')[1]?.split(' ')[19] ?? '';
+  return `${id} ${init}\n`;
+}

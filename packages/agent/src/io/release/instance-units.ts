@@ -1,0 +1,86 @@
+import { mkdir, readdir, readlink, rm, symlink } from 'node:fs/promises';
+import { instanceName, instanceUnit } from '@silverlining/protocol';
+import { parseUnitStatus, STATUS_PROPERTIES, type UnitStatus } from '../../core/release/unit-status.ts';
+import type { InstanceUnits } from '../../release-ports.ts';
+import { errno, readFileIfAny, syncDirectory, writeFileDurable } from '../durable-file.ts';
+import { exec } from '../exec.ts';
+
+/** Longer than the unit's own TimeoutStopSec, after which systemd kills what is left. */
+const STOP_DEADLINE = 60_000;
+
+/** Units of instances through systemctl; their files in `folder` (`/etc/systemd/system`). */
+export function createInstanceUnits(folder: string): InstanceUnits {
+  const wants = `${folder}/multi-user.target.wants`;
+  const fileOf = (instance: string) => `${folder}/${instanceUnit(instance)}`;
+
+  return {
+    install: async (instance, text) => {
+      const before = await readFileIfAny(fileOf(instance));
+      if (before === text) return;
+      await writeFileDurable(fileOf(instance), text, 0o644);
+      // systemd reads a unit that it has never seen by itself; one that it knows only when it is told.
+      if (before !== undefined) await exec(['systemctl', 'daemon-reload']);
+    },
+    start: async (instance, signal) => {
+      await exec(['systemctl', 'start', '--', instanceUnit(instance)], { signal, code: 'E_APP_CRASHED' });
+    },
+    stop: async (instances, { remove }) => {
+      if (instances.length === 0) return;
+      const names = instances.map(instanceUnit);
+      // 5: a unit that does not exist, which is what a stopped and removed one is.
+      await exec(['systemctl', 'stop', '--', ...names], { deadline: STOP_DEADLINE, allowExit: [5] });
+      if (!remove) return;
+      for (const name of names) {
+        await rm(`${wants}/${name}`, { force: true });
+        await rm(`${folder}/${name}`, { force: true });
+      }
+      // Units that failed stay in systemd's memory until somebody says that it is known.
+      await exec(['systemctl', 'reset-failed', '--', ...names], { allowExit: 'any' });
+    },
+    status,
+    enableOnly: (instances) => enableOnly(wants, instances),
+    log: readLog,
+    installed: async () => instancesIn(await readdir(folder)),
+  };
+}
+
+async function status(instances: readonly string[]): Promise<Map<string, UnitStatus>> {
+  if (instances.length === 0) return new Map();
+  const names = instances.map(instanceUnit);
+  const { stdout } = await exec(['systemctl', 'show', '--property', STATUS_PROPERTIES.join(','), '--', ...names]);
+  const blocks = stdout.trim().split('\n\n');
+  return new Map(instances.map((instance, i) => [instance, parseUnitStatus(blocks[i] ?? '')]));
+}
+
+/** What `systemctl enable` does for a unit wanted by multi-user.target, without a process for each. */
+async function enableOnly(wants: string, instances: ReadonlySet<string>): Promise<void> {
+  await mkdir(wants, { recursive: true });
+  const enabled = new Set(instancesIn(await readdir(wants)));
+  const missing = [...instances].filter((instance) => !enabled.has(instance));
+  const extra = [...enabled].filter((instance) => !instances.has(instance));
+  for (const instance of missing)
+    await linkQuietly(`../${instanceUnit(instance)}`, `${wants}/${instanceUnit(instance)}`);
+  for (const instance of extra) await rm(`${wants}/${instanceUnit(instance)}`, { force: true });
+  if (missing.length + extra.length > 0) await syncDirectory(wants);
+}
+
+async function linkQuietly(target: string, path: string): Promise<void> {
+  try {
+    await symlink(target, path);
+  } catch (error) {
+    if (errno(error) !== 'EEXIST' || (await readlink(path)) !== target) throw error;
+  }
+}
+
+function instancesIn(names: readonly string[]): string[] {
+  const instances = names.map((name) => /^silver-app-(.+)\.service$/.exec(name)?.[1] ?? '');
+  return instances.filter((name) => instanceName.safeParse(name).success);
+}
+
+async function readLog(instance: string, lines: number): Promise<string[]> {
+  // A line written just before a crash may still be on its way to the journal.
+  await exec(['journalctl', '--sync'], { deadline: 5_000, allowExit: 'any' });
+  const argv = ['journalctl', '--quiet', '--no-pager', '--output', 'cat', '--lines', String(lines)];
+  const { stdout } = await exec([...argv, '--unit', instanceUnit(instance)], { deadline: 10_000, allowExit: 'any' });
+  return stdout.split('\n').filter((line) => line !== '');
+}

@@ -1,0 +1,58 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { z } from 'zod';
+import { committedMap, instanceJournal, trafficBaseline } from '../../core/release/journal.ts';
+import type { ReleasePaths } from '../../core/release/paths.ts';
+import type { Journals } from '../../release-ports.ts';
+import { readFileIfAny, syncDirectory, writeFileDurable } from '../durable-file.ts';
+
+/** The agent's durable memory of releases: small JSON files, replaced whole. */
+export async function openJournals(
+  paths: Pick<ReleasePaths, 'instances' | 'committed'>,
+  warn: (message: string) => void,
+): Promise<Journals> {
+  const folder = dirname(paths.committed);
+  const baselinePath = `${folder}/traffic.json`;
+  await mkdir(paths.instances, { recursive: true, mode: 0o700 });
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const read = async <T extends z.ZodType>(path: string, schema: T): Promise<z.infer<T> | undefined> => {
+    const text = await readFileIfAny(path);
+    if (text === undefined) return undefined;
+    const parsed = schema.safeParse(parseJson(text));
+    if (!parsed.success) warn(`${path} is damaged and not used`);
+    return parsed.data;
+  };
+  const pathOf = (instance: string) => `${paths.instances}/${instance}.json`;
+
+  return {
+    all: async () => {
+      const names = (await readdir(paths.instances)).filter((name) => name.endsWith('.json')).sort();
+      const journals = await Promise.all(names.map((name) => read(`${paths.instances}/${name}`, instanceJournal)));
+      return journals.filter((journal) => journal !== undefined);
+    },
+    put: (journal) => writeFileDurable(pathOf(journal.instance), JSON.stringify(journal)),
+    delete: async (instance) => {
+      if (!existsSync(pathOf(instance))) return;
+      await rm(pathOf(instance), { force: true });
+      await syncDirectory(paths.instances);
+    },
+    committed: () => read(paths.committed, committedMap),
+    writeCommitted: (committed) => writeFileDurable(paths.committed, JSON.stringify(committed)),
+    baseline: () => read(baselinePath, trafficBaseline),
+    writeBaseline: (baseline) => writeFileDurable(baselinePath, JSON.stringify(baseline)),
+    removeAll: async () => {
+      await rm(paths.instances, { recursive: true, force: true });
+      await rm(paths.committed, { force: true });
+      await rm(baselinePath, { force: true });
+    },
+  };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

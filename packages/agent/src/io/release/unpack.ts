@@ -1,0 +1,110 @@
+import type { Duplex, Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { promisify } from 'node:util';
+import { constants, createZstdDecompress, zstdDecompress } from 'node:zlib';
+import { checkManifest, type Manifest, manifest, SlError } from '@silverlining/protocol';
+import { z } from 'zod';
+import type { Admission } from '../../core/release/admission.ts';
+import { type EntrySink, TarReader } from './tar-reader.ts';
+
+/** A sender that is silent this long is gone, whatever its socket says. */
+const SILENCE_MS = 60_000;
+/** zstd's window: level 3 uses 2 MiB; an archive that wants more memory than 16 MiB is not ours. */
+const WINDOW = { params: { [constants.ZSTD_d_windowLogMax]: 24 } };
+const MAX_MANIFEST = 64 << 20;
+const MAX_MANIFEST_JSON = 256 << 20;
+
+/**
+ * Feeds the entries of a zstd tar stream to the sink, as fast as it takes them. Throws E_TAR_* or E_MANIFEST for what
+ * is wrong with the archive, E_DEADLINE when nothing comes any more, E_ABORTED.
+ */
+export async function unpack(
+  input: Readable,
+  admission: Admission,
+  sink: EntrySink,
+  signal: AbortSignal,
+): Promise<void> {
+  const reader = new TarReader(admission, sink);
+  const watch = watchSilence(input, signal);
+  const consume = async (chunks: AsyncIterable<Buffer>) => {
+    for await (const chunk of chunks) reader.push(chunk);
+    reader.finish();
+  };
+  try {
+    await pipeline(input, createZstdDecompress(WINDOW), consume, { signal: watch.signal });
+  } catch (error) {
+    throw transferError(error, watch.signal, 'release archive');
+  } finally {
+    watch.stop();
+  }
+}
+
+/** The manifest that a transfer brings, checked beyond its schema. E_MANIFEST when it is none. */
+export async function readManifest(transfer: Duplex, signal: AbortSignal): Promise<Manifest> {
+  const watch = watchSilence(transfer, signal);
+  try {
+    const chunks: Buffer[] = [];
+    await pipeline(transfer, (source: AsyncIterable<Buffer>) => collectChunks(source, chunks), {
+      signal: watch.signal,
+    });
+    const json = await promisify(zstdDecompress)(Buffer.concat(chunks), {
+      ...WINDOW,
+      maxOutputLength: MAX_MANIFEST_JSON,
+    });
+    const parsed = manifest.safeParse(JSON.parse(json.toString('utf8')));
+    if (!parsed.success) throw new SlError('E_MANIFEST', `not a manifest: ${z.prettifyError(parsed.error)}`);
+    checkManifest(parsed.data);
+    return parsed.data;
+  } catch (error) {
+    if (error instanceof SyntaxError) throw new SlError('E_MANIFEST', 'the manifest is not JSON', { cause: error });
+    throw transferError(error, watch.signal, 'manifest');
+  } finally {
+    watch.stop();
+  }
+}
+
+async function collectChunks(source: AsyncIterable<Buffer>, chunks: Buffer[]): Promise<void> {
+  let bytes = 0;
+  for await (const chunk of source) {
+    bytes += chunk.length;
+    if (bytes > MAX_MANIFEST) throw new SlError('E_MANIFEST', 'the manifest is larger than 64 MiB');
+    chunks.push(chunk);
+  }
+}
+
+interface SilenceWatch {
+  /** Aborted when `outer` is, or with E_DEADLINE when the input was silent for too long. */
+  signal: AbortSignal;
+  stop(): void;
+}
+
+function watchSilence(input: Readable, outer: AbortSignal): SilenceWatch {
+  const silent = new AbortController();
+  const expire = () => {
+    const message = `nothing came over a transfer for ${SILENCE_MS / 1000} s`;
+    silent.abort(new SlError('E_DEADLINE', message));
+  };
+  const timer = setTimeout(expire, SILENCE_MS);
+  const onData = () => timer.refresh();
+  input.on('data', onData);
+  // Listening for data makes a stream flow; the pipeline that follows decides when it does.
+  input.pause();
+  return {
+    signal: AbortSignal.any([outer, silent.signal]),
+    stop: () => {
+      clearTimeout(timer);
+      input.off('data', onData);
+    },
+  };
+}
+
+function transferError(error: unknown, signal: AbortSignal, what: string): SlError {
+  if (signal.aborted) {
+    const reason: unknown = signal.reason;
+    return reason instanceof SlError
+      ? reason
+      : new SlError('E_ABORTED', `receiving the ${what} was cancelled`, { cause: error });
+  }
+  if (error instanceof SlError) return error;
+  return new SlError('E_TAR_TRUNCATED', `${what}: damaged, cut short, or not a zstd stream`, { cause: error });
+}
