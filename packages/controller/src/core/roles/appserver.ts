@@ -1,0 +1,98 @@
+/** An app server: Apache, what the apps' platforms need, and clients of the set's services. */
+import type { App, Platform, ResourceInput } from '@silverlining/protocol';
+import { clientPackages } from '../services/index.ts';
+import { ACTIVE_MAP, INSTANCES_MAP, siteText } from './apache-site.ts';
+import { addressesOf, apachePort, type RoleContext, type RoleParts } from './context.ts';
+import { logrotateText } from './logrotate.ts';
+
+const CHECK = ['apachectl', '-t'];
+const RELOAD = [{ unit: 'apache2.service', action: 'reload' as const, check: CHECK }];
+const RESTART = [{ unit: 'apache2.service', action: 'restart' as const, check: CHECK }];
+const SITE = '/etc/apache2/sites-available/silverlining.conf';
+
+/** What apps of a platform need from the distribution; `node` apps run on the agent's own runtime. */
+const PLATFORM_PACKAGES: Record<Platform, readonly string[]> = {
+  node: [],
+  python: ['gunicorn', 'python3'],
+  asgi: ['gunicorn', 'python3', 'python3-uvicorn'],
+  php: [],
+  command: [],
+  static: [],
+};
+
+export function appserver(context: RoleContext): RoleParts {
+  const { set, topology, node, os } = context;
+  const port = apachePort(node);
+  const balancers = addressesOf(topology, 'balancer');
+  return {
+    packages: ['apache2', ...set.apps.flatMap((it) => appPackages(it)), ...clientPackages(set, os)],
+    resources: [
+      ...DIRECTORIES,
+      // Apache does not start without the files that its maps name.
+      { type: 'file', path: INSTANCES_MAP, content: '', once: true },
+      { type: 'file', path: ACTIVE_MAP, content: '', once: true },
+      { type: 'file', path: '/etc/logrotate.d/silverlining', content: logrotateText(set.apps.map((it) => it.name)) },
+      ...MODULES,
+      { type: 'file', path: '/etc/apache2/ports.conf', content: `Listen ${port}\n`, notify: RESTART },
+      { type: 'file', path: '/etc/apache2/conf-available/silverlining.conf', content: WORKERS, notify: RESTART },
+      conf('conf', 'silverlining'),
+      { type: 'absent', path: '/etc/apache2/sites-enabled/000-default.conf', notify: RELOAD },
+      { type: 'file', path: SITE, content: siteText({ topology, node: node.name, port }), notify: RELOAD },
+      conf('sites', 'silverlining'),
+      { type: 'unit', name: 'apache2.service', enabled: true, running: true },
+    ],
+    openings: [{ port, from: balancers.length > 0 ? balancers : 'anywhere' }],
+    watch: ['apache2.service'],
+  };
+}
+
+function appPackages({ platform, packages }: App): string[] {
+  return [...PLATFORM_PACKAGES[platform], ...packages];
+}
+
+const DIRECTORIES: ResourceInput[] = [
+  { type: 'directory', path: '/var/lib/silverlining/store', mode: 0o700 },
+  { type: 'directory', path: '/var/lib/silverlining/instances', mode: 0o700 },
+  { type: 'directory', path: '/var/lib/silverlining/env', mode: 0o700 },
+  { type: 'directory', path: '/var/lib/silverlining/releases' },
+  { type: 'directory', path: '/var/lib/silverlining/tmp' },
+  { type: 'directory', path: '/var/lib/silverlining/proxy' },
+  { type: 'directory', path: '/var/log/silverlining/apps' },
+  { type: 'directory', path: '/var/www' },
+];
+
+/** Threads are what visitors wait for; balancers are told a lower number, so that health checks always find one. */
+const WORKERS = `# Written by Silver Lining; changes are overwritten.
+<IfModule mpm_event_module>
+  ServerLimit 16
+  ThreadsPerChild 25
+  MaxRequestWorkers 400
+</IfModule>
+`;
+/** Requests that balancers may have open at an app server at once, all of them together. */
+export const MAX_REQUESTS = 350;
+
+// `status` would answer /server-status in place of the apps; the others are left as the distribution has them.
+const MODULES: ResourceInput[] = [
+  ...['mpm_prefork', 'mpm_worker', 'status'].flatMap((it) => [without(`${it}.load`), without(`${it}.conf`)]),
+  ...['mpm_event', 'proxy'].flatMap((it) => [module(`${it}.conf`), module(`${it}.load`)]),
+  ...['headers', 'proxy_http', 'proxy_wstunnel', 'remoteip', 'rewrite'].map((it) => module(`${it}.load`)),
+];
+
+function module(file: string): ResourceInput {
+  return {
+    type: 'link',
+    path: `/etc/apache2/mods-enabled/${file}`,
+    target: `../mods-available/${file}`,
+    notify: RESTART,
+  };
+}
+
+function without(file: string): ResourceInput {
+  return { type: 'absent', path: `/etc/apache2/mods-enabled/${file}`, notify: RESTART };
+}
+
+function conf(kind: 'conf' | 'sites', name: string): ResourceInput {
+  const path = `/etc/apache2/${kind}-enabled/${name}.conf`;
+  return { type: 'link', path, target: `../${kind}-available/${name}.conf`, notify: RELOAD };
+}

@@ -1,0 +1,27 @@
+/** A balancer: HAProxy in front of the set's app servers. */
+import { MAX_REQUESTS } from './appserver.ts';
+import type { RoleContext, RoleParts } from './context.ts';
+import { BALANCER_MAP, haproxyText } from './haproxy-config.ts';
+
+const CONFIG = '/etc/haproxy/haproxy.cfg';
+const RELOAD = [{ unit: 'haproxy.service', action: 'reload' as const, check: ['haproxy', '-c', '-f', CONFIG] }];
+
+export function balancer({ topology }: RoleContext): RoleParts {
+  return {
+    packages: ['haproxy'],
+    resources: [
+      { type: 'directory', path: '/etc/haproxy/silverlining' },
+      // From then on it is the agent's: what is active is none of the role's business.
+      { type: 'file', path: BALANCER_MAP, content: '', once: true },
+      {
+        type: 'file',
+        path: CONFIG,
+        content: haproxyText({ topology, maxRequests: MAX_REQUESTS }),
+        notify: RELOAD,
+      },
+      { type: 'unit', name: 'haproxy.service', enabled: true, running: true },
+    ],
+    openings: [{ port: 80, from: 'anywhere' }],
+    watch: ['haproxy.service'],
+  };
+}

@@ -1,0 +1,90 @@
+/** What every node of a set has, whatever it is for. */
+import type { ResourceInput } from '@silverlining/protocol';
+import { nodeHostsLines } from '../hosts-lines.ts';
+import type { OsFacts, RoleContext, RoleParts } from './context.ts';
+import { FIREWALL_UNIT } from './firewall.ts';
+import { nodeWord } from './words.ts';
+
+/** The kernel takes no longer host name. */
+const HOSTNAME_MAX = 64;
+
+export function base(context: RoleContext): RoleParts {
+  const { os, sshPort = 22 } = context;
+  return {
+    packages: ['ca-certificates', 'logrotate', 'nftables', 'unattended-upgrades'],
+    resources: [
+      { type: 'hostname', name: hostname(context.node.name) },
+      hostsBlock(context),
+      { type: 'user', name: 'www-mgr' },
+      ...DIRECTORIES,
+      ...journal(),
+      { type: 'file', path: '/etc/apt/apt.conf.d/52silverlining', content: upgradesText(os) },
+      timeSync(),
+    ],
+    openings: [...new Set([22, sshPort])].map((port) => ({ port, from: 'anywhere' as const })),
+    watch: [FIREWALL_UNIT],
+  };
+}
+
+const DIRECTORIES: ResourceInput[] = [
+  { type: 'directory', path: '/etc/silverlining' },
+  { type: 'directory', path: '/etc/silverlining/agent', mode: 0o700 },
+  { type: 'directory', path: '/var/lib/silverlining' },
+  { type: 'directory', path: '/var/lib/silverlining/agent', mode: 0o700 },
+  { type: 'directory', path: '/var/log/silverlining' },
+];
+
+function hostname(name: string): string {
+  const full = nodeWord(name);
+  return full.length <= HOSTNAME_MAX ? full : (full.split('.')[0] ?? full);
+}
+
+/** Without set_etc_hosts the block is empty: that takes out lines of an earlier run and touches no file without them. */
+function hostsBlock({ topology }: RoleContext): ResourceInput {
+  const lines = topology.setEtcHosts ? nodeHostsLines(topology) : [];
+  return { type: 'block', path: '/etc/hosts', name: 'nodes', content: lines.map((it) => `${it}\n`).join('') };
+}
+
+function journal(): ResourceInput[] {
+  return [
+    {
+      type: 'file',
+      path: '/etc/systemd/journald.conf.d/50-silverlining.conf',
+      content: '[Journal]\nStorage=persistent\nSystemMaxUse=500M\nSystemKeepFree=1G\nMaxRetentionSec=1month\n',
+      notify: [{ unit: 'systemd-journald.service', action: 'restart' }],
+    },
+  ];
+}
+
+/**
+ * Security updates by themselves, nothing else, never a reboot. The two dpkg options keep our versions of files that
+ * belong to packages: without them an update of such a package would be put off for ever.
+ */
+function upgradesText({ id }: OsFacts): string {
+  const origins = {
+    debian: `origin=Debian,codename=\${distro_codename}-security,label=Debian-Security`,
+    ubuntu: `origin=Ubuntu,archive=\${distro_codename}-security,label=Ubuntu`,
+  };
+  return `// Written by Silver Lining; changes are overwritten.
+APT::Periodic::Update-Package-Lists "1";
+APT::Periodic::Unattended-Upgrade "1";
+#clear Unattended-Upgrade::Allowed-Origins;
+#clear Unattended-Upgrade::Origins-Pattern;
+Unattended-Upgrade::Origins-Pattern { "${origins[id]}"; };
+Unattended-Upgrade::Automatic-Reboot "false";
+Dpkg::Options { "--force-confdef"; "--force-confold"; };
+`;
+}
+
+/**
+ * The distributions' images bring one of these, and installing another would remove it. No unit is asked to run:
+ * in containers the clock is the host's and the unit's condition keeps it off.
+ */
+function timeSync(): ResourceInput {
+  const daemons = ['chrony', 'ntp', 'ntpsec', 'openntpd', 'systemd-timesyncd'].map((it) => `${it}.service`);
+  return {
+    type: 'command',
+    argv: ['apt-get', '-q', '-y', '-o', 'DPkg::Lock::Timeout=300', 'install', 'systemd-timesyncd'],
+    unless: ['systemctl', 'is-enabled', '--quiet', '--', ...daemons],
+  };
+}

@@ -1,0 +1,118 @@
+/** `[service:mysql]`: MariaDB. A database, a user and a generated password for each app. */
+import {
+  type App,
+  nodesWithRole,
+  type ResourceInput,
+  type ServerSet,
+  SlError,
+  type TopologyNode,
+} from '@silverlining/protocol';
+import { z } from 'zod';
+import { addressesOf } from '../roles/context.ts';
+import { addressWord, isIPv6 } from '../roles/words.ts';
+import type { ServiceContext, ServiceModule } from './service.ts';
+
+const PORT = 3306;
+const UNIT = 'mariadb.service';
+const RESTART = [{ unit: UNIT, action: 'restart' as const }];
+const ROLE = 'service:mysql';
+
+export const mysql: ServiceModule = {
+  name: 'mysql',
+  options: z.strictObject({}),
+  maxNodes: 1,
+  serverPackages: () => ['mariadb-server'],
+  serverResources,
+  appResources: (app, context) => [database(app, context)],
+  openings: ({ topology }) => [{ port: PORT, from: addressesOf(topology, 'appserver') }],
+  watch: [UNIT],
+  clientPackages: () => ['mariadb-client'],
+  env,
+  secretsNeeded: (app) => [passwordName(app)],
+};
+
+function serverResources({ node }: { node: TopologyNode }): ResourceInput[] {
+  const address = addressWord(node.address);
+  return [
+    {
+      type: 'file',
+      path: '/etc/mysql/mariadb.conf.d/90-silverlining.cnf',
+      content: `# Written by Silver Lining; changes are overwritten.\n[mysqld]\nbind-address = ${address}\nskip-name-resolve\n`,
+      notify: RESTART,
+    },
+    { type: 'file', path: `/etc/systemd/system/${UNIT}.d/silverlining.conf`, content: DROP_IN },
+    { type: 'unit', name: UNIT, enabled: true, running: true },
+  ];
+}
+
+// It listens on the node's own address, which may not be there yet when the machine boots.
+const DROP_IN = `[Unit]
+Wants=network-online.target
+After=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+Restart=on-failure
+RestartSec=2
+`;
+
+function database(app: App, { set, topology, secrets }: ServiceContext): ResourceInput {
+  const name = databaseName(app, set);
+  const hosts = addressesOf(topology, 'appserver').map((it) => addressWord(it));
+  return { type: 'mysql-database', database: name, user: name, password: password(app, secrets), hosts };
+}
+
+function env(app: App, { set, topology, secrets }: ServiceContext): Record<string, string> {
+  const server = nodesWithRole(topology.nodes, ROLE)[0];
+  if (server === undefined)
+    throw new SlError('E_SERVICE', `${app.name} uses mysql, and no node of ${set.name} has it yet`);
+  const name = databaseName(app, set);
+  const secret = password(app, secrets);
+  const host = addressWord(server.address);
+  const url = `mysql://${name}:${secret}@${isIPv6(host) ? `[${host}]` : host}:${PORT}/${name}`;
+  return {
+    CONFIG_MYSQL_DBNAME: name,
+    CONFIG_MYSQL_USER: name,
+    CONFIG_MYSQL_PASSWORD: secret,
+    CONFIG_MYSQL_HOST: host,
+    CONFIG_MYSQL_PORT: String(PORT),
+    CONFIG_MYSQL_SQLALCHEMY: `${url}?charset=utf8mb4`,
+    CONFIG_MYSQL_URL: url,
+  };
+}
+
+/** Databases and accounts of the server itself, and names that people take for theirs. */
+const RESERVED = new Set([
+  'information_schema',
+  'mariadb_sys',
+  'mysql',
+  'performance_schema',
+  'public',
+  'root',
+  'sys',
+  'test',
+]);
+
+/** Name of an app's database and user: `-` is not for SQL names. E_CONFLICT when two apps of the set would get one. */
+export function databaseName(app: Pick<App, 'name'>, set: Pick<ServerSet, 'apps'>): string {
+  const name = plainName(app.name);
+  const others = set.apps.filter((it) => it.name !== app.name && 'mysql' in it.services);
+  const other = others.find((it) => plainName(it.name) === name);
+  if (other === undefined) return name;
+  throw new SlError('E_CONFLICT', `apps ${app.name} and ${other.name} would share the database ${name}; rename one`);
+}
+
+function plainName(app: string): string {
+  const name = app.replaceAll('-', '_');
+  return RESERVED.has(name) ? `app_${name}` : name;
+}
+
+function passwordName({ name }: App): string {
+  return `mysql/${name}/password`;
+}
+
+function password(app: App, secrets: ReadonlyMap<string, string>): string {
+  const found = secrets.get(passwordName(app));
+  if (found === undefined) throw new SlError('E_INTERNAL', `the secret ${passwordName(app)} was not made`);
+  return found;
+}

@@ -1,0 +1,34 @@
+/** What a service module is. Adding a service: a file here that exports one, and a line in the table of index.ts. */
+import type { App, ResourceInput, ServerSet, Topology, TopologyNode } from '@silverlining/protocol';
+import type { z } from 'zod';
+import type { Opening, OsFacts } from '../roles/context.ts';
+
+/** What a service reads to describe itself, on its node or to apps. */
+export interface ServiceContext {
+  set: ServerSet;
+  topology: Topology;
+  /** Values of what `secretsNeeded` names. */
+  secrets: ReadonlyMap<string, string>;
+}
+
+export interface ServiceModule {
+  name: string;
+  /** Keys of `[service:NAME]` beside those that all have; unknown ones are refused. */
+  options: z.ZodObject;
+  /** On how many nodes one set can have it. */
+  maxNodes: number;
+  /** Packages of the node that the service is on. */
+  serverPackages(os: OsFacts): string[];
+  /** The node that the service is on, without what its apps need there. */
+  serverResources(context: ServiceContext & { node: TopologyNode }): ResourceInput[];
+  /** What one app needs on the service's node. */
+  appResources(app: App, context: ServiceContext): ResourceInput[];
+  openings(context: ServiceContext): Opening[];
+  watch: string[];
+  /** Packages of app servers. */
+  clientPackages(os: OsFacts): string[];
+  /** CONFIG_* of an app that uses the service. */
+  env(app: App, context: ServiceContext): Record<string, string>;
+  /** Names of the secrets that exist once for each app and set. */
+  secretsNeeded(app: App): string[];
+}

@@ -1,0 +1,43 @@
+/** The topology of a set: what every node is told about all the others. */
+import type { ServerSet, Topology, TopologyNode } from '@silverlining/protocol';
+import { sameValue } from './same-value.ts';
+
+/** A node that exists. */
+export interface ExistingNode {
+  name: string;
+  uuid: string;
+  /** Undefined until the provider has said. */
+  address: string | undefined;
+}
+
+/**
+ * The topology of the nodes that are wanted and exist. It is `previous` itself when nothing differs; otherwise its
+ * generation is one higher.
+ */
+export function buildTopology(
+  set: ServerSet,
+  nodes: readonly ExistingNode[],
+  previous: Topology | undefined,
+): Topology {
+  const existing = new Map(nodes.map((it) => [it.name, it]));
+  const next: Topology = {
+    version: 1,
+    set: set.name,
+    generation: previous?.generation ?? 0,
+    baseDomain: set.baseDomain,
+    setEtcHosts: set.setEtcHosts,
+    nodes: set.nodes.flatMap(({ name, roles }): TopologyNode[] => {
+      const { uuid, address } = existing.get(name) ?? {};
+      return uuid === undefined || address === undefined ? [] : [{ name, uuid, address, roles: [...roles] }];
+    }),
+    services: set.services.map(({ name }) => ({
+      name,
+      nodes: set.nodes.filter((it) => it.roles.includes(`service:${name}`)).map((it) => it.name),
+    })),
+    apps: set.apps.map((it) => it.name),
+    locations: set.locations,
+    aliases: set.aliases,
+  };
+  if (previous !== undefined && sameValue(previous, next)) return previous;
+  return { ...next, generation: next.generation + 1 };
+}
