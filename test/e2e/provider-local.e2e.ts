@@ -80,6 +80,7 @@ describe('local nodes', { timeout: 5 * MINUTES }, () => {
     await ssh(node, ...files);
 
     await killInit(node.id);
+    await waitFor(async () => (await local.provider.list('e2e', signal))[0]?.state === 'stopped');
     expect(await local.provider.start(node.id, signal)).toEqual(node);
     await ssh(node, ...files);
 

@@ -37,7 +37,8 @@ exit "$status"
 `;
 
 const BOOT_DEADLINE_MS = 60_000;
-const CONNECT_TIMEOUT_MS = 200;
+const CONNECT_TIMEOUT_MS = 300;
+const GREETING_TIMEOUT_MS = 2_000;
 const POLL_MS = 20;
 const SSH_PORT = 22;
 
@@ -46,7 +47,7 @@ export async function isRunning(record: NodeRecord): Promise<boolean> {
   return isPopulated(await nodeGroups(record.uuid));
 }
 
-/** Starts the node if it does not run and waits until its sshd takes connections. */
+/** Starts the node if it does not run and waits until its sshd answers. */
 export async function bootNode(paths: NodePaths, record: NodeRecord, options: { bridge: string; signal: AbortSignal }) {
   const groups = await nodeGroups(record.uuid);
   const wasRunning = await isPopulated(groups);
@@ -123,14 +124,15 @@ async function waitForSsh(record: NodeRecord, groups: ControlGroups, signal: Abo
   while (Date.now() < deadline) {
     if (signal.aborted)
       throw new SlError('E_ABORTED', `waiting for ${record.name} was cancelled`, { details: { node: record.name } });
-    if (await accepts(record.address)) return 'answers';
+    if (await greets(record.address)) return 'answers';
     if (Date.now() > mustRunFrom && !(await isPopulated(groups))) return 'ended';
     await sleep(POLL_MS);
   }
   return 'deadline';
 }
 
-function accepts(address: string): Promise<boolean> {
+/** Whether sshd greets us: a connection alone may be one that the kernel accepted for a process that is about to die. */
+function greets(address: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host: address, port: SSH_PORT });
     const done = (answer: boolean) => {
@@ -138,7 +140,9 @@ function accepts(address: string): Promise<boolean> {
       resolve(answer);
     };
     socket.setTimeout(CONNECT_TIMEOUT_MS, () => done(false));
-    socket.once('connect', () => done(true));
+    socket.once('connect', () => socket.setTimeout(GREETING_TIMEOUT_MS));
+    socket.once('data', (data) => done(data.toString('latin1').startsWith('SSH-')));
+    socket.once('end', () => done(false));
     socket.once('error', () => done(false));
   });
 }
