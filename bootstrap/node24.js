@@ -4,13 +4,18 @@
  */
 import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
+import { constants } from 'node:os';
 
 const WANTED_MAJOR = 24;
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+
+/** Whether this process needs no other Node. */
+export function isNode24() {
+  return Number(process.versions.node.split('.')[0]) >= WANTED_MAJOR;
+}
 
 /** The path of a Node 24 binary: this process's own when it is new enough, else the npm package's. */
 export function node24Path() {
-  if (Number(process.versions.node.split('.')[0]) >= WANTED_MAJOR) return process.execPath;
+  if (isNode24()) return process.execPath;
   const name = `node-linux-${process.arch}`;
   try {
     return createRequire(import.meta.url).resolve(`${name}/bin/node`);
@@ -24,11 +29,14 @@ export function node24Path() {
 /** Runs `args` under Node 24 with this process's stdio, and exits as it exits. */
 export function runUnderNode24(args) {
   const child = spawn(node24Path(), args, { stdio: 'inherit' });
-  // The terminal signals the whole process group; a signal sent to this pid alone has to be handed on.
-  for (const signal of SIGNALS) process.on(signal, () => child.kill(signal));
+  // A terminal's Ctrl-C reaches the whole process group, the child included: handed on, it would arrive twice, and the
+  // second one means "leave at once". A signal that was sent to this process alone has to be handed on.
+  const handedOn = process.stdin.isTTY ? ['SIGTERM', 'SIGHUP'] : ['SIGINT', 'SIGTERM', 'SIGHUP'];
+  process.on('SIGINT', () => {});
+  for (const signal of handedOn) process.on(signal, () => child.kill(signal));
   child.on('error', (error) => fail(error));
   child.on('exit', (code, signal) => {
-    process.exitCode = code ?? 128 + (signal === 'SIGINT' ? 2 : 15);
+    process.exitCode = code ?? 128 + (constants.signals[signal] ?? 0);
   });
 }
 

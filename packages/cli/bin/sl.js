@@ -1,6 +1,18 @@
 #!/usr/bin/env node
+/** Starts `sl`. Plain JavaScript, since the Node that runs it may be too old for anything else. */
+import nodeModule from 'node:module';
+import { homedir } from 'node:os';
+import { isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { runUnderNode24 } from '../../../bootstrap/node24.js';
+import { isNode24, runUnderNode24 } from '../../../bootstrap/node24.js';
 
-const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
-runUnderNode24([main, ...process.argv.slice(2)]);
+if (isNode24()) {
+  const given = process.env.XDG_CACHE_HOME;
+  const cache = given !== undefined && isAbsolute(given) ? given : join(process.env.HOME ?? homedir(), '.cache');
+  // Compiled code, types already stripped: half of the time that a short command takes.
+  nodeModule.enableCompileCache(join(cache, 'silverlining', 'compiled'));
+  const { main } = await import('../src/main.ts');
+  process.exitCode = await main(process.argv.slice(2));
+} else {
+  runUnderNode24([fileURLToPath(import.meta.url), ...process.argv.slice(2)]);
+}

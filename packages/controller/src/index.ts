@@ -5,9 +5,11 @@ export {
   type Connected,
   connectController,
   type DaemonOptions,
+  daemonEntry,
   findController,
   stopController,
 } from './client/daemon-process.ts';
 export { formatProblem, type LoadedSet, type ResolvedOption } from './core/config/index.ts';
+export { suggest } from './core/config/suggest.ts';
 export { readServerSet } from './io/config-files.ts';
 export { type Directories, findDirectories, makeDirectories } from './io/directories.ts';

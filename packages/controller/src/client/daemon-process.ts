@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { type ControllerInfo, SlError } from '@silverlining/protocol';
 import { apiSocketPath } from '../io/api-socket.ts';
 import { ALREADY_RUNNING_STATUS, readDaemonFile } from '../io/daemon.ts';
@@ -32,6 +33,11 @@ const POLL_MS = 20;
 const LOG_LINES = 15;
 /** Nobody listens, or who did is just ending. */
 const ABSENT = new Set(['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
+
+/** The script of the controller's own daemon. */
+export function daemonEntry(): string {
+  return fileURLToPath(new URL('../main.ts', import.meta.url));
+}
 
 /** The running controller of the state directory, started when there is none, restarted when it is of another version. */
 export async function connectController(options: DaemonOptions): Promise<Connected> {

@@ -1,0 +1,39 @@
+import type { ControllerClient } from '@silverlining/controller';
+import { SlError, type StatusResult } from '@silverlining/protocol';
+import { confirm } from '../confirm.ts';
+import { type Context, type Report, say } from '../context.ts';
+import { connect } from '../controller.ts';
+import { followOperation, operationReport } from '../operation.ts';
+import { count } from '../render/text.ts';
+import { setName } from '../server-set.ts';
+
+/** Names what it will destroy, asks for the set's name, and destroys it. */
+export async function down(context: Context, options: { set?: string }): Promise<Report> {
+  const set = setName(context, options.set);
+  const client = await connect(context);
+  const current = await known(client, set);
+  if (current === undefined) return { json: { set, destroyed: [] }, lines: [`${set}: there is nothing to destroy`] };
+  say(context, doomed(current, context));
+  await confirm(context, { question: `Type the set's name to destroy all of this (${set}):`, answer: set });
+  const end = await followOperation(context, client, (signal) => client.operate('down', { set }, signal));
+  return operationReport(context, end, { set, destroyed: [] });
+}
+
+async function known(client: ControllerClient, set: string): Promise<StatusResult | undefined> {
+  try {
+    return await client.status({ set });
+  } catch (error) {
+    if (error instanceof SlError && error.code === 'E_NOT_FOUND') return undefined;
+    throw error;
+  }
+}
+
+function doomed({ set, nodes, apps }: StatusResult, { globals, paint, paintError }: Context): string[] {
+  const red = globals.json ? paintError : paint;
+  const existing = nodes.filter((node) => node.state !== 'missing' || node.address !== null);
+  return [
+    `${set}: ${count(existing.length, 'node')} with everything on them, data of services included, will be destroyed:`,
+    ...existing.map((node) => `  ${red('red', '-')} ${node.name} (${node.roles.join(', ')})`),
+    ...apps.flatMap((app) => (app.active === null ? [] : [`  ${red('red', '-')} app ${app.name}, ${app.active}`])),
+  ];
+}

@@ -1,0 +1,32 @@
+import type { ControllerClient } from '@silverlining/controller';
+import type { ServerSet } from '@silverlining/protocol';
+import { confirm } from '../confirm.ts';
+import { type Context, type Report, say } from '../context.ts';
+import { connect } from '../controller.ts';
+import { followOperation, type OperationEnd, operationReport } from '../operation.ts';
+import { errorLines } from '../render/error.ts';
+import { planLines } from '../render/plan.ts';
+import { count } from '../render/text.ts';
+import { loadSet } from '../server-set.ts';
+
+/** Plans, shows the plan, asks, and makes it so. */
+export async function up(context: Context): Promise<Report> {
+  const set = loadSet(context);
+  const client = await connect(context);
+  const plan = await client.plan({ set });
+  say(context, planLines(plan, context.globals.json ? context.paintError : context.paint));
+  if (plan.changes > 0) await confirm(context, { question: `Make ${count(plan.changes, 'change')}? [y/N]` });
+  const end = await runUp(context, client, set);
+  return operationReport(context, end, { set: set.name, changes: 0, deploys: [] });
+}
+
+/** What local nodes need of this machine is installed when the user agrees: with `--yes`, or when asked. */
+async function runUp(context: Context, client: ControllerClient, set: ServerSet): Promise<OperationEnd> {
+  const attempt = (installHostPackages: boolean) =>
+    followOperation(context, client, (signal) => client.operate('up', { set, installHostPackages }, signal));
+  const end = await attempt(context.globals.yes);
+  if (end.error?.code !== 'E_HOST_PACKAGES' || context.globals.yes || !context.stdin.isTTY) return end;
+  say(context, errorLines(end.error, false, context.paint));
+  await confirm(context, { question: 'Install them? [y/N]' });
+  return attempt(true);
+}

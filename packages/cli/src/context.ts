@@ -1,0 +1,57 @@
+import type { SlError } from '@silverlining/protocol';
+import { type Paint, painter } from './render/paint.ts';
+
+/** Options that every command has. */
+export interface Globals {
+  file?: string | undefined;
+  yes: boolean;
+  json: boolean;
+  color: boolean;
+  verbose: boolean;
+}
+
+/** What a command works with beside its own options. */
+export interface Context {
+  globals: Globals;
+  env: NodeJS.ProcessEnv;
+  cwd: string;
+  stdin: NodeJS.ReadStream;
+  stdout: NodeJS.WriteStream;
+  stderr: NodeJS.WriteStream;
+  /** Colours for standard output, and for standard error. */
+  paint: Paint;
+  paintError: Paint;
+}
+
+/** What a command has to say at its end. */
+export interface Report {
+  /** The document of `--json`; `ok` and `error` are added. */
+  json: Record<string, unknown>;
+  /** Lines for people, on standard output. */
+  lines: string[];
+  error?: SlError | undefined;
+  /** Ended by Ctrl-C. */
+  interrupted?: boolean | undefined;
+}
+
+export function createContext(globals: Globals): Context {
+  const { env, stdin, stdout, stderr } = process;
+  const coloured = (stream: NodeJS.WriteStream) =>
+    globals.color && stream.isTTY && !env.NO_COLOR && env.TERM !== 'dumb';
+  return {
+    ...{ globals, env, cwd: process.cwd(), stdin, stdout, stderr },
+    paint: painter(coloured(stdout)),
+    paintError: painter(coloured(stderr)),
+  };
+}
+
+/** Writes lines for people while the command runs: to standard error when standard output is for the JSON document. */
+export function say(context: Context, lines: readonly string[]): void {
+  const stream = context.globals.json ? context.stderr : context.stdout;
+  for (const line of lines) stream.write(`${line}\n`);
+}
+
+/** Writes a line to standard error. */
+export function note(context: Context, line: string): void {
+  context.stderr.write(`${line}\n`);
+}

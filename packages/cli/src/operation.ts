@@ -1,0 +1,110 @@
+import type { ControllerClient } from '@silverlining/controller';
+import { type OperationEvent, SlError, toSlError } from '@silverlining/protocol';
+import type { Context, Report } from './context.ts';
+import { createProgressView, type ProgressView } from './render/live-screen.ts';
+import { readResult, resultLines } from './render/result.ts';
+
+export interface OperationEnd {
+  result?: unknown;
+  error?: SlError | undefined;
+  interrupted: boolean;
+  /** Milliseconds that it took, seen from here. */
+  ms: number;
+}
+
+type Events = (signal: AbortSignal) => AsyncIterable<OperationEvent>;
+
+/**
+ * Follows an operation to its end and shows its progress. The first Ctrl-C asks it to stop and goes on to the end,
+ * the second one leaves it running.
+ */
+export async function followOperation(
+  context: Context,
+  client: ControllerClient,
+  events: Events,
+): Promise<OperationEnd> {
+  const started = performance.now();
+  const view = createProgressView(context);
+  const interrupts = watchInterrupts(client, view);
+  let last: OperationEvent | undefined;
+  let thrown: SlError | undefined;
+  try {
+    for await (const event of events(interrupts.left)) {
+      last = event;
+      if (event.type === 'operation') interrupts.name(event.id);
+      if (event.type === 'progress') view.event(event);
+    }
+  } catch (error) {
+    thrown = toSlError(error);
+  }
+  view.end();
+  interrupts.stop();
+  return {
+    ...endOf(last, thrown, interrupts.id()),
+    interrupted: interrupts.happened(),
+    ms: performance.now() - started,
+  };
+}
+
+function endOf(last: OperationEvent | undefined, thrown: SlError | undefined, id: string | undefined) {
+  if (last?.type === 'done') return { result: last.result };
+  if (last?.type === 'failed') return { result: last.result, error: SlError.fromWire(last.error) };
+  if (id === undefined) return { error: thrown ?? new SlError('E_CONTROLLER', 'the controller ended before it began') };
+  const attach = `sl deploy --attach ${id}`;
+  if (thrown?.code === 'E_ABORTED') {
+    return {
+      error: new SlError('E_ABORTED', `left it to the controller, which goes on; follow it again with: ${attach}`, {
+        details: { operation: id },
+      }),
+    };
+  }
+  const message = `the connection to the controller broke, what it was doing may go on; follow it again with: ${attach}`;
+  return { error: new SlError('E_CONTROLLER', message, { cause: thrown, details: { operation: id } }) };
+}
+
+/** SIGINT and SIGTERM while an operation runs: cancel it, then leave it. */
+function watchInterrupts(client: ControllerClient, view: ProgressView) {
+  const leave = new AbortController();
+  let id: string | undefined;
+  let count = 0;
+  const onSignal = () => {
+    count += 1;
+    if (count > 1 || id === undefined) return leave.abort();
+    view.note('stopping; once more (Ctrl-C) leaves it running');
+    client.cancel(id).catch((error) => view.note(`could not be stopped: ${toSlError(error).message}`));
+  };
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  return {
+    left: leave.signal,
+    name: (operation: string) => {
+      id = operation;
+    },
+    id: () => id,
+    happened: () => count > 0,
+    stop: () => process.off('SIGINT', onSignal).off('SIGTERM', onSignal),
+  };
+}
+
+/** The report of an operation. `empty` stands for its result when it failed before it had one. */
+export function operationReport(context: Context, end: OperationEnd, empty: Record<string, unknown>): Report {
+  const result = readResult(end.result);
+  const json = typeof end.result === 'object' && end.result !== null ? { ...end.result } : {};
+  const lines = resultLines(result, end.error === undefined ? end.ms : undefined, context.paint);
+  return {
+    json: { ...empty, ...json },
+    lines:
+      end.interrupted && end.error === undefined
+        ? [...lines, 'it was past the point of no return, so it was finished']
+        : lines,
+    error: end.error ?? failedDeploy(result),
+    interrupted: end.interrupted,
+  };
+}
+
+/** A deploy that did not end well is a failure of the command, whatever the operation as a whole says. */
+function failedDeploy({ deploys }: ReturnType<typeof readResult>): SlError | undefined {
+  const failed = deploys.find((it) => it.outcome === 'aborted' || it.outcome === 'rolled-back');
+  if (failed === undefined) return undefined;
+  if (failed.error !== undefined) return SlError.fromWire(failed.error);
+  return new SlError('E_SWITCH', `${failed.app}: ${failed.instance} was ${failed.outcome}`);
+}
