@@ -220,6 +220,8 @@ export interface PackedRelease {
   open(signal: AbortSignal): Readable;
   /** Compressed bytes, known when packing ended. */
   compressed(): Promise<number>;
+  /** Every `pack` is closed once by who called it; with the last one what was packed is gone. */
+  close(): Promise<void>;
 }
 
 /** The marked block in the workstation's own /etc/hosts. */

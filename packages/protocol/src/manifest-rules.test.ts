@@ -70,6 +70,9 @@ describe('checkManifest', () => {
     expect(linkStaysInside('app/x/y', '../../z')).toBe(false);
     expect(linkStaysInside('app/x', 'a/../../b')).toBe(false);
     expect(linkStaysInside('app/x', 'a\nb')).toBe(false);
+    // `loop` may be a link to a folder higher up, whose `..` is outside.
+    expect(linkStaysInside('app/x/y/z', 'loop/../../a')).toBe(false);
+    expect(linkStaysInside('app/x/y', './../z/./a')).toBe(true);
   });
 });
 

@@ -32,17 +32,17 @@ export function findCollision(paths: readonly string[]): string | undefined {
   return folderCollision(seen);
 }
 
-/** Whether a link at `path` with this target stays below `app/` or `config/`, whichever it is in. */
+/**
+ * Whether a link at `path` with this target stays below `app/` or `config/`, whichever it is in. `..` may only lead:
+ * the folders above a link are real ones, while `x/..` leads anywhere when `x` is a link too.
+ */
 export function linkStaysInside(path: string, target: string): boolean {
   if (target === '' || target.startsWith('/') || /[\\\p{Cc}]/u.test(target)) return false;
+  const parts = target.split('/').filter((part) => part !== '' && part !== '.');
+  const ups = parts.lastIndexOf('..') + 1;
   // Depth below the part's own folder; a link in `app/` itself is at depth 0.
-  let depth = path.split('/').length - 2;
-  for (const part of target.split('/')) {
-    if (part === '..') depth--;
-    else if (part !== '' && part !== '.') depth++;
-    if (depth < 0) return false;
-  }
-  return true;
+  const depth = path.split('/').length - 2;
+  return ups <= depth && parts.slice(0, ups).every((part) => part === '..');
 }
 
 /** Code-unit order, as `<` on strings and `Array.sort` without a comparator have it. */

@@ -1,0 +1,33 @@
+/**
+ * `.silverignore`: which files stay at home. The simple part of .gitignore: a pattern a line, `#` comments, `*` and `?`
+ * within a name, `**` across folders; with a slash before its end a pattern is about the path from the app's folder,
+ * without one about a name anywhere; a slash at the end means folders only. There is no `!`.
+ */
+export type Ignore = (path: string, isFolder: boolean) => boolean;
+
+/** Never part of a release: version control and what Python makes by itself. */
+const ALWAYS = ['.git', '.hg', '.svn', '__pycache__', '/.silverignore'];
+
+/** The matcher of a file's text; paths are relative to the app's folder. */
+export function parseIgnore(text: string): Ignore {
+  const lines = text.split(/\r?\n/).map((line) => line.trim());
+  const patterns = [...ALWAYS, ...lines.filter((line) => line !== '' && !line.startsWith('#'))].map(compile);
+  return (path, isFolder) =>
+    patterns.some((pattern) => (isFolder || !pattern.foldersOnly) && pattern.expression.test(path));
+}
+
+function compile(line: string): { expression: RegExp; foldersOnly: boolean } {
+  const foldersOnly = line.endsWith('/');
+  const body = foldersOnly ? line.slice(0, -1) : line;
+  const start = body.includes('/') ? '^' : '(?:^|/)';
+  return { expression: new RegExp(`${start}${toRegExp(body.replace(/^\//, ''))}$`, 'u'), foldersOnly };
+}
+
+function toRegExp(glob: string): string {
+  return glob.replace(/\*\*\/|\*\*|[*?]|[\\^$.|+()[\]{}]/g, (part) => {
+    if (part === '**/') return '(?:[^/]+/)*';
+    if (part === '**') return '.*';
+    if (part === '*') return '[^/]*';
+    return part === '?' ? '[^/]' : `\\${part}`;
+  });
+}

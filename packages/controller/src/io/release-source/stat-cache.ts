@@ -1,0 +1,69 @@
+import { createHash, randomUUID } from 'node:crypto';
+import type { BigIntStats } from 'node:fs';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+/** Hash by path, valid as long as the file's stat is the same. */
+export interface StatCache {
+  lookUp(path: string, stat: BigIntStats): string | undefined;
+  /** What the next scan may rely on; written only when it differs from what was read. */
+  save(entries: readonly { path: string; stat: BigIntStats; sha256: string }[], scannedAt: number): Promise<void>;
+}
+
+const HEADER = 'silver-stat-cache 1';
+/**
+ * Nanoseconds. A file that was changed this short before it was read may be changed again within the same tick of
+ * the file system's clock, and look the same: as git does with racily clean entries, it is read again next time.
+ */
+const RACY = 1_000_000_000n;
+
+/** Opens the cache of some folders; a cache that is missing or damaged is empty. */
+export async function openStatCache(directory: string, folders: readonly string[]): Promise<StatCache> {
+  const name = createHash('sha256').update(folders.join('\0')).digest('hex');
+  const path = `${directory}/${name.slice(0, 32)}`;
+  const text = await readFile(path, 'utf8').catch(() => '');
+  const known = parse(text);
+  return {
+    lookUp: (file, stat) => {
+      const entry = known.get(file);
+      return entry?.identity === identity(stat) ? entry.sha256 : undefined;
+    },
+    save: async (entries, scannedAt) => {
+      const racyFrom = BigInt(scannedAt) * 1_000_000n - RACY;
+      const lines = entries
+        .filter(({ stat }) => stat.mtimeNs < racyFrom && stat.ctimeNs < racyFrom)
+        .map((entry) => `${entry.path}\t${identity(entry.stat)}\t${entry.sha256}\n`);
+      const next = `${HEADER}\n${lines.join('')}`;
+      if (next !== text) await replace(path, next);
+    },
+  };
+}
+
+function identity(stat: BigIntStats): string {
+  return `${stat.size} ${stat.mtimeNs} ${stat.ctimeNs} ${stat.ino} ${stat.mode}`;
+}
+
+function parse(text: string): Map<string, { identity: string; sha256: string }> {
+  const entries = new Map<string, { identity: string; sha256: string }>();
+  const [header, ...lines] = text.split('\n');
+  if (header !== HEADER) return entries;
+  for (const line of lines) {
+    const [path, stat, sha256] = line.split('\t');
+    if (path === undefined || stat === undefined || sha256?.length !== 64) continue;
+    entries.set(path, { identity: stat, sha256 });
+  }
+  return entries;
+}
+
+/** Whole or not at all, as two scans may end at once; it need not survive a power cut. */
+async function replace(path: string, text: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const temporary = `${path}.${randomUUID()}`;
+  try {
+    await writeFile(temporary, text, { mode: 0o600 });
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
