@@ -2,6 +2,7 @@
 import type { Duplex } from 'node:stream';
 import type {
   ActiveMap,
+  Facts,
   HealthReport,
   InstanceReport,
   NoticeBody,
@@ -85,4 +86,68 @@ export interface ConvergeHost {
 export interface StateFile<T> {
   read(): Promise<T>;
   write(value: T): Promise<void>;
+}
+
+/** Why a session with the controller ended, or never began. */
+export type SessionEnd =
+  | { kind: 'closed'; reason: string }
+  /** The controller knows the certificate and refuses it; `expired`: it may still renew. */
+  | { kind: 'refused'; expired: boolean; reason: string };
+
+/** An open control socket. */
+export interface ControlSession {
+  notify<T extends 'hello' | 'health'>(type: T, body: NoticeBody<T>): void;
+}
+
+/** The way to the controller. */
+export interface Link {
+  /** One session, from connecting to its end; throws nothing but defects. */
+  session(options: {
+    handlers: Handlers;
+    /** Called once the socket is open, before anything else is sent. */
+    opened(session: ControlSession): Promise<void>;
+    signal: AbortSignal;
+  }): Promise<SessionEnd>;
+  /** Milliseconds since 1970: from when to when the certificate is good. */
+  validity(): Promise<{ from: number; to: number }>;
+  /** Gets a new certificate for the same key, an expired one included, and stores it. */
+  renew(signal: AbortSignal): Promise<void>;
+}
+
+/** What this agent's own bundle is, and how it is replaced. */
+export interface SelfUpdate {
+  /** SHA-256 of the running bundle. */
+  readonly digest: string;
+  /** Verifies and tries the bundle that the stream brings, and makes it the next one to start. E_CONFLICT with the reason otherwise. */
+  install(bundle: Duplex, digest: string, signal: AbortSignal): Promise<void>;
+  /** At start: what the record of an update asks of this process. */
+  begin(): Promise<'nothing' | 'prove' | 'leave'>;
+  /** The controller welcomed the new bundle: it stays. */
+  confirm(): Promise<void>;
+  /** Makes the old bundle the next one to start. */
+  rollBack(): Promise<void>;
+}
+
+/** The rest of the node, as health and retirement need it. */
+export interface NodeProbe {
+  facts(agentDigest: string): Promise<Facts>;
+  measure(
+    units: readonly string[],
+    signal: AbortSignal,
+  ): Promise<Pick<HealthReport, 'clock' | 'load' | 'memory' | 'disk' | 'units'>>;
+  /** Journal lines as NDJSON into the transfer, until it closes or the end. */
+  streamLogs(request: RequestBody<'logs'>, transfer: Duplex, signal: AbortSignal): Promise<void>;
+  /** Removes the identity and keeps the agent from starting again. */
+  forgetIdentity(): Promise<void>;
+}
+
+export interface AgentClock {
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Milliseconds, monotonic. */
+  monotonic(): number;
+  /** Ends early, with the signal's reason thrown, when it is aborted. */
+  sleep(ms: number, signal: AbortSignal): Promise<void>;
+  /** From [0, 1). */
+  random(): number;
 }

@@ -1,11 +1,9 @@
-import type { Notification } from '@silverlining/protocol';
+import { type Notification, notification } from '@silverlining/protocol';
+import { z } from 'zod';
 
-/** An action that is due at the end of a run, and the resources that asked for it. */
-export interface Due {
-  notification: Notification;
-  /** Resource ids. */
-  by: string[];
-}
+/** Actions that are due at the end of a run, and the ids of the resources that asked for them. */
+export const dueSchema = z.array(z.strictObject({ notification, by: z.array(z.string()) }));
+export type Due = z.infer<typeof dueSchema>[number];
 
 /** The due actions with those of one more changed resource; equal ones are kept once. */
 export function addDue(due: readonly Due[], id: string, notify: readonly Notification[]): Due[] {

@@ -1,0 +1,172 @@
+import { type NoticeBody, PROTOCOL, toSlError, VERSION } from '@silverlining/protocol';
+import { failuresAfter, reconnectDelay, renewalTime } from '../core/backoff.ts';
+import type {
+  AgentClock,
+  ControlSession,
+  Handlers,
+  Link,
+  NodeProbe,
+  Releases,
+  SelfUpdate,
+  SessionEnd,
+} from '../ports.ts';
+import type { HealthReporter } from './health.ts';
+
+/** Milliseconds for a new bundle to be welcomed in before the old one comes back. */
+const PROOF = 60_000;
+/** Milliseconds between tries to renew a certificate that is past half of its life. */
+const RENEW_AGAIN = 600_000;
+const DEFAULT_HEALTH_INTERVAL = 10_000;
+
+export interface AgentDependencies {
+  link: Link;
+  probe: NodeProbe;
+  releases: Releases;
+  health: HealthReporter;
+  update: SelfUpdate;
+  clock: AgentClock;
+  generation(): number;
+  /** Ends the process; systemd starts it again. */
+  restart(): void;
+  log(text: string): void;
+}
+
+export interface Agent {
+  /** Keeps a session with the controller until aborted. */
+  run(handlers: Handlers, signal: AbortSignal): Promise<void>;
+  /** For the `welcome` handler. */
+  welcomed(healthInterval: number): Promise<void>;
+}
+
+/** The loop of the agent: connect, say hello, report health, and again after a while when the session ends. */
+export function createAgent(deps: AgentDependencies): Agent {
+  const state = { welcomedAt: undefined as number | undefined, interval: DEFAULT_HEALTH_INTERVAL };
+  return {
+    async welcomed(interval) {
+      state.welcomedAt = deps.clock.monotonic();
+      state.interval = interval;
+      await deps.update.confirm();
+    },
+    async run(handlers, signal) {
+      if (!(await proveUpdate(deps, state, signal))) return;
+      void renewInTime(deps, signal);
+      let failures = 0;
+      while (!signal.aborted) {
+        state.welcomedAt = undefined;
+        const end = await oneSession(deps, { handlers, state, signal });
+        if (signal.aborted) return;
+        const lasted = state.welcomedAt === undefined ? 0 : deps.clock.monotonic() - state.welcomedAt;
+        failures = failuresAfter(failures, lasted);
+        if (end.kind === 'refused' && end.expired) await renew(deps, signal);
+        const delay = reconnectDelay(failures, deps.clock.random());
+        deps.log(`not connected: ${end.reason}; trying again in ${(delay / 1000).toFixed(1)} s`);
+        await deps.clock.sleep(delay, signal).catch(() => undefined);
+      }
+    },
+  };
+}
+
+interface SessionState {
+  /** Monotonic milliseconds; undefined until the controller welcomed this session. */
+  welcomedAt: number | undefined;
+  interval: number;
+}
+
+async function oneSession(
+  deps: AgentDependencies,
+  { handlers, state, signal }: { handlers: Handlers; state: SessionState; signal: AbortSignal },
+): Promise<SessionEnd> {
+  const over = new AbortController();
+  try {
+    return await deps.link.session({
+      handlers,
+      signal,
+      async opened(session) {
+        session.notify('hello', await hello(deps));
+        void reportHealth(deps, session, { state, signal: AbortSignal.any([signal, over.signal]) });
+      },
+    });
+  } catch (error) {
+    return { kind: 'closed', reason: toSlError(error).message };
+  } finally {
+    over.abort();
+  }
+}
+
+async function hello({ probe, releases, update, generation }: AgentDependencies): Promise<NoticeBody<'hello'>> {
+  return {
+    protocol: PROTOCOL.current,
+    minProtocol: PROTOCOL.oldest,
+    version: VERSION,
+    facts: await probe.facts(update.digest),
+    generation: generation(),
+    epoch: releases.epoch(),
+    active: releases.active(),
+    instances: await releases.instances(),
+  };
+}
+
+/** Reports until the session is over. A report that fails is left out; silence says enough. */
+async function reportHealth(
+  { health, clock, log }: AgentDependencies,
+  session: ControlSession,
+  { state, signal }: { state: SessionState; signal: AbortSignal },
+): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      session.notify('health', await health.report(signal));
+    } catch (error) {
+      if (!signal.aborted) log(`no health report: ${toSlError(error).message}`);
+    }
+    await clock.sleep(state.interval, signal).catch(() => undefined);
+  }
+}
+
+/** False when this process is to end at once: the old bundle is the next one to start. */
+async function proveUpdate(deps: AgentDependencies, state: SessionState, signal: AbortSignal): Promise<boolean> {
+  const task = await deps.update.begin();
+  if (task === 'leave') {
+    deps.log('this bundle was never welcomed: going back to the one before');
+    deps.restart();
+    return false;
+  }
+  if (task === 'prove') void takeBackUnlessWelcomed(deps, state, signal);
+  return true;
+}
+
+async function takeBackUnlessWelcomed(
+  deps: AgentDependencies,
+  state: SessionState,
+  signal: AbortSignal,
+): Promise<void> {
+  await deps.clock.sleep(PROOF, signal).catch(() => undefined);
+  if (signal.aborted || state.welcomedAt !== undefined) return;
+  deps.log(`not welcomed in ${PROOF / 1000} s: going back to the bundle before`);
+  await deps.update.rollBack();
+  deps.restart();
+}
+
+async function renewInTime(deps: AgentDependencies, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    const due = await deps.link
+      .validity()
+      .then((validity) => renewalTime(validity, deps.clock.random()) - deps.clock.now())
+      .catch(() => RENEW_AGAIN);
+    // A timer holds no more than 24 days.
+    await deps.clock.sleep(Math.min(Math.max(due, 0), 2 ** 31 - 1), signal).catch(() => undefined);
+    if (!signal.aborted && due <= 2 ** 31 - 1 && !(await renew(deps, signal))) {
+      await deps.clock.sleep(RENEW_AGAIN, signal).catch(() => undefined);
+    }
+  }
+}
+
+async function renew({ link, log }: AgentDependencies, signal: AbortSignal): Promise<boolean> {
+  try {
+    await link.renew(signal);
+    log('the certificate was renewed');
+    return true;
+  } catch (error) {
+    log(`the certificate was not renewed: ${toSlError(error).message}`);
+    return false;
+  }
+}

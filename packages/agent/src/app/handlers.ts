@@ -1,0 +1,121 @@
+import {
+  type ReplyBody,
+  type RequestBody,
+  type Resource,
+  type ResourceReport,
+  toSlError,
+} from '@silverlining/protocol';
+import type { Due } from '../core/converge/notifications.ts';
+import type {
+  ConvergeHost,
+  Handler,
+  Handlers,
+  NodeProbe,
+  Releases,
+  RequestContext,
+  SelfUpdate,
+  StateFile,
+} from '../ports.ts';
+import { applyResources, checkResources } from './converge.ts';
+import type { HealthReporter } from './health.ts';
+import type { TopologyKeeper } from './topology.ts';
+
+export interface HandlerDependencies {
+  releases: Releases;
+  host: ConvergeHost;
+  due: StateFile<Due[]>;
+  topology: TopologyKeeper;
+  health: HealthReporter;
+  probe: NodeProbe;
+  update: SelfUpdate;
+  /** Told when the controller welcomed this session. */
+  welcomed(healthInterval: number): Promise<void>;
+  /** Ends the process once the reply is sent: `restart` comes back, `retire` does not. */
+  leave(why: 'restart' | 'retire'): void;
+  log(text: string): void;
+}
+
+/** The table of everything that the controller may ask. Handlers translate; what they call decides. */
+export function createHandlers(deps: HandlerDependencies): Handlers {
+  const { releases } = deps;
+  return {
+    welcome: (body, context) => welcome(deps, body, context),
+    topology: deps.topology.handler,
+    converge: createConverge(deps),
+    probe: async (_body, { signal }) => ({ health: await deps.health.report(signal) }),
+    async logs(body, { signal, openTransfer }) {
+      await deps.probe.streamLogs(body, await openTransfer(body.transfer), signal);
+      return {};
+    },
+    async 'update-agent'(body, { signal, openTransfer }) {
+      await deps.update.install(await openTransfer(body.transfer), body.digest, signal);
+      deps.log(`restarting as ${body.digest}`);
+      deps.leave('restart');
+      return {};
+    },
+    async retire({ reason }) {
+      deps.log(`retired: ${reason}`);
+      await releases.removeAll();
+      await deps.probe.forgetIdentity();
+      deps.leave('retire');
+      return {};
+    },
+    offer: (body, context) => releases.offer(body, context),
+    stage: (body, context) => releases.stage(body, context),
+    hook: (body, context) => releases.hook(body, context),
+    abort: (body, context) => releases.abort(body, context),
+    switch: (body, context) => releases.switch(body, context),
+    settle: (body, context) => releases.settle(body, context),
+    traffic: (body, context) => releases.traffic(body, context),
+  };
+}
+
+/**
+ * A node that missed a switch catches up before anything else. When it cannot, its own epoch is the answer: the
+ * controller sees from it that the node is behind.
+ */
+async function welcome(
+  { releases, welcomed, log }: HandlerDependencies,
+  { set, node, epoch, active, healthInterval }: RequestBody<'welcome'>,
+  context: RequestContext,
+): Promise<ReplyBody<'welcome'>> {
+  await welcomed(healthInterval);
+  log(`welcomed as ${node} of ${set}, epoch ${epoch}`);
+  if (epoch > releases.epoch()) {
+    await releases.switch({ epoch, active }, context).catch((error: unknown) => {
+      log(`cannot follow to epoch ${epoch}: ${toSlError(error).message}`);
+    });
+  }
+  return { epoch: releases.epoch() };
+}
+
+/** One converge at a time: a second one waits for the first. */
+function createConverge(deps: HandlerDependencies): Handler<'converge'> {
+  let last: Promise<unknown> = Promise.resolve();
+  return ({ mode, resources, watch }, { signal, progress }) => {
+    const say = (text: string, done: number, total: number) => progress({ stage: 'converge', text, done, total });
+    const run = async () => {
+      if (mode === 'check') return { reports: await checkResources(resources, deps, { signal, say }) };
+      await deps.health.watch(watch);
+      const reports = await applyResources(resources, deps, { signal, say });
+      logChanges(reports, resources, deps.log);
+      return { reports };
+    };
+    const next = last.then(run, run);
+    last = next.catch((error: unknown) => deps.log(`converge: ${toSlError(error).message}`));
+    return next;
+  };
+}
+
+function logChanges(
+  reports: readonly ResourceReport[],
+  resources: readonly Resource[],
+  log: (text: string) => void,
+): void {
+  for (const { id, status, detail } of reports) {
+    if (status === 'changed') log(`changed ${id}`);
+    if (status === 'failed') log(`failed ${id}: ${detail}`);
+  }
+  const ok = reports.filter((it) => it.status === 'ok').length;
+  log(`converged: ${ok} of ${resources.length} resources were as wanted`);
+}

@@ -1,0 +1,26 @@
+/** The durable record of an agent that replaced itself, and what each start makes of it. */
+export interface UpdateRecord {
+  /** Digests of the bundles. */
+  previous: string;
+  next: string;
+  /** Times that the new bundle was started without having been welcomed. */
+  starts: number;
+}
+
+/** A new bundle that crashes this often before its minute is over is taken back at once. */
+const MAX_STARTS = 3;
+
+export type StartDecision =
+  /** No update is under way, or this is the old bundle again. */
+  | { action: 'nothing'; record: undefined }
+  /** This is the new bundle: it has to be welcomed within a minute. */
+  | { action: 'prove'; record: UpdateRecord }
+  /** It had its chances: the old one is to come back. */
+  | { action: 'leave'; record: undefined };
+
+/** What the bundle `running` does at its start, and the record to keep from then on. */
+export function decideStart(record: UpdateRecord | undefined, running: string): StartDecision {
+  if (record === undefined || record.next !== running) return { action: 'nothing', record: undefined };
+  if (record.starts >= MAX_STARTS) return { action: 'leave', record: undefined };
+  return { action: 'prove', record: { ...record, starts: record.starts + 1 } };
+}

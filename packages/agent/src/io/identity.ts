@@ -1,0 +1,37 @@
+import { X509Certificate } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { SlError } from '@silverlining/protocol';
+import { z } from 'zod';
+import type { AgentPaths } from '../core/paths.ts';
+
+const agentConfig = z.object({
+  version: z.literal(1),
+  set: z.string(),
+  node: z.string(),
+  uuid: z.string(),
+  /** `wss://HOST:PORT`. */
+  controllerUrl: z.string().regex(/^wss:\/\//),
+  /** Name that the controller's certificate must carry, whatever its address is. */
+  serverName: z.string(),
+});
+export type AgentConfig = z.infer<typeof agentConfig>;
+
+/** Who this node is, as the bootstrap wrote it. E_IDENTITY says what is missing. */
+export async function readAgentConfig(paths: AgentPaths): Promise<AgentConfig> {
+  try {
+    return agentConfig.parse(JSON.parse(await readFile(paths.config, 'utf8')));
+  } catch (cause) {
+    throw new SlError('E_IDENTITY', `${paths.config} is missing or damaged; sl up sets the node up again`, { cause });
+  }
+}
+
+/** Options of a TLS client that shows the agent's certificate and trusts the set's own CA alone. */
+export async function tlsOptions(paths: AgentPaths, config: AgentConfig) {
+  const [key, cert, ca] = await Promise.all([paths.key, paths.certificate, paths.ca].map((path) => readFile(path)));
+  return { key, cert, ca, servername: config.serverName, minVersion: 'TLSv1.3', rejectUnauthorized: true } as const;
+}
+
+export async function certificateValidity(paths: AgentPaths): Promise<{ from: number; to: number }> {
+  const { validFrom, validTo } = new X509Certificate(await readFile(paths.certificate));
+  return { from: Date.parse(validFrom), to: Date.parse(validTo) };
+}

@@ -1,0 +1,107 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { MAX_CONTROLLER_FRAME, SlError } from '@silverlining/protocol';
+import { createWebSocketStream, WebSocket } from 'ws';
+import type { AgentPaths } from '../core/paths.ts';
+import type { Link, SessionEnd } from '../ports.ts';
+import { type AgentConfig, certificateValidity, tlsOptions } from './identity.ts';
+import { renewCertificate } from './renewal.ts';
+import { serveRequests } from './request-server.ts';
+
+/** Milliseconds without a ping until the controller counts as gone: two of its intervals and a half. */
+const SILENCE = 25_000;
+const HANDSHAKE = 15_000;
+const MAX_REFUSAL = 16_384;
+
+/** The control socket and its bulk sockets: WebSockets over mutual TLS 1.3, trusted by the private CA alone. */
+export function createLink(paths: AgentPaths, config: AgentConfig): Link {
+  const connect = async (path: string): Promise<WebSocket> =>
+    new WebSocket(`${config.controllerUrl}${path}`, {
+      ...(await tlsOptions(paths, config)),
+      perMessageDeflate: false,
+      maxPayload: MAX_CONTROLLER_FRAME,
+      handshakeTimeout: HANDSHAKE,
+    });
+  return {
+    validity: () => certificateValidity(paths),
+    renew: (signal) => renewCertificate(paths, config, signal),
+    async session({ handlers, opened, signal }) {
+      const socket = await connect('/v1/agent');
+      const openTransfer = async (id: string) => openStream(await connect(`/v1/transfer/${encodeURIComponent(id)}`));
+      const server = serveRequests(socket, { handlers, openTransfer });
+      socket.on('open', () => {
+        opened(server.session).catch((error: unknown) => socket.close(1011, messageOf(error).slice(0, 100)));
+      });
+      try {
+        return await sessionEnd(socket, signal);
+      } finally {
+        server.stop();
+      }
+    },
+  };
+}
+
+/** A bulk socket as a stream; back-pressure reaches the other end through TCP. */
+function openStream(socket: WebSocket): Promise<Duplex> {
+  return new Promise((resolve, reject) => {
+    const fail = (cause: unknown) => {
+      socket.terminate();
+      reject(new SlError('E_NODE_DISCONNECTED', 'the bulk socket to the controller could not be opened', { cause }));
+    };
+    socket.once('error', fail);
+    socket.once('unexpected-response', (_request, response) => fail(new Error(`HTTP status ${response.statusCode}`)));
+    socket.once('open', () => {
+      socket.off('error', fail);
+      resolve(createWebSocketStream(socket));
+    });
+  });
+}
+
+function sessionEnd(socket: WebSocket, signal: AbortSignal): Promise<SessionEnd> {
+  return new Promise((resolve) => {
+    let reason = '';
+    const giveUp = (why: string) => {
+      reason ||= why;
+      socket.terminate();
+    };
+    const silence = setTimeout(() => giveUp(`no ping from the controller for ${SILENCE / 1000} s`), SILENCE);
+    const stop = () => giveUp('the agent stops');
+    const end = (result: SessionEnd) => {
+      clearTimeout(silence);
+      signal.removeEventListener('abort', stop);
+      resolve(result);
+    };
+    if (signal.aborted) stop();
+    signal.addEventListener('abort', stop, { once: true });
+    socket.on('ping', () => silence.refresh());
+    socket.on('open', () => silence.refresh());
+    socket.on('error', (error) => {
+      reason ||= error.message;
+    });
+    socket.on('unexpected-response', (_request, response) => {
+      readRefusal(response).then(end, (error: unknown) => end({ kind: 'closed', reason: messageOf(error) }));
+      response.on('close', () => socket.terminate());
+    });
+    socket.on('close', (code, text) => end({ kind: 'closed', reason: reason || closeText(code, text.toString()) }));
+  });
+}
+
+function closeText(code: number, text: string): string {
+  return text === '' ? `closed with code ${code}` : `closed with code ${code}: ${text}`;
+}
+
+/** What the controller answered instead of opening the socket: JSON of a coded error when it is one of ours. */
+async function readRefusal(response: IncomingMessage): Promise<SessionEnd> {
+  let body = '';
+  for await (const chunk of response.setEncoding('utf8')) {
+    body += String(chunk);
+    if (body.length > MAX_REFUSAL) break;
+  }
+  const reason = `HTTP status ${response.statusCode}: ${body.slice(0, 500).trim()}`;
+  if (response.statusCode !== 401 && response.statusCode !== 403) return { kind: 'closed', reason };
+  return { kind: 'refused', expired: /expired/i.test(body), reason };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

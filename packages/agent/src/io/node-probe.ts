@@ -1,0 +1,60 @@
+import { readFile, rm, statfs } from 'node:fs/promises';
+import { arch, availableParallelism, hostname } from 'node:os';
+import { dirname } from 'node:path';
+import { isRunning } from '../core/converge/unit-state.ts';
+import { parseLoad, parseMemory, parseOsRelease } from '../core/node-facts.ts';
+import type { AgentPaths } from '../core/paths.ts';
+import type { NodeProbe } from '../ports.ts';
+import { syncDirectory } from './durable-file.ts';
+import { exec } from './exec.ts';
+import { streamJournal } from './journal.ts';
+import { showUnits } from './systemd.ts';
+
+/** This node, as Linux and systemd tell it. */
+export function createNodeProbe(paths: AgentPaths, nodeName: string): NodeProbe {
+  return {
+    async facts(agentDigest) {
+      const [osRelease, memory, bootId] = await readAll(
+        '/etc/os-release',
+        '/proc/meminfo',
+        '/proc/sys/kernel/random/boot_id',
+      );
+      return {
+        hostname: hostname(),
+        os: parseOsRelease(osRelease),
+        arch: arch(),
+        cpus: availableParallelism(),
+        memory: parseMemory(memory).total,
+        bootId: bootId.trim(),
+        agentDigest,
+      };
+    },
+    async measure(units, signal) {
+      const [load, memory] = await readAll('/proc/loadavg', '/proc/meminfo');
+      const disk = await statfs(paths.data);
+      const states = await showUnits(units, signal);
+      return {
+        clock: Date.now(),
+        load: parseLoad(load),
+        memory: parseMemory(memory),
+        disk: { used: (disk.blocks - disk.bfree) * disk.bsize, total: disk.blocks * disk.bsize },
+        units: [...states].map(([name, unit]) => ({
+          name,
+          active: isRunning(unit),
+          state: unit.load === 'not-found' ? 'not found' : `${unit.active} (${unit.sub})`,
+        })),
+      };
+    },
+    streamLogs: (request, transfer, signal) => streamJournal(request, nodeName, { transfer, signal }),
+    async forgetIdentity() {
+      for (const path of [paths.config, paths.key, paths.certificate]) await rm(path, { force: true });
+      await syncDirectory(dirname(paths.config));
+      await exec(['systemctl', 'disable', '--', 'silver-agent.service'], { allowExit: 'any' });
+    },
+  };
+}
+
+async function readAll(...paths: string[]): Promise<[string, string, string]> {
+  const [first = '', second = '', third = ''] = await Promise.all(paths.map((path) => readFile(path, 'utf8')));
+  return [first, second, third];
+}

@@ -1,0 +1,88 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
+import { SlError } from '@silverlining/protocol';
+import { z } from 'zod';
+import type { AgentPaths } from '../core/paths.ts';
+import { decideStart, type UpdateRecord } from '../core/update-record.ts';
+import type { SelfUpdate, StateFile } from '../ports.ts';
+import { linkDurable, makeDirectoryDurable, writeFileDurable } from './durable-file.ts';
+import { exec } from './exec.ts';
+import { stateFile } from './state-file.ts';
+
+const MAX_BUNDLE = 32 << 20;
+const TRY_DEADLINE = 20_000;
+
+const updateRecord = z.object({ previous: z.string(), next: z.string(), starts: z.number() });
+
+/** `bundle` is the file that this process runs from. */
+export async function createSelfUpdate(paths: AgentPaths, bundle: string): Promise<SelfUpdate> {
+  const digest = sha256(await readFile(bundle));
+  const file: StateFile<UpdateRecord | undefined> = stateFile(
+    join(paths.state, 'update.json'),
+    updateRecord.optional(),
+    undefined,
+  );
+  const rollBack = async () => {
+    const record = await file.read();
+    if (record === undefined) return;
+    await linkDurable(paths.bundleLink, `agent/${record.previous}/agent.js`);
+    await file.write(undefined);
+  };
+  return {
+    digest,
+    rollBack,
+    async install(stream, wanted, signal) {
+      const content = await collect(stream, signal);
+      if (sha256(content) !== wanted) throw new SlError('E_CONFLICT', 'the bundle that came has another digest');
+      const path = join(paths.bundles, wanted, 'agent.js');
+      await makeDirectoryDurable(join(paths.bundles, wanted), 0o755);
+      await writeFileDurable(path, content, 0o644);
+      // A bundle that cannot even be loaded could not take itself back.
+      await exec([process.execPath, path, '--try'], { signal, deadline: TRY_DEADLINE, code: 'E_CONFLICT' });
+      await file.write({ previous: digest, next: wanted, starts: 0 });
+      await linkDurable(paths.bundleLink, `agent/${wanted}/agent.js`);
+    },
+    async begin() {
+      const record = await file.read();
+      const decision = decideStart(record, digest);
+      if (decision.action === 'leave') await rollBack();
+      else if (record !== undefined) await file.write(decision.record);
+      return decision.action;
+    },
+    async confirm() {
+      const record = await file.read();
+      if (record === undefined) return;
+      await file.write(undefined);
+      await removeOthers(paths.bundles, [digest, record.previous]);
+    },
+  };
+}
+
+async function removeOthers(bundles: string, keep: readonly string[]): Promise<void> {
+  const others = (await readdir(bundles)).filter((name) => !keep.includes(name));
+  for (const name of others) await rm(join(bundles, name), { recursive: true, force: true });
+}
+
+async function collect(stream: Duplex, signal: AbortSignal): Promise<Buffer> {
+  const stop = () => stream.destroy(new SlError('E_ABORTED', 'the update was cancelled'));
+  signal.addEventListener('abort', stop, { once: true });
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of stream) {
+      const bytes = Buffer.from(chunk);
+      chunks.push(bytes);
+      size += bytes.length;
+      if (size > MAX_BUNDLE) throw new SlError('E_CONFLICT', 'the bundle is too large');
+    }
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+  return Buffer.concat(chunks);
+}
+
+function sha256(content: Uint8Array): string {
+  return createHash('sha256').update(content).digest('hex');
+}

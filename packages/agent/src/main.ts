@@ -1,0 +1,86 @@
+/** The agent's process: reads who it is, puts the parts together and runs until it is told to stop. */
+import { join } from 'node:path';
+import { topology as topologySchema, toSlError, VERSION } from '@silverlining/protocol';
+import { z } from 'zod';
+import { createAgent } from './app/agent.ts';
+import { createHandlers } from './app/handlers.ts';
+import { createHealth } from './app/health.ts';
+import { createReleases } from './app/releases.ts';
+import { keepTopology } from './app/topology.ts';
+import { type Due, dueSchema } from './core/converge/notifications.ts';
+import { type AgentPaths, agentPaths } from './core/paths.ts';
+import { installPackages } from './io/apt.ts';
+import { systemClock } from './io/clock.ts';
+import { type AgentConfig, readAgentConfig } from './io/identity.ts';
+import { createLink } from './io/link.ts';
+import { createNodeProbe } from './io/node-probe.ts';
+import { openReleasePorts } from './io/release/index.ts';
+import { createConvergeHost } from './io/resources/table.ts';
+import { createSelfUpdate } from './io/self-update.ts';
+import { stateFile } from './io/state-file.ts';
+import { openTopologyFile } from './io/topology-file.ts';
+import { feedWatchdog } from './io/watchdog.ts';
+import type { NodeView } from './ports.ts';
+
+/** Milliseconds for a reply to leave before the process does. */
+const LAST_WORDS = 500;
+
+async function main(): Promise<void> {
+  const paths = agentPaths();
+  const config = await readAgentConfig(paths);
+  const stop = new AbortController();
+  process.on('SIGTERM', () => stop.abort());
+  process.on('SIGINT', () => stop.abort());
+  feedWatchdog(stop.signal);
+  log(`Silver Lining agent ${VERSION}: ${config.node} of ${config.set}, controller ${config.controllerUrl}`);
+  const { agent, handlers } = await compose(paths, config, stop);
+  await agent.run(handlers, stop.signal);
+  process.exit(0);
+}
+
+async function compose(paths: AgentPaths, config: AgentConfig, stop: AbortController) {
+  const probe = createNodeProbe(paths, config.node);
+  const update = await createSelfUpdate(paths, process.argv[1] ?? '');
+  const topology = await keepTopology(openTopologyFile(paths.topology, topologySchema), config.node);
+  const releases = await openReleases(topology.view);
+  const watched = stateFile(join(paths.state, 'watched-units.json'), z.array(z.string()), []);
+  const health = createHealth({ probe, releases, watched, generation: topology.generation });
+  const agent = createAgent({
+    link: createLink(paths, config),
+    ...{ probe, releases, health, update, generation: topology.generation, clock: systemClock, log },
+    restart: () => stop.abort(),
+  });
+  const handlers = createHandlers({
+    ...{ releases, topology, health, probe, update, log, welcomed: agent.welcomed },
+    host: createConvergeHost(paths.state),
+    due: stateFile<Due[]>(join(paths.state, 'due-notifications.json'), dueSchema, []),
+    leave: () => setTimeout(() => stop.abort(), LAST_WORDS),
+  });
+  return { agent, handlers };
+}
+
+/** The agent connects even where its releases could not be brought back: somebody has to be able to mend that. */
+async function openReleases(node: NodeView) {
+  const releases = createReleases(
+    await openReleasePorts({
+      node,
+      installPackages: async (names, signal) => void (await installPackages(names, { signal, say: log })),
+      warn: log,
+    }),
+  );
+  await releases.recover().catch((error: unknown) => log(`releases: ${toSlError(error).message}`));
+  return releases;
+}
+
+/** The journal adds the time. */
+function log(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+/** `--try`: a new bundle is asked whether it can be loaded at all; being here is the answer. */
+if (!process.argv.includes('--try')) {
+  main().catch((error: unknown) => {
+    log(`stopped: ${toSlError(error).message}`);
+    process.exit(1);
+  });
+}
