@@ -5,7 +5,7 @@ import type { NodeRecord } from '../ports.ts';
 import type { ControllerDeps } from './deps.ts';
 import type { RolloutInput, RolloutItem } from './rollout.ts';
 import { deployId, type Measured } from './rollout-record.ts';
-import { stageOnNode } from './rollout-stage.ts';
+import { type Sent, stageOnNode } from './rollout-stage.ts';
 import type { OperationContext } from './service.ts';
 import { trafficSince } from './traffic.ts';
 
@@ -49,7 +49,9 @@ async function stage(
     context.op.emit({ status, action: 'stage', node: name, app, text });
   report('started', `staging ${item.instance}`);
   try {
-    await stageOnNode(context, item, node, signal);
+    const { deps, op, input } = context;
+    const target = { ...item, deploy: deployId(op.operationId, app), epoch: input.set.epoch };
+    noteSent(context.measured, app, await stageOnNode(deps, target, node, signal));
   } catch (error) {
     report('failed', error instanceof Error ? error.message : String(error));
     throw error;
@@ -154,12 +156,20 @@ async function verify(context: RolloutContext, { node }: { node: string }, signa
 
 async function abort(context: RolloutContext, { node, app }: { node: string; app: string }): Promise<void> {
   const item = itemOf(context, app);
-  if (!item.local) return;
+  // A rollback stages what was live before: it stays on the node.
+  if (!item.fresh) return;
   const body = { instance: item.instance, deploy: deployId(context.op.operationId, app) };
   // A node that is gone cleans up when it comes back: its staged instance is in no row then.
   if (context.deps.fleet.session(node) === undefined) return;
   const options = { signal: AbortSignal.timeout(ABORT_DEADLINE), deadline: ABORT_DEADLINE };
   await context.deps.fleet.request(node, 'abort', body, options);
+}
+
+function noteSent(measured: Measured, app: string, { files, wire }: Sent): void {
+  const all = measured.sentFiles.get(app) ?? new Set<number>();
+  measured.sentFiles.set(app, all);
+  for (const index of files) all.add(index);
+  measured.wire.set(app, (measured.wire.get(app) ?? 0) + wire);
 }
 
 /** Tries until the deadline over lost connections; other errors are the node's answer. */

@@ -4,12 +4,9 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { zstdCompress } from 'node:zlib';
-import { decodeBitmap, type InstanceSpec, SlError } from '@silverlining/protocol';
+import { type App, decodeBitmap, type InstanceSpec, SlError } from '@silverlining/protocol';
 import type { ScannedRelease } from '../ports.ts';
 import type { ControllerDeps } from './deps.ts';
-import type { RolloutItem } from './rollout.ts';
-import type { RolloutContext } from './rollout-effects.ts';
-import { deployId } from './rollout-record.ts';
 
 /** A manifest of more files than this travels over a bulk socket, so that control frames stay small. */
 const INLINE_FILES = 500;
@@ -21,50 +18,62 @@ const STAGE_DEADLINE = 600_000;
 const compress = promisify(zstdCompress);
 const manifests = new WeakMap<ScannedRelease, Promise<Buffer>>();
 
+/** What is to be staged, wherever it comes from: a rollout, or a node that lacks what is live. */
+export interface StageTarget {
+  app: App;
+  instance: string;
+  release: ScannedRelease;
+  spec: InstanceSpec;
+  deploy: string;
+  epoch: number;
+  /** Whether the files are to be had here; otherwise the node has to have them all. */
+  sendable: boolean;
+}
+
+export interface Sent {
+  /** Indexes into the manifest's files. */
+  files: number[];
+  /** Compressed bytes. */
+  wire: number;
+}
+
+/** Resolves when the node has it staged: durable there, started and healthy. */
 export async function stageOnNode(
-  context: RolloutContext,
-  item: RolloutItem,
+  deps: ControllerDeps,
+  target: StageTarget,
   node: string,
   signal: AbortSignal,
-): Promise<void> {
-  const { deps, op, measured, input } = context;
-  const missing = await offer(
-    deps,
-    { release: item.release, instance: item.instance, app: item.app.name },
-    node,
-    signal,
-  );
-  const sent = noteMissing(context, item, missing);
-  if (sent > 0 && !item.local) {
+): Promise<Sent> {
+  const { app, instance, release, spec, deploy, epoch } = target;
+  const missing = await offer(deps, target, node, signal);
+  const files = decodeBitmap(missing, release.manifest.files.length);
+  if (files.length > 0 && !target.sendable) {
     throw new SlError(
       'E_NOT_FOUND',
-      `${sent} files of ${item.instance} are no longer on the node and cannot be sent again`,
+      `${files.length} files of ${instance} are not on the node, and its folder holds something else by now: deploy ${app.name} again`,
     );
   }
-  const request = {
-    instance: item.instance,
-    deploy: deployId(op.operationId, item.app.name),
-    epoch: input.set.epoch,
-    spec: item.spec,
-  };
-  if (sent === 0) return void (await stage(deps, node, request, signal));
-  const packed = deps.source.pack(item.app, item.release, missing);
+  const request = { instance, deploy, epoch, spec };
+  if (files.length === 0) {
+    await stage(deps, node, request, signal);
+    return { files, wire: 0 };
+  }
+  const packed = deps.source.pack(app, release, missing);
   await withTransfer(deps, node, signal, {
     request: (transfer) => stage(deps, node, { ...request, transfer }, signal),
     send: (socket) => pipeline(packed.open(signal), socket, { signal }),
   });
-  const bytes = await packed.compressed();
-  measured.wire.set(item.app.name, (measured.wire.get(item.app.name) ?? 0) + bytes);
+  return { files, wire: await packed.compressed() };
 }
 
 /** Offers a release; the base64 bitmap of what the node lacks. */
-export async function offer(
+async function offer(
   deps: ControllerDeps,
-  { release, instance, app }: { release: ScannedRelease; instance: string; app: string },
+  { release, instance, app }: StageTarget,
   node: string,
   signal: AbortSignal,
 ): Promise<string> {
-  const body = { instance, app, digest: release.digest };
+  const body = { instance, app: app.name, digest: release.digest };
   const ask = (more: object) =>
     deps.fleet.request(node, 'offer', { ...body, ...more }, { signal, deadline: OFFER_DEADLINE });
   if (release.manifest.files.length <= INLINE_FILES) return (await ask({ manifest: release.manifest })).missing;
@@ -115,13 +124,4 @@ function manifestBytes(release: ScannedRelease): Promise<Buffer> {
   const known = manifests.get(release) ?? compress(Buffer.from(JSON.stringify(release.manifest)));
   manifests.set(release, known);
   return known;
-}
-
-/** Adds the files of a bitmap to what was sent; the number of files in it. */
-function noteMissing({ measured }: RolloutContext, item: RolloutItem, missing: string): number {
-  const lacking = decodeBitmap(missing, item.release.manifest.files.length);
-  const all = measured.sentFiles.get(item.app.name) ?? new Set<number>();
-  measured.sentFiles.set(item.app.name, all);
-  for (const index of lacking) all.add(index);
-  return lacking.length;
 }

@@ -21,8 +21,10 @@ export interface RolloutItem {
   previous: string | null;
   release: ScannedRelease;
   spec: InstanceSpec;
-  /** False when the release is on the nodes already and its files are not to be had here any more (rollback). */
-  local: boolean;
+  /** Whether this rollout made it: then its failure removes it again. A rollback's release was there before. */
+  fresh: boolean;
+  /** Whether its files are to be had here. */
+  sendable: boolean;
 }
 
 export interface RolloutInput {
@@ -111,10 +113,10 @@ async function journalStart({ deps, input, measured }: RolloutContext, plan: Rol
   const state: RolloutState = { plan, phase: 'staging', pending: [], errors: [] };
   for (const item of input.items) {
     const { app, instance, release, spec } = item;
-    if (item.local) {
+    if (item.fresh) {
       const { manifest, digest } = release;
-      const fresh = { instance, set: input.set.name, app: app.name, digest, manifest, spec, config: app };
-      await deps.store.putRelease({ ...fresh, createdAt: now, committedAt: undefined });
+      const row = { instance, set: input.set.name, app: app.name, digest, manifest, spec, config: app };
+      await deps.store.putRelease({ ...row, createdAt: now, committedAt: undefined });
     }
     const record = deployRecord(item, state, measured, measured.start);
     await deps.store.putDeploy({
@@ -139,7 +141,7 @@ async function journalEnd({ deps, input, measured }: RolloutContext, state: Roll
     const { app, instance } = item;
     const startedAt = deps.clock.now() - record.ms.total;
     await deps.store.putDeploy({ id: record.id, set, app: app.name, instance, state: 'ended', record, startedAt });
-    if (record.outcome !== 'done' && item.local) await deps.store.deleteReleases(set, [instance]);
+    if (record.outcome !== 'done' && item.fresh) await deps.store.deleteReleases(set, [instance]);
   }
   return records;
 }

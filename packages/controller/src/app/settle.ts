@@ -40,7 +40,8 @@ async function partition(deps: ControllerDeps, set: SetRecord, app: string) {
   const active = set.active[app];
   const underWay = (await deps.store.deploys(set.name)).filter((it) => it.app === app && it.state !== 'ended');
   const wanted = new Set([...underWay.map((it) => it.instance), ...(active === undefined ? [] : [active])]);
-  const limit = releases[0]?.config.keep ?? 1;
+  const isWanted = set.config.apps.some((it) => it.name === app);
+  const limit = isWanted ? (releases[0]?.config.keep ?? 1) : 0;
   const committed = releases.filter((it) => it.committedAt !== undefined && !wanted.has(it.instance));
   const older = committed.slice(0, Math.max(0, limit - 1)).map((it) => it.instance);
   const keep = [...wanted, ...older];

@@ -1,0 +1,84 @@
+/** Has nodes brought to what their roles say, or asks what differs. */
+import { type ResourceReport, type ServerSet, SlError, type Topology } from '@silverlining/protocol';
+import { type NodeResources, resourcesFor, supportedOs } from '../core/roles/index.ts';
+import { secretsNeeded } from '../core/services/index.ts';
+import type { NodeRecord } from '../ports.ts';
+import { type ControllerDeps, onEach } from './deps.ts';
+
+/** Packages may have to be downloaded; the agent reports progress meanwhile. */
+const APPLY_DEADLINE = 30 * 60_000;
+const CHECK_DEADLINE = 60_000;
+/** Bytes of entropy of a generated password. */
+const SECRET_BYTES = 24;
+
+export interface ConvergeRequest {
+  set: ServerSet;
+  topology: Topology;
+  nodes: readonly NodeRecord[];
+  mode: 'apply' | 'check';
+  signal: AbortSignal;
+  onProgress?: (node: NodeRecord, text: string) => void;
+}
+
+/** The resources that changed (or would), by node UUID. Throws E_RESOURCE naming every resource that failed. */
+export async function convergeNodes(
+  deps: ControllerDeps,
+  request: ConvergeRequest,
+): Promise<Map<string, ResourceReport[]>> {
+  const secrets = await readSecrets(deps, request.set);
+  const results = await onEach(request.nodes, async (node) => {
+    const wanted = wantedResources(deps, request, node, secrets);
+    return [node.uuid, await convergeNode(deps, request, node, wanted)] as const;
+  });
+  return new Map(results);
+}
+
+/** Generated once for the set and kept: the values that services share with apps. */
+export async function readSecrets(deps: ControllerDeps, set: ServerSet): Promise<ReadonlyMap<string, string>> {
+  const names = secretsNeeded(set);
+  const make = () => deps.ids.token(SECRET_BYTES);
+  const values = await Promise.all(names.map((name) => deps.store.secret(set.name, name, make)));
+  return new Map(names.map((name, i) => [name, values[i] ?? '']));
+}
+
+function wantedResources(
+  deps: ControllerDeps,
+  { set, topology }: ConvergeRequest,
+  record: NodeRecord,
+  secrets: ReadonlyMap<string, string>,
+): NodeResources {
+  const node = topology.nodes.find((it) => it.uuid === record.uuid);
+  const facts = deps.fleet.session(record.uuid)?.hello.facts ?? record.facts;
+  if (node === undefined) throw new SlError('E_INTERNAL', `${record.name} is not in the topology`);
+  if (facts === undefined) {
+    throw new SlError('E_NODE_DISCONNECTED', `${record.name} has never connected`, { details: { node: record.name } });
+  }
+  return resourcesFor(node, { set, topology, secrets, os: supportedOs(facts.os, record.name) });
+}
+
+async function convergeNode(
+  deps: ControllerDeps,
+  { mode, signal, onProgress }: ConvergeRequest,
+  node: NodeRecord,
+  { resources, watch }: NodeResources,
+): Promise<ResourceReport[]> {
+  const { reports } = await deps.fleet.request(
+    node.uuid,
+    'converge',
+    { mode, resources, watch },
+    {
+      signal,
+      deadline: mode === 'apply' ? APPLY_DEADLINE : CHECK_DEADLINE,
+      onProgress: (progress) => onProgress?.(node, progress.text),
+    },
+  );
+  const failed = reports.filter((it) => it.status === 'failed');
+  if (failed.length > 0) throw failure(node.name, failed);
+  return reports.filter((it) => it.status === 'changed');
+}
+
+function failure(node: string, failed: readonly ResourceReport[]): SlError {
+  const what = failed.map((it) => `${it.id}: ${it.detail ?? 'failed'}`).join('; ');
+  const log = failed.flatMap((it) => it.log ?? []);
+  return new SlError('E_RESOURCE', `${node}: ${what}`, { details: { node, ...(log.length === 0 ? {} : { log }) } });
+}

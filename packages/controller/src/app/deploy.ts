@@ -1,0 +1,63 @@
+/** Deploys apps of a set that is up: services first, then one rollout of everything that changed. */
+import { type ApiRequest, type DeployRecord, type DeployResult, SlError } from '@silverlining/protocol';
+import type { NodeRecord, SetRecord } from '../ports.ts';
+import { type ControllerDeps, combined } from './deps.ts';
+import { withLease } from './lease.ts';
+import { observeApps } from './observe.ts';
+import { prepareItems, unchangedRecord } from './prepare.ts';
+import { type RolloutItem, rollout } from './rollout.ts';
+import { type OperationContext, OperationFailed } from './service.ts';
+import { unknownSet } from './status.ts';
+
+export async function deploy(
+  deps: ControllerDeps,
+  op: OperationContext,
+  request: ApiRequest<'deploy'>,
+): Promise<DeployResult> {
+  const { set: wanted, apps } = request;
+  const unknown = apps.find((name) => !wanted.apps.some((app) => app.name === name));
+  if (unknown !== undefined) throw new SlError('E_NOT_FOUND', `no app ${unknown}; there are ${names(wanted.apps)}`);
+  if ((await deps.store.set(wanted.name)) === undefined) throw unknownSet(wanted.name);
+  return withLease(deps, op, { set: wanted.name, holder: 'sl deploy' }, async (token) => {
+    const set = await deps.store.putSet(wanted.name, wanted);
+    const observed = await observeApps(deps, wanted, set, op.signal, apps);
+    const { items, unchanged } = await prepareItems(deps, set, observed);
+    const deploys = unchanged.map((it) => unchangedRecord(op.operationId, set, it));
+    if (items.length === 0) return { deploys };
+    return { deploys: [...deploys, ...(await rollOut(deps, op, { set, token, items }))] };
+  });
+}
+
+/** Runs a rollout on all nodes of the set that it concerns; OperationFailed with the records unless it is done. */
+export async function rollOut(
+  deps: ControllerDeps,
+  op: OperationContext,
+  { set, token, items }: { set: SetRecord; token: number; items: readonly RolloutItem[] },
+): Promise<DeployRecord[]> {
+  const nodes = await deps.store.nodes(set.name);
+  const withRole = (role: 'appserver' | 'balancer') => nodes.filter((node) => node.roles.includes(role));
+  const appservers = withRole('appserver');
+  const balancers = withRole('balancer');
+  requireConnected(deps, [...appservers, ...balancers]);
+  const deploys = await rollout(deps, op, { set, token, items, appservers, balancers });
+  const errors = deploys.flatMap((it) => (it.error === undefined ? [] : [it.error]));
+  const [first] = errors;
+  if (first !== undefined) throw new OperationFailed(combined([first]), { deploys });
+  return deploys;
+}
+
+/** Before anything is staged: a node that cannot take part would only abort the rollout later. */
+function requireConnected(deps: ControllerDeps, nodes: readonly NodeRecord[]): void {
+  const away = nodes.filter((node) => deps.fleet.session(node.uuid) === undefined);
+  const [first] = away;
+  if (first === undefined) return;
+  throw new SlError(
+    'E_NODE_DISCONNECTED',
+    `the agent of ${names(away)} is not connected; nothing was changed. sl status says more, and sl up mends nodes`,
+    { details: { node: first.name } },
+  );
+}
+
+function names(all: readonly { name: string }[]): string {
+  return all.map((it) => it.name).join(', ');
+}

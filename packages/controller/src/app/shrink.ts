@@ -1,0 +1,46 @@
+/** Takes nodes and apps out of a set that its file no longer has. */
+import { nodesWithRole } from '@silverlining/protocol';
+import type { NodeRecord, Provider, SetRecord } from '../ports.ts';
+import { inform } from './backfill.ts';
+import { type ControllerDeps, onEach } from './deps.ts';
+import { retire } from './down.ts';
+import type { OperationContext } from './service.ts';
+
+/** Milliseconds for requests that the balancers had sent to a node before they dropped it. */
+const NODE_DRAIN = 5_000;
+
+/** The balancers have dropped the nodes already. Waits until they are drained, then retires and destroys them. */
+export async function removeLeaving(
+  deps: ControllerDeps,
+  op: OperationContext,
+  { set, provider, leaving }: { set: SetRecord; provider: Provider; leaving: readonly NodeRecord[] },
+): Promise<void> {
+  const draining = nodesWithRole(leaving, 'appserver').filter((node) => deps.fleet.session(node.uuid) !== undefined);
+  for (const { name } of draining) op.emit({ status: 'started', action: 'drain-node', node: name, text: 'draining' });
+  if (draining.length > 0) await deps.clock.sleep(NODE_DRAIN, op.signal);
+  await onEach(leaving, async (node) => {
+    op.emit({ status: 'started', action: 'destroy-node', node: node.name, text: 'destroying' });
+    await retire(deps, op, node.uuid, node.name);
+    const id = node.providerId ?? (await provider.list(set.name, op.signal)).find((it) => it.uuid === node.uuid)?.id;
+    if (id !== undefined) await provider.destroy(id, op.signal);
+    await deps.store.deleteNode(node.uuid);
+    op.emit({ status: 'changed', action: 'destroy-node', node: node.name, text: 'destroyed' });
+  });
+}
+
+/** Commits a map without the apps that are gone; their releases go with the next settling. Returns their names. */
+export async function removeApps(
+  deps: ControllerDeps,
+  op: OperationContext,
+  { set, nodes, token }: { set: SetRecord; nodes: readonly NodeRecord[]; token: number },
+): Promise<string[]> {
+  const wanted = new Set(set.config.apps.map((it) => it.name));
+  const gone = Object.keys(set.active).filter((app) => !wanted.has(app));
+  if (gone.length === 0) return [];
+  const active = Object.fromEntries(Object.entries(set.active).filter(([app]) => wanted.has(app)));
+  const epoch = await deps.store.commit({ set: set.name, token, active, deploys: [], now: deps.clock.now() });
+  const told = nodes.filter((node) => node.roles.includes('balancer') || node.roles.includes('appserver'));
+  await onEach(told, (node) => inform(deps, op, { epoch, active }, node));
+  for (const app of gone) op.emit({ status: 'changed', action: 'remove-app', app, text: 'no longer served' });
+  return gone;
+}

@@ -1,0 +1,197 @@
+/** `sl up`: makes the set real. Every step looks first and changes what differs, so that it may be cut off anywhere. */
+import {
+  type ApiRequest,
+  type DeployRecord,
+  nodesWithRole,
+  type ServerSet,
+  type UpResult,
+} from '@silverlining/protocol';
+import pLimit from 'p-limit';
+import { workstationHostsLines } from '../core/hosts-lines.ts';
+import { buildTopology } from '../core/topology.ts';
+import type { NodeRecord, SetRecord } from '../ports.ts';
+import { backfill, inform } from './backfill.ts';
+import { convergeNodes } from './converge.ts';
+import { rollOut } from './deploy.ts';
+import { type ControllerDeps, onEach } from './deps.ts';
+import { withLease } from './lease.ts';
+import { type Observed, observe } from './observe.ts';
+import { prepareItems } from './prepare.ts';
+import { raiseNode } from './raise-node.ts';
+import { type OperationContext, OperationFailed } from './service.ts';
+import { removeApps, removeLeaving } from './shrink.ts';
+
+/** Bootstraps at a time: each keeps a core busy with encryption. */
+const BOOTSTRAPS = 6;
+const TOPOLOGY_DEADLINE = 30_000;
+
+/** What the phases of one run share. */
+interface Run {
+  deps: ControllerDeps;
+  op: OperationContext;
+  set: SetRecord;
+  observed: Observed;
+  /** Wanted nodes, connected. */
+  nodes: NodeRecord[];
+  /** Nodes of the set that the file no longer wants; they serve until the balancers have dropped them. */
+  leaving: NodeRecord[];
+  token: number;
+  changes: number;
+}
+
+export async function up(deps: ControllerDeps, op: OperationContext, request: ApiRequest<'up'>): Promise<UpResult> {
+  const { set } = request;
+  return withLease(deps, op, { set: set.name, holder: 'sl up' }, async (token) => {
+    if (request.installHostPackages) await prepareHost(deps, op, set);
+    const observed = await observe(deps, set, op.signal);
+    const record = await deps.store.putSet(set.name, set);
+    const run: Run = { deps, op, set: record, observed, token, nodes: [], leaving: leavingNodes(observed), changes: 0 };
+    await raise(run);
+    await configure(run);
+    await shrink(run);
+    const deploys = await deployChanged(run);
+    await writeHosts(run);
+    return { set: set.name, changes: run.changes, deploys, sites: sitesOf(set, run.nodes) };
+  });
+}
+
+async function prepareHost(deps: ControllerDeps, op: OperationContext, set: ServerSet): Promise<void> {
+  const report = (text: string) => op.emit({ status: 'info', action: 'host-packages', text });
+  await deps.installHostPackages(set, report, op.signal);
+}
+
+function leavingNodes({ set, nodes }: Observed): NodeRecord[] {
+  return nodes.filter((node) => !set.nodes.some((wanted) => wanted.name === node.name));
+}
+
+/** Creates, starts and bootstraps what is missing. */
+async function raise(run: Run): Promise<void> {
+  const { deps, op, observed, set } = run;
+  const limit = pLimit(BOOTSTRAPS);
+  run.nodes = await onEach(observed.set.nodes, (wanted) => {
+    const record = observed.nodes.find((it) => it.name === wanted.name);
+    const found = observed.providerNodes.find((it) => (record && it.uuid === record.uuid) || it.name === wanted.name);
+    if (record === undefined || deps.fleet.session(record.uuid) === undefined) run.changes++;
+    return limit(() => raiseNode(deps, op, { set, provider: observed.provider, wanted, record, found }));
+  });
+}
+
+/**
+ * Topology and roles. What exists behind the balancers is ready, live releases included, before the balancers hear of it;
+ * and nodes that leave keep their grants until the balancers have dropped them.
+ */
+async function configure(run: Run): Promise<void> {
+  const { deps, op, set, leaving } = run;
+  const late = run.nodes.filter((node) => isLateBalancer(run, node));
+  const early = run.nodes.filter((node) => !late.includes(node));
+  await pushTopology(run, [...run.nodes, ...leaving]);
+  await converge(run, early);
+  const scanned = new Map(run.observed.apps.map((it) => [it.app.name, it.scanned]));
+  const appservers = nodesWithRole(run.nodes, 'appserver');
+  run.changes += await backfill(deps, op, { set, appservers, scanned });
+  if (leaving.length > 0) await pushTopology(run, run.nodes);
+  await converge(run, late);
+  if (set.epoch > 0) await onEach(nodesWithRole(run.nodes, 'balancer'), (node) => inform(deps, op, run.set, node));
+}
+
+/** Balancers that serve already; before anything is live there is no order to keep. */
+function isLateBalancer({ set, observed }: Run, node: NodeRecord): boolean {
+  const isNew = !observed.nodes.some((it) => it.uuid === node.uuid);
+  return node.roles.includes('balancer') && !isNew && Object.keys(set.active).length > 0;
+}
+
+async function pushTopology(run: Run, nodes: readonly NodeRecord[]): Promise<void> {
+  const { deps, op, set } = run;
+  const wanted = nodes.map(({ name, roles }) => ({ name, roles }));
+  const topology = buildTopology({ ...run.observed.set, nodes: wanted }, nodes, set.topology);
+  if (topology !== set.topology) {
+    await deps.store.putTopology(set.name, topology);
+    run.set = { ...set, topology };
+    run.changes++;
+    op.emit({ status: 'changed', action: 'topology', text: `generation ${topology.generation}` });
+  }
+  const behind = run.nodes.filter((node) => generationOf(deps, node) !== topology.generation);
+  await onEach(behind, (node) =>
+    deps.fleet.request(node.uuid, 'topology', { topology }, { signal: op.signal, deadline: TOPOLOGY_DEADLINE }),
+  );
+}
+
+/** As last heard; a health report may lag behind by a push, which then is repeated harmlessly. */
+function generationOf(deps: ControllerDeps, node: NodeRecord): number | undefined {
+  const session = deps.fleet.session(node.uuid);
+  return session?.health?.generation ?? session?.hello.generation;
+}
+
+async function converge(run: Run, nodes: readonly NodeRecord[]): Promise<void> {
+  const { deps, op, set, observed } = run;
+  const { topology } = set;
+  if (nodes.length === 0 || topology === undefined) return;
+  const changed = await convergeNodes(deps, {
+    ...{ set: observed.set, topology, nodes, mode: 'apply', signal: op.signal },
+    onProgress: ({ name }, text) => op.emit({ status: 'running', action: 'converge', node: name, text }),
+  });
+  for (const node of nodes) {
+    const count = changed.get(node.uuid)?.length ?? 0;
+    if (count > 0) run.changes++;
+    const status = count === 0 ? 'ok' : 'changed';
+    op.emit({
+      status,
+      action: 'converge',
+      node: node.name,
+      text: count === 0 ? 'as it should be' : `${count} resources changed`,
+    });
+  }
+}
+
+/** Nodes and apps that the file no longer has. */
+async function shrink(run: Run): Promise<void> {
+  const { deps, op, set, observed, leaving, nodes } = run;
+  if (leaving.length > 0) {
+    await removeLeaving(deps, op, { set, provider: observed.provider, leaving });
+    run.changes += leaving.length;
+    await converge(
+      run,
+      nodes.filter((node) => !node.roles.includes('balancer')),
+    );
+  }
+  const removed = await removeApps(deps, op, { set, nodes, token: run.token });
+  run.changes += removed.length;
+  if (removed.length > 0) run.set = (await deps.store.set(set.name)) ?? set;
+}
+
+async function deployChanged(run: Run): Promise<DeployRecord[]> {
+  const { deps, op, set, observed, token } = run;
+  const { items } = await prepareItems(deps, set, observed.apps);
+  if (items.length === 0) return [];
+  run.changes += items.length;
+  try {
+    return await rollOut(deps, op, { set, token, items });
+  } catch (error) {
+    if (!(error instanceof OperationFailed)) throw error;
+    const { deploys } = error.result as { deploys: DeployRecord[] };
+    const result: UpResult = { set: set.name, changes: run.changes, deploys, sites: sitesOf(observed.set, run.nodes) };
+    throw new OperationFailed(error.error, result);
+  }
+}
+
+async function writeHosts(run: Run): Promise<void> {
+  const { deps, op, set, observed } = run;
+  const wanted = set.topology === undefined ? [] : workstationHostsLines(set.topology);
+  if (wanted.join('\n') === observed.hostsLines.join('\n')) return;
+  if (!(await deps.hosts.writable())) {
+    const text = `/etc/hosts of this machine cannot be written; add what you need of:\n${wanted.join('\n')}`;
+    return op.emit({ status: 'warning', action: 'workstation-hosts', text });
+  }
+  await deps.hosts.write(observed.set.name, wanted);
+  run.changes++;
+  op.emit({ status: 'changed', action: 'workstation-hosts', text: '/etc/hosts of this machine' });
+}
+
+function sitesOf(set: ServerSet, nodes: readonly NodeRecord[]): UpResult['sites'] {
+  const entry = nodesWithRole(nodes, 'balancer')[0] ?? nodesWithRole(nodes, 'appserver')[0];
+  return set.locations.map(({ host, path, app }) => ({
+    url: `http://${host}${path}`,
+    app,
+    address: entry?.address ?? '',
+  }));
+}
