@@ -1,5 +1,5 @@
 import { chmod, lstat, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { hostCommand } from '../host-packages.ts';
 import type { NodePaths, NodeRecord } from './local-node-record.ts';
 import { macOf } from './local-subnet.ts';
@@ -39,16 +39,23 @@ export function plainSource(paths: NodePaths, plain: string): string {
   return join(paths.data, plain.replaceAll('/', '-'));
 }
 
-/** The key pair that reaches all local nodes of the state directory, made when it is first asked for. */
-export async function ensureIdentity(directory: string): Promise<{ file: string; publicKey: string }> {
-  const file = join(directory, 'id_ed25519');
+/** The record goes last: as long as there is anything to remove, the node can be found and destroyed again. */
+export async function removeDisk(paths: NodePaths): Promise<void> {
+  const remove = ['rm', '-rf', '--one-file-system', '--'];
+  const { root, work, upper, data, lower, log } = paths;
+  await hostCommand([...remove, root, work, upper, data, lower, log]);
+  await hostCommand([...remove, paths.directory]);
+}
+
+/** Makes the key pair `file` and `file.pub` unless it is there, and returns the public key. */
+export async function ensureIdentity(file: string): Promise<string> {
   if (!(await isFile(`${file}.pub`))) {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
     // The public half is written last: without it the pair was never used.
     await hostCommand(['rm', '-f', '--', file]);
     await makeKey(file, 'silverlining');
   }
-  return { file, publicKey: await publicKey(file) };
+  return publicKey(file);
 }
 
 async function makeKey(file: string, comment: string): Promise<void> {

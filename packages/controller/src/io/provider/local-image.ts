@@ -34,6 +34,9 @@ const DPKG_OPTIONS = [
   'force-unsafe-io',
 ];
 
+/** What mmdebstrap mounts in the image goes with it, even when it is killed. */
+const PRIVATE_MOUNTS = ['unshare', '--mount', '--propagation', 'private', '--'];
+
 const BUILD_TIMEOUT_MS = 15 * 60_000;
 
 export interface ImageRequest {
@@ -96,25 +99,30 @@ async function build(request: ImageRequest, { suite, cached, held }: Build): Pro
   request.report(`building the image debian:${suite}, once; this takes half a minute or so`);
   await removeUnfinished(join(request.cache, 'images'));
   const temporary = `${cached}.tmp-${randomUUID()}`;
-  const options = [
-    ...APT_OPTIONS.map((text) => `--aptopt=${text}`),
-    ...DPKG_OPTIONS.map((text) => `--dpkgopt=${text}`),
-  ];
-  const mirror = request.mirror === undefined ? [] : [request.mirror];
-  const include = `--include=${PACKAGES.join(',')}`;
-  await hostCommand(
-    ['mmdebstrap', '--mode=root', '--variant=minbase', include, ...options, suite, temporary, ...mirror],
-    {
-      signal: request.signal,
-      timeoutMs: BUILD_TIMEOUT_MS,
-      onLine: (line) => reportStage(line, request.report),
-      // A builder that outlives a killed controller keeps the lock, so that nobody removes its directory under it.
-      descriptors: [held.descriptor],
-    },
-  );
+  await hostCommand([...PRIVATE_MOUNTS, ...mmdebstrapArgv(suite, temporary, request.mirror)], {
+    signal: request.signal,
+    timeoutMs: BUILD_TIMEOUT_MS,
+    onLine: (line) => reportStage(line, request.report),
+    // A builder that outlives a killed controller keeps the lock, so that nobody removes its directory under it.
+    descriptors: [held.descriptor],
+  });
   await neutralise(temporary);
   await hostCommand(['sync', '--file-system', temporary]);
   await rename(temporary, cached);
+}
+
+function mmdebstrapArgv(suite: string, target: string, mirror: string | undefined): string[] {
+  return [
+    'mmdebstrap',
+    '--mode=root',
+    '--variant=minbase',
+    `--include=${PACKAGES.join(',')}`,
+    ...APT_OPTIONS.map((text) => `--aptopt=${text}`),
+    ...DPKG_OPTIONS.map((text) => `--dpkgopt=${text}`),
+    suite,
+    target,
+    ...(mirror === undefined ? [] : [mirror]),
+  ];
 }
 
 function reportStage(line: string, report: (text: string) => void): void {

@@ -3,26 +3,17 @@ import { join } from 'node:path';
 import { SlError } from '@silverlining/protocol';
 import type { CreateNodeRequest, NodeImage, NodeSize, Provider, ProviderNode } from '../../ports.ts';
 import type { Directories } from '../directories.ts';
-import { makeDirectoryDurable } from '../durable-file.ts';
-import { hostCommand, requireHostPackages } from '../host-packages.ts';
+import { requireHostPackages } from '../host-packages.ts';
 import { KeyedMutex } from './keyed-mutex.ts';
-import { removeParentGroups } from './local-cgroup.ts';
 import { bootNode, isRunning, killNode } from './local-container.ts';
-import { ensureIdentity, prepareDisk } from './local-disk.ts';
-import { ensureImage, LOCAL_IMAGES, suiteOf } from './local-image.ts';
-import { ensureNetwork, type LocalNetwork, networkRange, removeNetwork } from './local-network.ts';
-import {
-  type NodePaths,
-  type NodeRecord,
-  newNode,
-  nodePaths,
-  readNode,
-  readNodes,
-  writeNode,
-} from './local-node-record.ts';
-import { ensurePackageCache, packageProxyUrl, stopPackageCache } from './local-package-cache.ts';
-import { chooseAddress } from './local-subnet.ts';
+import { prepareDisk, removeDisk } from './local-disk.ts';
+import { LOCAL_IMAGES, suiteOf } from './local-image.ts';
+import type { LocalNetwork } from './local-network.ts';
+import { type NodeRecord, readNode, writeNode } from './local-node-record.ts';
+import { packageProxyUrl } from './local-package-cache.ts';
+import { LocalSite, type Work } from './local-site.ts';
 
+/** Options of `[provider]` with `provider = local`. */
 export interface LocalProviderOptions {
   /** Image of nodes that ask for none; `debian:bookworm` when not given. */
   image?: string | undefined;
@@ -30,7 +21,6 @@ export interface LocalProviderOptions {
   mirror?: string | undefined;
 }
 
-const NETWORK = 'network';
 const DEFAULT_IMAGE = 'debian:bookworm';
 
 /**
@@ -42,18 +32,18 @@ const DEFAULT_IMAGE = 'debian:bookworm';
  */
 export class LocalProvider implements Provider {
   readonly driver = 'local';
-  readonly #directories: Directories;
-  readonly #options: LocalProviderOptions;
+  readonly #site: LocalSite;
+  readonly #image: string;
   readonly #mutex = new KeyedMutex();
 
   constructor(directories: Directories, options: LocalProviderOptions = {}) {
-    this.#directories = directories;
-    this.#options = options;
-    suiteOf(options.image ?? DEFAULT_IMAGE);
+    this.#site = new LocalSite(directories, options.mirror);
+    this.#image = options.image ?? DEFAULT_IMAGE;
+    suiteOf(this.#image);
   }
 
   async list(set: string, _signal: AbortSignal): Promise<ProviderNode[]> {
-    const records = (await readNodes(this.#path('nodes'))).filter((record) => record.set === set);
+    const records = (await this.#site.nodes()).filter((record) => record.set === set);
     return Promise.all(records.map((record) => this.#describe(record)));
   }
 
@@ -62,39 +52,35 @@ export class LocalProvider implements Provider {
     await requireHostPackages();
     if (signal.aborted) throw new SlError('E_ABORTED', `creating ${request.name} was cancelled`);
     return this.#mutex.run(request.uuid, async () => {
-      const paths = this.#paths(request.uuid);
-      const record = (await this.#adopt(paths, request)) ?? (await this.#journal(paths, request, { report, signal }));
-      return this.#boot(paths, record, signal, report);
+      const work = { report, signal };
+      return this.#boot((await this.#adopt(request)) ?? (await this.#reserve(request, work)), work);
     });
   }
 
   async start(id: string, signal: AbortSignal): Promise<ProviderNode> {
     requireRoot();
     await requireHostPackages();
-    const paths = this.#paths(id);
     return this.#mutex.run(id, async () => {
-      const record = await readNode(paths);
+      const record = await readNode(this.#site.paths(id));
       if (record === undefined) throw new SlError('E_PROVIDER', `there is no local node ${id}`);
-      return this.#boot(paths, record, signal);
-    });
-  }
-
-  async destroy(id: string, _signal: AbortSignal): Promise<void> {
-    requireRoot();
-    const paths = this.#paths(id);
-    await this.#mutex.run(id, async () => {
-      await killNode(paths, id);
-      await removeDisk(paths);
-    });
-    await this.#mutex.run(NETWORK, async () => {
-      if ((await readNodes(this.#path('nodes'))).length === 0) await stopPackageCache(this.#path('packages'));
+      return this.#boot(record, { report: () => undefined, signal });
     });
   }
 
   /** Stops the node at once, as pulling the plug would; its disk stays, and `start` brings it up again. */
   async powerOff(id: string): Promise<void> {
     requireRoot();
-    await this.#mutex.run(id, () => killNode(this.#paths(id), id));
+    await this.#mutex.run(id, () => killNode(this.#site.paths(id), id));
+  }
+
+  async destroy(id: string, _signal: AbortSignal): Promise<void> {
+    requireRoot();
+    const paths = this.#site.paths(id);
+    await this.#mutex.run(id, async () => {
+      await killNode(paths, id);
+      await removeDisk(paths);
+    });
+    await this.#site.close();
   }
 
   async sizes(): Promise<NodeSize[]> {
@@ -105,120 +91,52 @@ export class LocalProvider implements Provider {
     return [...LOCAL_IMAGES];
   }
 
+  /** Network and package cache are shared by all sets, so they go with the last node of any. */
   async cleanUp(_set: string, _signal: AbortSignal): Promise<void> {
-    await this.#mutex.run(NETWORK, async () => {
-      if ((await readNodes(this.#path('nodes'))).length > 0) return;
-      await stopPackageCache(this.#path('packages'));
-      await removeNetwork(this.#path('network.json'));
-      await removeParentGroups();
-      await hostCommand(['rm', '-rf', '--one-file-system', '--', this.#path()]);
-    });
+    requireRoot();
+    await this.#site.remove();
   }
 
   /** The node that an earlier attempt with the UUID began, if any. */
-  async #adopt(paths: NodePaths, request: CreateNodeRequest): Promise<NodeRecord | undefined> {
-    const record = await readNode(paths);
+  async #adopt(request: CreateNodeRequest): Promise<NodeRecord | undefined> {
+    const record = await readNode(this.#site.paths(request.uuid));
     if (record === undefined || (record.set === request.set && record.name === request.name)) return record;
-    throw new SlError(
-      'E_CONFLICT',
-      `the local node ${request.uuid} is ${record.name} of ${record.set}, not ${request.name}`,
-    );
+    const { name, set } = record;
+    throw new SlError('E_CONFLICT', `the local node ${request.uuid} is ${name} of ${set}, not ${request.name}`);
   }
 
-  /** Writes down that the node is to be, before anything of it is made. */
-  async #journal(paths: NodePaths, request: CreateNodeRequest, work: Work): Promise<NodeRecord> {
+  #reserve(request: CreateNodeRequest, work: Work): Promise<NodeRecord> {
     const { uuid, name, set } = request;
-    const image = await ensureImage({
-      ...work,
-      name: request.image ?? this.#options.image ?? DEFAULT_IMAGE,
-      mirror: this.#options.mirror,
-      cache: this.#directories.cache,
-      images: this.#path('images'),
-    });
-    return this.#mutex.run(NETWORK, async () => {
-      const network = await this.#ensureNetwork(work.signal);
-      const taken = (await readNodes(this.#path('nodes'))).map((node) => node.address);
-      const address = chooseAddress(networkRange(network), taken);
-      if (address === undefined) throw new SlError('E_PROVIDER', `${network.subnet} has no free address for ${name}`);
-      const record = newNode({ uuid, name, set, address, image });
-      await writeNode(paths, record);
-      return record;
-    });
+    return this.#site.reserve({ uuid, name, set, image: request.image ?? this.#image }, work);
   }
 
-  async #boot(
-    paths: NodePaths,
-    record: NodeRecord,
-    signal: AbortSignal,
-    report: (text: string) => void = () => undefined,
-  ): Promise<ProviderNode> {
-    const network = await this.#mutex.run(NETWORK, async () => {
-      const ensured = await this.#ensureNetwork(signal);
-      const options = { network: ensured, directory: this.#path('packages'), cache: this.#directories.cache, signal };
-      await ensurePackageCache(options);
-      return ensured;
-    });
-    const prepared = record.prepared ? record : await this.#prepare(paths, record, network);
-    report(`booting ${record.name}`);
-    await bootNode(paths, prepared, { bridge: network.bridge, signal });
+  async #boot(record: NodeRecord, work: Work): Promise<ProviderNode> {
+    const network = await this.#site.open(work.signal);
+    const prepared = record.prepared ? record : await this.#prepare(record, network);
+    work.report(`booting ${record.name}`);
+    await bootNode(this.#site.paths(record.uuid), prepared, { bridge: network.bridge, signal: work.signal });
     return this.#describe(prepared);
   }
 
-  async #prepare(paths: NodePaths, record: NodeRecord, network: LocalNetwork): Promise<NodeRecord> {
-    const identity = await this.#mutex.run('identity', () => ensureIdentity(this.#path('ssh')));
+  async #prepare(record: NodeRecord, network: LocalNetwork): Promise<NodeRecord> {
+    const paths = this.#site.paths(record.uuid);
     const hostKey = await prepareDisk(paths, record, {
       lower: join('../../images', record.image),
       gateway: network.hostAddress,
       proxyUrl: packageProxyUrl(network),
-      authorizedKey: identity.publicKey,
+      authorizedKey: await this.#site.identity(),
     });
     const prepared: NodeRecord = { ...record, prepared: true, hostKey };
     await writeNode(paths, prepared);
     return prepared;
   }
 
-  async #ensureNetwork(signal: AbortSignal): Promise<LocalNetwork> {
-    await makeDirectoryDurable(this.#path());
-    return ensureNetwork(this.#path('network.json'), signal);
-  }
-
   async #describe(record: NodeRecord): Promise<ProviderNode> {
-    return {
-      id: record.uuid,
-      name: record.name,
-      uuid: record.uuid,
-      address: record.address,
-      state: (await isRunning(record)) ? 'running' : 'stopped',
-      ssh: {
-        host: record.address,
-        port: 22,
-        user: 'root',
-        identityFile: join(this.#path('ssh'), 'id_ed25519'),
-        hostKeys: record.hostKey === undefined ? [] : [record.hostKey],
-      },
-    };
+    const { uuid, name, address, hostKey } = record;
+    const hostKeys = hostKey === undefined ? [] : [hostKey];
+    const ssh = { host: address, port: 22, user: 'root', identityFile: this.#site.identityFile, hostKeys };
+    return { id: uuid, name, uuid, address, state: (await isRunning(record)) ? 'running' : 'stopped', ssh };
   }
-
-  #paths(id: string): NodePaths {
-    return nodePaths(this.#path('nodes'), id);
-  }
-
-  #path(...parts: string[]): string {
-    return join(this.#directories.state, 'local', ...parts);
-  }
-}
-
-interface Work {
-  report: (text: string) => void;
-  signal: AbortSignal;
-}
-
-/** The record goes last: as long as there is anything to remove, the node can be found and destroyed again. */
-async function removeDisk(paths: NodePaths): Promise<void> {
-  const remove = ['rm', '-rf', '--one-file-system', '--'];
-  const { root, work, upper, data, lower, log } = paths;
-  await hostCommand([...remove, root, work, upper, data, lower, log]);
-  await hostCommand([...remove, paths.directory]);
 }
 
 function requireRoot(): void {
