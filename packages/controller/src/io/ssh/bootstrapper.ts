@@ -1,0 +1,106 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SlError } from '@silverlining/protocol';
+import { type NodeFacts, parseFacts } from '../../core/bootstrap/install-plan.ts';
+import { type HostTrust, sshArgv } from '../../core/bootstrap/ssh-argv.ts';
+import { sshFailure } from '../../core/bootstrap/ssh-failure.ts';
+import type { Bootstrapper, BootstrapRequest, BootstrapResult } from '../../ports.ts';
+import type { Artifacts } from '../artifacts.ts';
+import { fingerprint, prepareTrust, trustedKeys } from './host-keys.ts';
+import { type InstallOptions, installAgent } from './install.ts';
+import { RemoteEnded, type RemoteScript, startRemote } from './remote-script.ts';
+import { sshError } from './ssh-error.ts';
+
+export interface SshBootstrapperOptions {
+  artifacts: Artifacts;
+  /** Signs the request that the node made, for exactly this identity. */
+  sign: InstallOptions['sign'];
+  /** Name in the controller's certificate, which agents insist on. */
+  serverName: string;
+  /** The port that agents connect to when no URL is configured. */
+  port(): number;
+}
+
+const DEADLINE = 5 * 60_000;
+/** A node that was just created may not listen yet. */
+const CONNECT_TRIES = 6;
+const CONNECT_PAUSE = 2_000;
+const SCRIPT = new URL('../../../../../bootstrap/install.sh', import.meta.url);
+
+type Report = (text: string) => void;
+
+/** Puts an agent onto a node in one session of the system's ssh. Safe to run again wherever an earlier run was cut off. */
+export class SshBootstrapper implements Bootstrapper {
+  readonly #options: SshBootstrapperOptions;
+
+  constructor(options: SshBootstrapperOptions) {
+    this.#options = options;
+  }
+
+  async bootstrap(request: BootstrapRequest, report: Report, signal: AbortSignal): Promise<BootstrapResult> {
+    const limited = AbortSignal.any([signal, AbortSignal.timeout(DEADLINE)]);
+    const directory = await mkdtemp(join(tmpdir(), 'sl-ssh-'));
+    try {
+      const trust = await prepareTrust(request, directory);
+      return await this.#withTrust(request, trust, { report, signal: limited });
+    } catch (error) {
+      throw stopped(request, signal, limited) ?? error;
+    } finally {
+      await rm(directory, { recursive: true, force: true });
+    }
+  }
+
+  async #withTrust(request: BootstrapRequest, trust: HostTrust, work: Work): Promise<BootstrapResult> {
+    try {
+      const { remote, facts } = await connect(request, trust, work);
+      try {
+        const hostKeys = await trustedKeys(trust, request.ssh);
+        if (trust.kind === 'learn') work.report(`learnt its host key ${hostKeys.map(fingerprint).join(', ')}`);
+        const installed = await installAgent(remote, facts, { ...this.#options, ...work, request });
+        return { ...installed, hostKeys };
+      } finally {
+        await remote.close();
+      }
+    } catch (error) {
+      throw await sshError(error, request, trust);
+    }
+  }
+}
+
+interface Work {
+  report: Report;
+  signal: AbortSignal;
+}
+
+async function connect(
+  request: BootstrapRequest,
+  trust: HostTrust,
+  { report, signal }: Work,
+): Promise<{ remote: RemoteScript; facts: NodeFacts }> {
+  const argv = sshArgv(request.ssh, trust, await readFile(SCRIPT, 'utf8'));
+  report(`connecting to ${request.ssh.user}@${request.ssh.host}`);
+  for (let attempt = 1; ; attempt++) {
+    const remote = startRemote(argv, signal);
+    try {
+      return { remote, facts: parseFacts(await remote.greeting()) };
+    } catch (error) {
+      await remote.close();
+      const retry = error instanceof RemoteEnded && sshFailure(error.stderr) === 'unreachable';
+      if (!retry || attempt === CONNECT_TRIES || signal.aborted) throw error;
+      report('does not answer yet');
+      await sleep(CONNECT_PAUSE, undefined, { signal });
+    }
+  }
+}
+
+/** Cancelling shows as a killed ssh; this is what it means. */
+function stopped(request: BootstrapRequest, signal: AbortSignal, limited: AbortSignal): SlError | undefined {
+  const details = { node: request.name };
+  if (signal.aborted) return new SlError('E_ABORTED', `setting up ${request.name} was cancelled`, { details });
+  if (!limited.aborted) return undefined;
+  return new SlError('E_DEADLINE', `setting up ${request.name} did not finish in ${DEADLINE / 60_000} minutes`, {
+    details,
+  });
+}

@@ -1,0 +1,115 @@
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { createReadStream } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { pipeline } from 'node:stream/promises';
+import { SlError } from '@silverlining/protocol';
+
+const PREFIX = 'silver:';
+/** A remote that ignores the end of its input this long is cut off. */
+const KILL_AFTER = 2_000;
+const MAX_STDERR = 16_384;
+
+/** The install script on the other end of ssh: one order, one answer. */
+export interface RemoteScript {
+  /** Lines that the script said before it was ready for orders. */
+  greeting(): Promise<string[]>;
+  /** Gives an order, with the content that belongs to it, and returns the lines of its answer. */
+  order(words: readonly (string | number)[], content?: string | { file: string }): Promise<string[]>;
+  /** Ends the connection, whatever state it is in. */
+  close(): Promise<void>;
+}
+
+/** The connection failed or the script ended without an answer; `stderr` is what ssh said. */
+export class RemoteEnded extends Error {
+  readonly stderr: string;
+  readonly exitCode: number | null;
+
+  constructor(stderr: string, exitCode: number | null) {
+    super(stderr.trim().split('\n').slice(-3).join(' / ') || `ssh ended with status ${exitCode}`);
+    this.stderr = stderr;
+    this.exitCode = exitCode;
+  }
+}
+
+/** Starts ssh. Aborting the signal kills it; every pending answer is then refused. */
+export function startRemote(argv: readonly string[], signal: AbortSignal): RemoteScript {
+  const [command = '', ...args] = argv;
+  const child = spawn(command, args);
+  const answers = collectAnswers(child);
+  const kill = () => child.kill('SIGKILL');
+  signal.addEventListener('abort', kill, { once: true });
+  if (signal.aborted) kill();
+  // A broken pipe shows as the end of the script, with the reason that it or ssh gave.
+  child.stdin.on('error', () => undefined);
+  return {
+    greeting: () => answers.next('ready'),
+    async order(words, content) {
+      const answer = answers.next('ok');
+      child.stdin.write(`${words.join(' ')}\n`);
+      if (typeof content === 'string') child.stdin.write(content);
+      else if (content !== undefined) {
+        // When the script gives up in the middle, its answer says why.
+        await pipeline(createReadStream(content.file), child.stdin, { end: false }).catch(() => undefined);
+      }
+      return answer;
+    },
+    async close() {
+      signal.removeEventListener('abort', kill);
+      child.stdin.end();
+      const timer = setTimeout(kill, KILL_AFTER);
+      await answers.ended;
+      clearTimeout(timer);
+    },
+  };
+}
+
+interface Waiting {
+  last: string;
+  lines: string[];
+  resolve(lines: string[]): void;
+  reject(error: Error): void;
+}
+
+function collectAnswers(child: ChildProcessWithoutNullStreams) {
+  let waiting: Waiting | undefined;
+  let over: Error | undefined;
+  let stderr = '';
+  const refuse = (error: Error) => {
+    over ??= error;
+    waiting?.reject(over);
+    waiting = undefined;
+  };
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr = (stderr + text).slice(-MAX_STDERR);
+  });
+  // Other lines are a banner or a login script's.
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    const said = line.startsWith(PREFIX) ? line.slice(PREFIX.length) : undefined;
+    if (said === undefined || waiting === undefined) return;
+    if (said.startsWith('failed ')) refuse(new SlError('E_SSH', said.slice('failed '.length)));
+    else if (said !== waiting.last) waiting.lines.push(said);
+    else {
+      waiting.resolve(waiting.lines);
+      waiting = undefined;
+    }
+  });
+  const ended = new Promise<void>((resolve) => {
+    child.on('error', (error) => {
+      refuse(new RemoteEnded(error.message, null));
+      resolve();
+    });
+    child.on('close', (code) => {
+      refuse(new RemoteEnded(stderr, code));
+      resolve();
+    });
+  });
+  return {
+    ended,
+    next(last: string): Promise<string[]> {
+      return new Promise((resolve, reject) => {
+        if (over !== undefined) return reject(over);
+        waiting = { last, lines: [], resolve, reject };
+      });
+    },
+  };
+}

@@ -1,0 +1,71 @@
+import { SlError } from '@silverlining/protocol';
+import type { HostTrust } from '../../core/bootstrap/ssh-argv.ts';
+import { knownHostName } from '../../core/bootstrap/ssh-argv.ts';
+import { offeredFingerprint, sshFailure } from '../../core/bootstrap/ssh-failure.ts';
+import type { BootstrapRequest } from '../../ports.ts';
+import { fingerprint, offeredKeys, trustedKeys } from './host-keys.ts';
+import { RemoteEnded } from './remote-script.ts';
+
+/** What went wrong over SSH, where, and what to do about it. */
+export async function sshError(error: unknown, request: BootstrapRequest, trust: HostTrust): Promise<SlError> {
+  const { name, ssh } = request;
+  const details = { node: name };
+  if (error instanceof SlError) {
+    return new SlError(error.code, error.message, { cause: error, details: { ...error.details, ...details } });
+  }
+  if (!(error instanceof RemoteEnded))
+    return new SlError('E_SSH', `${name}: ${String(error)}`, { cause: error, details });
+  const log = error.stderr.split('\n').filter((line) => line.trim() !== '');
+  const message = await explain(error, request, trust);
+  return new SlError('E_SSH', `${name} (${ssh.user}@${ssh.host}): ${message}`, {
+    cause: error,
+    details: { ...details, log: log.slice(-8) },
+  });
+}
+
+async function explain(error: RemoteEnded, request: BootstrapRequest, trust: HostTrust): Promise<string> {
+  const { ssh } = request;
+  switch (sshFailure(error.stderr)) {
+    case 'host-key-changed':
+      return changedKey(error, request, trust);
+    case 'host-key-unknown':
+      // A pinned key of another type than the host shows now is a change too.
+      return trust.kind === 'known' ? unknownKey(request, trust) : changedKey(error, request, trust);
+    case 'denied': {
+      const key = ssh.identityFile === undefined ? 'any key of yours' : ssh.identityFile;
+      return `does not let ${ssh.user} in with ${key}; add its public key to ${ssh.user}'s authorized_keys there, or set user or identity`;
+    }
+    case 'sudo':
+      return `${ssh.user} may not use sudo without a password: add "${ssh.user} ALL=(ALL) NOPASSWD: ALL" to sudoers there, or set user = root`;
+    case 'unreachable':
+      return `cannot be reached on port ${ssh.port}: ${error.message}`;
+    default:
+      return `the SSH session ended: ${error.message}; nothing was started there, run it again`;
+  }
+}
+
+async function changedKey(error: RemoteEnded, request: BootstrapRequest, trust: HostTrust): Promise<string> {
+  const expected = (await trustedKeys(trust, request.ssh)).map(fingerprint);
+  const offered = (await offeredKeys(request.ssh)).map(fingerprint);
+  const shown = offered.length > 0 ? offered.join(', ') : (offeredFingerprint(error.stderr) ?? 'unknown');
+  const remedy =
+    trust.kind === 'known'
+      ? `remove the old key with: ssh-keygen -R '${knownHostName(request.ssh)}'`
+      : 'destroy the node and create it again, or restore its key';
+  return (
+    `its host key has changed: expected ${expected.join(', ') || 'another one'}, it shows ${shown}. Somebody may be in ` +
+    `between. If the machine was really set up anew, ${remedy}`
+  );
+}
+
+async function unknownKey(request: BootstrapRequest, trust: HostTrust): Promise<string> {
+  const { ssh } = request;
+  const offered = (await offeredKeys(ssh)).map(fingerprint);
+  const shows = offered.length > 0 ? `; it shows ${offered.join(', ')}` : '';
+  const file = trust.kind === 'known' && trust.knownHosts !== undefined ? trust.knownHosts : '~/.ssh/known_hosts';
+  const port = ssh.port === 22 ? '' : `-p ${ssh.port} `;
+  return (
+    `its host key is not known${shows}. Compare that with the machine's own (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub ` +
+    `on it), then add it: ssh-keyscan ${port}${ssh.host} >> ${file}`
+  );
+}
