@@ -1,7 +1,8 @@
 /** The verbs of the API, put together from the files beside this one, and what goes on between them. */
-import type { ControllerDeps } from './deps.ts';
+
 import { deploy } from './deploy.ts';
 import { deploys } from './deploys.ts';
+import type { ControllerDeps } from './deps.ts';
 import { down } from './down.ts';
 import { greetAgents } from './greet.ts';
 import { logs } from './logs.ts';
@@ -52,7 +53,8 @@ function settleLater(deps: ControllerDeps, options: ControllerOptions, set: stri
     if (!isBusy(options, set)) await settleSet(deps, set, options.signal);
   };
   work().catch((error: unknown) => {
-    if (!options.signal.aborted) deps.log.warn({ set, error: String(error) }, 'settling failed; the next one makes up for it');
+    if (!options.signal.aborted)
+      deps.log.warn({ set, error: String(error) }, 'settling failed; the next one makes up for it');
   });
 }
 

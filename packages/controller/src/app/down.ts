@@ -2,6 +2,7 @@
 import type { DownResult } from '@silverlining/protocol';
 import type { ProviderNode, SetRecord } from '../ports.ts';
 import { type ControllerDeps, onEach } from './deps.ts';
+import { withLease } from './lease.ts';
 import type { OperationContext } from './service.ts';
 import { unknownSet } from './status.ts';
 
@@ -10,6 +11,11 @@ const RETIRE_DEADLINE = 60_000;
 export async function down(deps: ControllerDeps, op: OperationContext, name: string): Promise<DownResult> {
   const set = await deps.store.set(name);
   if (set === undefined) throw unknownSet(name);
+  return withLease(deps, op, { set: name, holder: 'sl down' }, () => takeDown(deps, op, set));
+}
+
+async function takeDown(deps: ControllerDeps, op: OperationContext, set: SetRecord): Promise<DownResult> {
+  const { name } = set;
   const provider = deps.providerFor(set.config);
   const nodes = await nodesToDestroy(deps, op, set);
   await onEach(nodes, async (node) => {

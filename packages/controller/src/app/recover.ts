@@ -1,5 +1,5 @@
 /** At start: what an earlier controller left in doubt is decided by what it wrote. No row, no switch. */
-import { toWireError, SlError } from '@silverlining/protocol';
+import { SlError, toWireError } from '@silverlining/protocol';
 import type { DeployRow } from '../ports.ts';
 import type { ControllerDeps } from './deps.ts';
 
@@ -18,7 +18,9 @@ export async function recover(deps: ControllerDeps): Promise<void> {
 
 async function end(deps: ControllerDeps, row: DeployRow): Promise<void> {
   const committed = row.state === 'committed';
-  const error = toWireError(new SlError('E_ABORTED', 'the controller ended while it was staging; nothing was switched'));
+  const error = toWireError(
+    new SlError('E_ABORTED', 'the controller ended while it was staging; nothing was switched'),
+  );
   const record = committed
     ? { ...row.record, outcome: 'done' as const }
     : { ...row.record, outcome: 'aborted' as const, error };

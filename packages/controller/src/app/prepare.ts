@@ -1,0 +1,63 @@
+/** What has to be deployed: apps whose files, configuration or way of running differ from what serves. */
+import { isDeepStrictEqual } from 'node:util';
+import type { DeployRecord } from '@silverlining/protocol';
+import { SlError } from '@silverlining/protocol';
+import { buildSpec } from '../core/release/build-spec.ts';
+import { nextInstanceName } from '../core/release/instance-name.ts';
+import type { ServiceContext } from '../core/services/index.ts';
+import type { SetRecord } from '../ports.ts';
+import { readSecrets } from './converge.ts';
+import type { ControllerDeps } from './deps.ts';
+import type { ObservedApp } from './observe.ts';
+import type { RolloutItem } from './rollout.ts';
+import { deployId } from './rollout-record.ts';
+
+export interface Prepared {
+  items: RolloutItem[];
+  unchanged: ObservedApp[];
+}
+
+/** Names the new instances. The set must have its topology: services are found through it. */
+export async function prepareItems(
+  deps: ControllerDeps,
+  set: SetRecord,
+  apps: readonly ObservedApp[],
+): Promise<Prepared> {
+  if (set.topology === undefined) throw new SlError('E_CONFLICT', `${set.name} has no servers yet: run sl up first`);
+  const context: ServiceContext = {
+    set: set.config,
+    topology: set.topology,
+    secrets: await readSecrets(deps, set.config),
+  };
+  const changed = apps.filter((it) => differs(it, context));
+  const deploys = await deps.store.deploys(set.name);
+  const taken = [...(await deps.store.releases(set.name)), ...deploys].map((it) => it.instance);
+  const items = changed.map(({ app, scanned, active }): RolloutItem => {
+    const instance = nextInstanceName(app.name, deps.clock.now(), taken);
+    const spec = buildSpec(app, instance, context);
+    return { app, instance, previous: active?.instance ?? null, release: scanned, spec, fresh: true, sendable: true };
+  });
+  return { items, unchanged: apps.filter((it) => !changed.includes(it)) };
+}
+
+/** Whether a deploy would bring anything: other files, or another way to run them. */
+export function differs({ app, scanned, active }: ObservedApp, context: ServiceContext): boolean {
+  if (active === undefined || active.digest !== scanned.digest) return true;
+  return !isDeepStrictEqual(active.spec, buildSpec(app, active.instance, context));
+}
+
+/** The record of an app that had nothing to deploy. */
+export function unchangedRecord(
+  operation: string,
+  set: SetRecord,
+  { app, scanned, active }: ObservedApp,
+): DeployRecord {
+  const instance = active?.instance ?? '';
+  return {
+    ...{ id: deployId(operation, app.name), app: app.name, instance, previous: instance, outcome: 'unchanged' },
+    epoch: set.epoch,
+    files: { total: scanned.manifest.files.length, sent: 0 },
+    bytes: { total: scanned.bytes, sent: 0, wire: 0 },
+    ms: { total: 0, stage: 0, switch: 0, skew: 0 },
+  };
+}
