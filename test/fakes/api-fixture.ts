@@ -16,6 +16,8 @@ export interface ApiFixture {
   client: ControllerClient;
   defects: unknown[];
   shutdowns: number;
+  /** Ends the API alone, as a crash would for its clients. */
+  cut(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -35,6 +37,7 @@ export async function startApiFixture(
   const fixture: ApiFixture = {
     ...{ directory, socketPath, service, operations, defects, shutdowns: 0 },
     client: new ControllerClient(socketPath),
+    cut: () => api.close(),
     close: async () => {
       await operations.stop();
       await api.close();

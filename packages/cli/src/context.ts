@@ -25,8 +25,8 @@ export interface Context {
 
 /** What a command has to say at its end. */
 export interface Report {
-  /** The document of `--json`; `ok` and `error` are added. */
-  json: Record<string, unknown>;
+  /** The document of `--json`; `ok` and `error` are added. Undefined after a stream of JSON lines. */
+  json: Record<string, unknown> | undefined;
   /** Lines for people, on standard output. */
   lines: string[];
   error?: SlError | undefined;

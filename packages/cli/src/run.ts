@@ -27,9 +27,14 @@ async function reportOf(context: Context, command: Command, work: Work): Promise
 
 /** The document or the lines on standard output; the error for people on standard error in both cases. */
 function writeReport({ globals, stdout, stderr, paintError }: Context, { json, lines, error }: Report): void {
-  if (globals.json) stdout.write(`${JSON.stringify(document(json, error), undefined, 2)}\n`);
+  if (globals.json) writeDocument(stdout, json, error);
   else if (lines.length > 0) stdout.write(`${lines.join('\n')}\n`);
   if (error !== undefined) stderr.write(`${errorLines(error, globals.verbose, paintError).join('\n')}\n`);
+}
+
+function writeDocument(stdout: NodeJS.WriteStream, json: Report['json'], error: SlError | undefined): void {
+  if (json === undefined && error === undefined) return;
+  stdout.write(`${JSON.stringify(document(json ?? {}, error), undefined, 2)}\n`);
 }
 
 /** The document of `--json`. */

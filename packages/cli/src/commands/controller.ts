@@ -66,7 +66,7 @@ export async function logs(context: Context, options: { lines: number; follow?: 
     position = more.position;
     print(more.lines);
   }
-  return { json: {}, lines: [] };
+  return { json: undefined, lines: [] };
 }
 
 /** The controller in the foreground, for a service manager or to watch it; its exit status is the command's. */
@@ -82,5 +82,5 @@ export async function run(context: Context): Promise<Report> {
     status === 0
       ? undefined
       : new SlError('E_CONTROLLER', `the controller ended with ${signal ?? `exit status ${status}`}`);
-  return { json: {}, lines: [], error };
+  return { json: undefined, lines: [], error };
 }

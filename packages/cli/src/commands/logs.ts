@@ -29,7 +29,7 @@ export async function logs(context: Context, app: string | undefined, options: L
     if (json && !follow) collected.push(line);
     else await write(context, json ? JSON.stringify(line) : logText(context, line));
   }
-  return { json: { set, lines: collected }, lines: [] };
+  return { json: follow ? undefined : { set, lines: collected }, lines: [] };
 }
 
 function logText({ paint }: Context, { at, node, source, text }: LogLine): string {
