@@ -21,7 +21,10 @@ export async function confirm(context: Context, { question, answer }: Confirmati
   const lines = createInterface({ input: stdin, output: stderr });
   const closed = new Promise<string>((resolve) => lines.once('close', () => resolve('')));
   // Ctrl-C and Ctrl-D close the interface and are a no.
-  lines.on('SIGINT', () => lines.close());
+  lines.on('SIGINT', () => {
+    stderr.write('\n');
+    lines.close();
+  });
   const typed = await Promise.race([lines.question(`${question} `), closed]);
   lines.close();
   const agreed = answer === undefined ? /^y(?:es)?$/i.test(typed.trim()) : typed.trim() === answer;

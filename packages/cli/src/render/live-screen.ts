@@ -38,6 +38,7 @@ class LiveScreen implements ProgressView {
   #view: LiveView = new Map();
   /** Lines of the view that are on the screen now. */
   #drawn = 0;
+  #frame = '';
 
   constructor(context: Context) {
     this.#context = context;
@@ -69,8 +70,11 @@ class LiveScreen implements ProgressView {
     const { stderr, paintError } = this.#context;
     const size = { columns: stderr.columns ?? 80, rows: stderr.rows ?? 24 };
     const lines = liveLines(this.#view, Date.now(), size, paintError);
+    const frame = lines.map((line) => `${line}\n`).join('');
+    if (above === '' && frame === this.#frame) return;
     const back = this.#drawn === 0 ? '\r' : `\u001b[${this.#drawn}F`;
-    stderr.write(`${back}${CLEAR_BELOW}${above}${lines.map((line) => `${line}\n`).join('')}`);
+    stderr.write(`${back}${CLEAR_BELOW}${above}${frame}`);
+    this.#frame = frame;
     this.#drawn = lines.length;
   }
 }
