@@ -16,7 +16,7 @@ type Order = RequestBody<'stage'>;
  * the instance answers. When anything fails, what was made for it is gone again and the others are untouched.
  */
 export function createStage(state: ReleaseState): Handlers['stage'] {
-  return (body, context) => {
+  return async (body, context) => {
     state.requireEpoch(body.epoch);
     if (body.spec.instance !== body.instance || !body.instance.startsWith(`${body.spec.app}.`)) {
       throw new SlError('E_FRAME', `stage: the specification of ${body.spec.instance} came for ${body.instance}`);
@@ -33,7 +33,11 @@ export function createStage(state: ReleaseState): Handlers['stage'] {
       () => undefined,
     );
     state.stagings.set(body.instance, { abort, ended });
-    return work.finally(() => state.stagings.delete(body.instance));
+    try {
+      return await work;
+    } finally {
+      state.stagings.delete(body.instance);
+    }
   };
 }
 

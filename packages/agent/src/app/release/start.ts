@@ -106,7 +106,7 @@ async function askHealth(
   } catch (error) {
     const { code, message } = toSlError(error);
     if (code === 'E_ABORTED') throw error;
-    return message;
+    return code === 'E_DEADLINE' ? 'it takes connections and does not answer' : message;
   }
 }
 

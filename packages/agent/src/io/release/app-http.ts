@@ -10,7 +10,7 @@ const BODY_LIMIT = 500;
 export const appHttp: AppHttp = { get, isFree };
 
 function get(question: HttpQuestion, signal: AbortSignal): Promise<HttpAnswer> {
-  const timeout = AbortSignal.timeout(question.timeout);
+  const timeout = AbortSignal.timeout(Math.ceil(question.timeout));
   return new Promise<HttpAnswer>((resolve, reject) => {
     const outgoing = request({
       host: '127.0.0.1',

@@ -80,7 +80,14 @@ function instancesIn(names: readonly string[]): string[] {
 async function readLog(instance: string, lines: number): Promise<string[]> {
   // A line written just before a crash may still be on its way to the journal.
   await exec(['journalctl', '--sync'], { deadline: 5_000, allowExit: 'any' });
-  const argv = ['journalctl', '--quiet', '--no-pager', '--output', 'cat', '--lines', String(lines)];
-  const { stdout } = await exec([...argv, '--unit', instanceUnit(instance)], { deadline: 10_000, allowExit: 'any' });
+  const unit = instanceUnit(instance);
+  const own = await readJournal(`_SYSTEMD_UNIT=${unit}`, lines);
+  // An app that wrote nothing: then what systemd says of it is all there is.
+  return own.length > 0 ? own : readJournal(`--unit=${unit}`, lines);
+}
+
+async function readJournal(match: string, lines: number): Promise<string[]> {
+  const argv = ['journalctl', '--quiet', '--no-pager', '--output=cat', `--lines=${lines}`, match];
+  const { stdout } = await exec(argv, { deadline: 10_000, allowExit: 'any' });
   return stdout.split('\n').filter((line) => line !== '');
 }
