@@ -51,6 +51,14 @@ export interface Denial {
   message: string;
 }
 
+export const NO_CERTIFICATE: Denial = { reason: 'no-certificate', message: 'no client certificate was presented' };
+
+/** For a row that is gone, or is another set's. */
+export const UNKNOWN_NODE: Denial = {
+  reason: 'unknown-node',
+  message: 'the node was taken out of its set or replaced by another one',
+};
+
 const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
 const IDENTITY = /^spiffe:\/\/([a-z][a-z0-9-]{0,39})\/node\/([0-9a-f-]{36})\/g\/([1-9]\d{0,8})$/;
 
@@ -68,8 +76,7 @@ export function parseIdentityUri(uri: string): Identity | undefined {
 }
 
 /** What the certificate claims, once it is known that our CA signed it for a node; its row is checked by `checkNode`. */
-export function readIdentity(presented: PresentedCertificate | undefined): Identity | Denial {
-  if (presented === undefined) return denial('no-certificate', 'no client certificate was presented');
+export function readIdentity(presented: PresentedCertificate): Identity | Denial {
   if (!presented.ours) return denial('foreign', 'the certificate was not issued by this controller');
   if (presented.usages.length !== 1 || presented.usages[0] !== CLIENT_AUTH) {
     return denial('usage', 'the certificate is not one for a client');
@@ -85,12 +92,10 @@ export function readIdentity(presented: PresentedCertificate | undefined): Ident
 export function checkNode(
   identity: Identity,
   presented: PresentedCertificate,
-  node: EnrolledNode | undefined,
+  node: EnrolledNode,
   now: number,
 ): Denial | undefined {
-  if (node === undefined || node.set !== identity.set) {
-    return denial('unknown-node', 'the node was taken out of its set or replaced by another one');
-  }
+  if (node.set !== identity.set) return UNKNOWN_NODE;
   if (node.state !== 'enrolled' || node.keyHash === undefined) {
     return denial('not-enrolled', `${node.name} is not enrolled; sl up enrols it`);
   }
@@ -110,7 +115,7 @@ export function mayRenew(denial: Denial | undefined): boolean {
 function checkTime({ validFrom, validTo }: PresentedCertificate, now: number): Denial | undefined {
   const clock = `the controller's clock says ${iso(now)}`;
   if (now > validTo) {
-    return denial('expired', `the certificate ended at ${iso(validTo)}, ${clock}; renew it with POST /v1/renew`);
+    return denial('expired', `the certificate expired at ${iso(validTo)}, ${clock}; renew it with POST /v1/renew`);
   }
   if (now < validFrom) {
     return denial(

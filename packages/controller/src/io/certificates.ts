@@ -131,12 +131,14 @@ function isServing({ certPem }: KeyPair, ca: X509Certificate, now: number): bool
 }
 
 function inspect(certificate: X509Certificate, ca: X509Certificate): PresentedCertificate {
+  const ours = !certificate.ca && certificate.checkIssued(ca) && certificate.verify(ca.publicKey);
   return {
-    ours: !certificate.ca && certificate.checkIssued(ca) && certificate.verify(ca.publicKey),
+    ours,
     // Node calls the extended key usages so.
     usages: certificate.keyUsage ?? [],
     names: certificate.subjectAltName,
-    keyHash: keyHashOf(certificate.publicKey),
+    // Somebody else's certificate may hold a key that cannot even be read.
+    keyHash: ours ? keyHashOf(certificate.publicKey) : '',
     validFrom: certificate.validFromDate.getTime(),
     validTo: certificate.validToDate.getTime(),
   };

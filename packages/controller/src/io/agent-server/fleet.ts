@@ -1,0 +1,168 @@
+import type { ReplyBody, RequestType, SlError } from '@silverlining/protocol';
+import type { WebSocket } from 'ws';
+import type { AgentSession, Fleet, Ids, NodeRecord, RequestOptions, Store, Transfer } from '../../ports.ts';
+import { Rivals } from './admission.ts';
+import { disconnected, type Limits, watchLimits } from './limit.ts';
+import type { RequestInput } from './requests.ts';
+import { ControlSession, type SessionDeps } from './session.ts';
+import { CLOSE } from './settings.ts';
+import { Transfers } from './transfers.ts';
+
+export interface FleetDeps extends SessionDeps {
+  store: Store;
+  ids: Pick<Ids, 'token'>;
+}
+
+interface Waiter {
+  uuid: string;
+  after: number;
+  resolve(agent: AgentSession): void;
+}
+
+/** The connected agents: one control connection a node. */
+export class ConnectedFleet implements Fleet {
+  readonly transfers: Transfers;
+  readonly #deps: FleetDeps;
+  readonly #rivals: Rivals;
+  readonly #sessions = new Map<string, ControlSession>();
+  readonly #touched = new Map<string, number>();
+  readonly #waiters = new Set<Waiter>();
+  readonly #helloListeners: ((session: AgentSession) => void)[] = [];
+
+  constructor(deps: FleetDeps) {
+    this.#deps = deps;
+    this.transfers = new Transfers(deps.ids);
+    this.#rivals = new Rivals(deps.settings.replacements, deps.settings.hold);
+  }
+
+  session(uuid: string): AgentSession | undefined {
+    return this.#sessions.get(uuid)?.agent;
+  }
+
+  async waitFor(uuid: string, options: Limits & { after?: number }): Promise<AgentSession> {
+    const { after = Number.NEGATIVE_INFINITY } = options;
+    const node = await this.#nameOf(uuid);
+    return new Promise((resolve, reject) => {
+      const agent = this.session(uuid);
+      if (agent !== undefined && agent.connectedAt > after) {
+        resolve(agent);
+        return;
+      }
+      const waiter: Waiter = {
+        ...{ uuid, after },
+        resolve: (it) => {
+          stop();
+          this.#waiters.delete(waiter);
+          resolve(it);
+        },
+      };
+      const stop = watchLimits(options, { what: 'waiting for its agent to connect', node }, (error) => {
+        this.#waiters.delete(waiter);
+        reject(error);
+      });
+      this.#waiters.add(waiter);
+    });
+  }
+
+  async request<T extends RequestType>(
+    uuid: string,
+    type: T,
+    body: RequestInput<T>,
+    options: RequestOptions,
+  ): Promise<ReplyBody<T>> {
+    const session = this.#sessions.get(uuid);
+    if (session?.agent === undefined) throw disconnected(await this.#nameOf(uuid), 'it has no connection');
+    return session.request(type, body, options);
+  }
+
+  transfer(uuid: string, options: Limits): Transfer {
+    const session = this.#sessions.get(uuid);
+    if (session?.agent !== undefined) return this.transfers.expect(session.node, options);
+    const socket = this.#nameOf(uuid).then((name) => Promise.reject(disconnected(name, 'it has no connection')));
+    socket.catch(() => undefined);
+    return { id: this.#deps.ids.token(24), socket, close: () => undefined };
+  }
+
+  disconnect(uuid: string, reason: string): void {
+    this.#sessions.get(uuid)?.end(CLOSE.revoked, reason.slice(0, 100));
+    this.transfers.endAll(uuid, disconnected(uuid, reason));
+  }
+
+  onHello(listener: (session: AgentSession) => void): void {
+    this.#helloListeners.push(listener);
+  }
+
+  /** Whether two agents claim to be this node, so that neither is let in for now. */
+  isHeld(uuid: string): boolean {
+    return this.#rivals.isHeld(uuid, this.#deps.clock.monotonic());
+  }
+
+  /** Takes over an open socket of a node that the gate let in. A newer connection replaces the older one. */
+  accept(socket: WebSocket, node: NodeRecord, remoteAddress: string): void {
+    const older = this.#sessions.get(node.uuid);
+    older?.end(CLOSE.replaced, 'the agent opened a newer connection');
+    const session = new ControlSession({ socket, node, remoteAddress }, this.#deps, {
+      hello: (it, agent) => this.#greet(it, agent),
+      health: (it, agent) => this.#touch(it, agent),
+      ended: (it, error) => this.#forget(it, error),
+    });
+    this.#sessions.set(node.uuid, session);
+    if (older !== undefined && this.#rivals.replaced(node.uuid, this.#deps.clock.monotonic())) this.#hold(session);
+  }
+
+  /** Ends every connection, as the controller goes down. */
+  endAll(): void {
+    for (const session of [...this.#sessions.values()]) session.end(CLOSE.goingAway, 'the controller stops');
+  }
+
+  #hold(session: ControlSession): void {
+    const { name, set, uuid } = session.node;
+    const text = `two agents claim to be ${name}: both are held back. Was its disk copied? sl up enrols the right one again`;
+    this.#deps.log.error({ alarm: 'identity', node: name, set, uuid }, text);
+    session.end(CLOSE.replaced, 'two agents have this identity');
+  }
+
+  #greet(session: ControlSession, agent: AgentSession): void {
+    const { name, set, uuid } = session.node;
+    this.#deps.log.info(
+      { node: name, set, version: agent.hello.version, from: agent.remoteAddress },
+      'agent connected',
+    );
+    this.#touched.delete(uuid);
+    this.#touch(session, agent);
+    for (const waiter of [...this.#waiters]) {
+      if (waiter.uuid === uuid && agent.connectedAt > waiter.after) waiter.resolve(agent);
+    }
+    for (const listener of this.#helloListeners) {
+      try {
+        listener(agent);
+      } catch (error) {
+        this.#deps.log.error({ node: name, err: error }, 'a listener for hello failed');
+      }
+    }
+  }
+
+  #touch({ node }: ControlSession, { hello }: AgentSession): void {
+    const { clock, settings, store, log } = this.#deps;
+    const now = clock.monotonic();
+    const last = this.#touched.get(node.uuid);
+    if (last !== undefined && now - last < settings.touch) return;
+    this.#touched.set(node.uuid, now);
+    const facts = last === undefined ? hello.facts : undefined;
+    store.touchNode(node.uuid, clock.now(), facts).catch((error: unknown) => {
+      log.warn({ node: node.name, err: error }, 'the time of contact could not be written');
+    });
+  }
+
+  #forget(session: ControlSession, error: SlError): void {
+    const { node } = session;
+    this.#deps.log.info({ node: node.name, set: node.set }, error.message);
+    // A newer connection may have taken its place already.
+    if (this.#sessions.get(node.uuid) === session) this.#sessions.delete(node.uuid);
+    this.transfers.endAll(node.uuid, error);
+  }
+
+  async #nameOf(uuid: string): Promise<string> {
+    return (await this.#deps.store.node(uuid))?.name ?? uuid;
+  }
+}

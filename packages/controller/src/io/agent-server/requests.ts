@@ -1,0 +1,116 @@
+import {
+  agentNotices,
+  agentRequests,
+  type Envelope,
+  encode,
+  MAX_CONTROLLER_FRAME,
+  parseBody,
+  type ReplyBody,
+  type RequestType,
+  SlError,
+  wireError,
+} from '@silverlining/protocol';
+import type { z } from 'zod';
+import type { RequestOptions } from '../../ports.ts';
+import { watchLimits } from './limit.ts';
+
+export type RequestInput<T extends RequestType> = z.input<(typeof agentRequests)[T]['request']>;
+
+/** The table again, so typed that the compiler knows the reply of a type that is itself a parameter. */
+const REPLIES: { [T in RequestType]: { reply: z.ZodType<ReplyBody<T>> } } = agentRequests;
+
+interface Pending {
+  finish(reply: Envelope): void;
+  fail(error: SlError): void;
+  progress: RequestOptions['onProgress'];
+}
+
+/** The requests on one control socket that wait for their reply. */
+export class PendingRequests {
+  readonly #node: string;
+  readonly #send: (frame: string) => void;
+  readonly #pending = new Map<string, Pending>();
+  #count = 0;
+
+  constructor(node: string, send: (frame: string) => void) {
+    this.#node = node;
+    this.#send = send;
+  }
+
+  /** Asks, and resolves with the parsed reply. The agent is told to stop when nobody waits for it any more. */
+  async ask<T extends RequestType>(type: T, body: RequestInput<T>, options: RequestOptions): Promise<ReplyBody<T>> {
+    const id = `c${++this.#count}`;
+    const node = this.#node;
+    const frame = encode({ v: 1, id, type, body });
+    if (Buffer.byteLength(frame) > MAX_CONTROLLER_FRAME) {
+      throw new SlError('E_FRAME', `${type} is too large for a control frame`, { details: { node } });
+    }
+    const reply = await this.#reply({ id, type, frame }, options);
+    try {
+      return parseBody(REPLIES[type].reply, reply);
+    } catch (error) {
+      throw withNode(error, node);
+    }
+  }
+
+  /** A `result` or `error` frame. One that nobody waits for any more is no mistake of the agent. */
+  settle(reply: Envelope): void {
+    this.#pending.get(reply.re ?? '')?.finish(reply);
+  }
+
+  /** A `progress` frame; E_FRAME when it does not fit its schema. */
+  progress(notice: Envelope): void {
+    this.#pending.get(notice.re ?? '')?.progress?.(parseBody(agentNotices.progress, notice));
+  }
+
+  failAll(error: SlError): void {
+    for (const pending of [...this.#pending.values()]) pending.fail(error);
+  }
+
+  #reply(request: { id: string; type: string; frame: string }, options: RequestOptions): Promise<Envelope> {
+    const { id, type, frame } = request;
+    return new Promise((resolve, reject) => {
+      if (options.signal.aborted) {
+        reject(new SlError('E_ABORTED', `${type} was cancelled`, { details: { node: this.#node } }));
+        return;
+      }
+      const forget = () => {
+        stop();
+        this.#pending.delete(id);
+      };
+      const stop = watchLimits(options, { what: type, node: this.#node }, (error) => {
+        forget();
+        this.#send(encode({ v: 1, id: `${id}x`, re: id, type: 'cancel', body: {} }));
+        reject(error);
+      });
+      this.#pending.set(id, {
+        progress: options.onProgress,
+        fail: (error) => {
+          forget();
+          reject(error);
+        },
+        finish: (reply) => {
+          forget();
+          if (reply.type === 'result') resolve(reply);
+          else reject(this.#errorOf(reply));
+        },
+      });
+      this.#send(frame);
+    });
+  }
+
+  #errorOf(reply: Envelope): SlError {
+    try {
+      return withNode(SlError.fromWire(parseBody(wireError, reply)), this.#node);
+    } catch (error) {
+      return withNode(error, this.#node);
+    }
+  }
+}
+
+/** The error with the node on which it happened, whatever the agent called itself. */
+function withNode(thrown: unknown, node: string): SlError {
+  const { code, message, details, cause } =
+    thrown instanceof SlError ? thrown : new SlError('E_INTERNAL', String(thrown), { cause: thrown });
+  return new SlError(code, message, { cause, details: { ...details, node } });
+}

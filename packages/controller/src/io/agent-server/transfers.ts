@@ -1,0 +1,79 @@
+import type { Duplex } from 'node:stream';
+import { SlError } from '@silverlining/protocol';
+import { createWebSocketStream, type WebSocket } from 'ws';
+import type { Ids, Transfer } from '../../ports.ts';
+import { type Limits, watchLimits } from './limit.ts';
+
+/** Bytes read ahead and written ahead of the socket. */
+const HIGH_WATER_MARK = 256 * 1024;
+/** 192 bits: nobody guesses the name of another one's transfer, and would be refused all the same. */
+const ID_BYTES = 24;
+
+interface Expected {
+  uuid: string;
+  open(socket: WebSocket): void;
+  fail(error: SlError): void;
+}
+
+/** Bulk sockets: each is expected from one node, once, for a while. */
+export class Transfers {
+  readonly #ids: Pick<Ids, 'token'>;
+  readonly #expected = new Map<string, Expected>();
+  readonly #open = new Map<WebSocket, string>();
+
+  constructor(ids: Pick<Ids, 'token'>) {
+    this.#ids = ids;
+  }
+
+  /** Expects a socket from the node. Once it is open, `close` ends it, and the end of the node's control connection. */
+  expect(node: { uuid: string; name: string }, limits: Limits): Transfer {
+    const id = this.#ids.token(ID_BYTES);
+    let opened: WebSocket | undefined;
+    const socket = new Promise<Duplex>((resolve, reject) => {
+      const fail = (error: SlError) => {
+        stop();
+        this.#expected.delete(id);
+        reject(error);
+      };
+      const open = (it: WebSocket) => {
+        stop();
+        this.#expected.delete(id);
+        opened = it;
+        resolve(this.#stream(it, node.uuid));
+      };
+      const stop = watchLimits(limits, { what: 'opening a bulk socket', node: node.name }, fail);
+      this.#expected.set(id, { uuid: node.uuid, open, fail });
+    });
+    // Whoever asked may have failed before it came to wait for the socket.
+    socket.catch(() => undefined);
+    const close = () => {
+      const error = new SlError('E_ABORTED', 'the transfer was given up', { details: { node: node.name } });
+      this.#expected.get(id)?.fail(error);
+      opened?.terminate();
+    };
+    return { id, socket, close };
+  }
+
+  /** The transfer that a node asks for: how to open it, or why it may not. */
+  claim(id: string, uuid: string): ((socket: WebSocket) => void) | 'unknown' | 'foreign' {
+    const expected = this.#expected.get(id);
+    if (expected === undefined) return 'unknown';
+    return expected.uuid === uuid ? (socket) => expected.open(socket) : 'foreign';
+  }
+
+  /** Gives up everything of the node: its control connection ended, and the work behind the sockets with it. */
+  endAll(uuid: string, error: SlError): void {
+    for (const expected of [...this.#expected.values()]) if (expected.uuid === uuid) expected.fail(error);
+    for (const [socket, owner] of this.#open) if (owner === uuid) socket.terminate();
+  }
+
+  #stream(socket: WebSocket, uuid: string): Duplex {
+    this.#open.set(socket, uuid);
+    socket.on('close', () => this.#open.delete(socket));
+    const stream = createWebSocketStream(socket, { highWaterMark: HIGH_WATER_MARK });
+    // Errors reach whoever reads or writes; one that comes when nobody does any more must not end the process.
+    stream.on('error', () => undefined);
+    socket.on('error', () => undefined);
+    return stream;
+  }
+}
