@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { type AgentServer, createAgentServer } from '../../packages/controller/src/io/agent-server/server.ts';
+import type { ListenOptions } from '../../packages/controller/src/io/agent-server/listen.ts';
 import type { AgentServerSettings } from '../../packages/controller/src/io/agent-server/settings.ts';
 import { type Certificates, openCertificates } from '../../packages/controller/src/io/certificates.ts';
 import { systemClock } from '../../packages/controller/src/io/clock.ts';
@@ -30,7 +31,10 @@ export interface AgentServerFixture {
 }
 
 /** The set of its nodes is `demo`. */
-export async function agentServerFixture(settings: Partial<AgentServerSettings> = {}): Promise<AgentServerFixture> {
+export async function agentServerFixture(
+  settings: Partial<AgentServerSettings> = {},
+  where: ListenOptions = { port: 0, host: '127.0.0.1' },
+): Promise<AgentServerFixture> {
   const directory = await mkdtemp(join(tmpdir(), 'sl-agents-'));
   const authority = (name: string, now = systemClock.now) =>
     openCertificates(join(directory, name), { clock: { now }, ids: randomIds });
@@ -40,7 +44,14 @@ export async function agentServerFixture(settings: Partial<AgentServerSettings> 
   const logged: Record<string, unknown>[] = [];
   const log = pino({ level: 'debug' }, { write: (line: string) => logged.push(JSON.parse(line)) });
   const server = await createAgentServer({ store, certificates, clock: systemClock, ids: randomIds, log, settings });
-  const port = await server.listen({ port: 0, host: '127.0.0.1' });
+  const close = async () => {
+    await server.close();
+    await rm(directory, { recursive: true });
+  };
+  const port = await server.listen(where).catch(async (error: unknown) => {
+    await close();
+    throw error;
+  });
   const enrol = (changes: Partial<NodeRecord> = {}) => enrolNode(store, certificates, { set: 'demo', ...changes });
   return {
     ...{ server, store, certificates, port, logged, enrol, otherAuthority: authority },
@@ -53,9 +64,6 @@ export async function agentServerFixture(settings: Partial<AgentServerSettings> 
       await known;
       return { client, node, address };
     },
-    async close() {
-      await server.close();
-      await rm(directory, { recursive: true });
-    },
+    close,
   };
 }

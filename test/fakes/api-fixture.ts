@@ -47,7 +47,7 @@ export async function startApiFixture(
   const api = await startApi({
     ...{ service, operations, socketPath },
     logger: { info: () => undefined, error: (fields) => defects.push(fields) },
-    info: () => ({ version: VERSION, pid: process.pid, port: 7420, upSince: 1_769_860_000_000, sets: ['shop'] }),
+    info: async () => ({ version: VERSION, pid: process.pid, port: 7420, upSince: 1_769_860_000_000, sets: ['shop'] }),
     onShutdown: () => {
       fixture.shutdowns += 1;
     },

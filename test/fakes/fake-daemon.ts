@@ -8,7 +8,8 @@ import { findDirectories } from '../../packages/controller/src/io/directories.ts
 import { aborted } from './api-fixture.ts';
 import { FakeService } from './fake-service.ts';
 
-const daemon = await claimDaemon(findDirectories().state).catch((error: unknown) => {
+const version = process.env.SILVER_FAKE_VERSION ?? VERSION;
+const daemon = await claimDaemon(findDirectories().state, version).catch((error: unknown) => {
   process.stderr.write(`${error}\n`);
   process.exit(ALREADY_RUNNING_STATUS);
 });
@@ -27,18 +28,16 @@ service.work.rollback = async (context, request) => {
   if ('set' in request && request.set === 'hang') await aborted(context.signal);
   return rollback(context, request);
 };
-const version = process.env.SILVER_FAKE_VERSION ?? VERSION;
 const upSince = Date.now();
 const api = await startApi({
   service,
   operations,
   socketPath: daemon.socketPath,
   logger: { info: () => undefined, error: () => undefined },
-  info: () => ({ version, pid: process.pid, port: 7420, upSince, sets: [] }),
+  info: async () => ({ version, pid: process.pid, port: 7420, upSince, sets: [] }),
   onShutdown: async () => {
     await operations.stop();
     await api.close();
     await daemon.release();
   },
 });
-await daemon.publish(version);

@@ -1,5 +1,5 @@
 import type { DeployRecord, LogLine, Plan, StatusResult } from '@silverlining/protocol';
-import type { ControllerService, LogsContext, OperationContext } from '../../packages/controller/src/app/service.ts';
+import type { ControllerService, LogsContext, OperationContext } from '../../packages/controller/src/service.ts';
 
 export const aDeploy: DeployRecord = {
   id: 'deploy-1.blog',

@@ -1,9 +1,9 @@
 /** Brings nodes that lack a release that is live, new ones and such that lost it, to where they can serve it. */
 import type { HealthReport } from '@silverlining/protocol';
 import type { NodeRecord, ReleaseRecord, ScannedRelease, SetRecord } from '../ports.ts';
+import type { OperationContext } from '../service.ts';
 import { type ControllerDeps, onEach } from './deps.ts';
 import { type StageTarget, stageOnNode } from './rollout-stage.ts';
-import type { OperationContext } from './service.ts';
 
 const PROBE_DEADLINE = 30_000;
 const SWITCH_DEADLINE = 30_000;

@@ -1,5 +1,6 @@
 /** The verbs of the API, put together from the files beside this one, and what goes on between them. */
 
+import type { ControllerService, OperationContext, OperationRegistry } from '../service.ts';
 import { deploy } from './deploy.ts';
 import { deploys } from './deploys.ts';
 import type { ControllerDeps } from './deps.ts';
@@ -9,7 +10,6 @@ import { logs } from './logs.ts';
 import { planSet } from './plan.ts';
 import { recover } from './recover.ts';
 import { rollback } from './rollback.ts';
-import type { ControllerService, OperationContext, OperationRegistry } from './service.ts';
 import { DRAIN, settleSet } from './settle.ts';
 import { status } from './status.ts';
 import { up } from './up.ts';

@@ -1,12 +1,12 @@
 /** Deploys apps of a set that is up: services first, then one rollout of everything that changed. */
 import { type ApiRequest, type DeployRecord, type DeployResult, SlError } from '@silverlining/protocol';
 import type { NodeRecord, SetRecord } from '../ports.ts';
+import { type OperationContext, OperationFailed } from '../service.ts';
 import { type ControllerDeps, combined } from './deps.ts';
 import { withLease } from './lease.ts';
 import { observeApps } from './observe.ts';
 import { prepareItems, unchangedRecord } from './prepare.ts';
 import { type RolloutItem, rollout } from './rollout.ts';
-import { type OperationContext, OperationFailed } from './service.ts';
 import { unknownSet } from './status.ts';
 
 export async function deploy(

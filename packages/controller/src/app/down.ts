@@ -1,9 +1,9 @@
 /** `sl down`: retires the agents, destroys the nodes, forgets the set. Every step may be repeated. */
 import type { DownResult } from '@silverlining/protocol';
 import type { ProviderNode, SetRecord } from '../ports.ts';
+import type { OperationContext } from '../service.ts';
 import { type ControllerDeps, onEach } from './deps.ts';
 import { withLease } from './lease.ts';
-import type { OperationContext } from './service.ts';
 import { unknownSet } from './status.ts';
 
 const RETIRE_DEADLINE = 60_000;

@@ -1,7 +1,7 @@
 /** Operations that change a set run one at a time, under a lease with a fencing token. */
 import { SlError } from '@silverlining/protocol';
+import type { OperationContext } from '../service.ts';
 import type { ControllerDeps } from './deps.ts';
-import type { OperationContext } from './service.ts';
 
 /** Runs `work` under the set's lease; E_BUSY that says who holds it, since when and how to attach. */
 export async function withLease<R>(

@@ -6,7 +6,7 @@ import {
   type OperationRequest,
   type OperationSummary,
   type ProgressReport,
-} from './service.ts';
+} from '../service.ts';
 
 /** Ended operations that can still be attached to. */
 const KEPT = 20;

@@ -1,8 +1,8 @@
 /** Brings one node up to where its agent is connected: create or start it, bootstrap it, wait for its hello. */
 import { SlError, type WantedNode } from '@silverlining/protocol';
 import type { NodeRecord, Provider, ProviderNode, SetRecord } from '../ports.ts';
+import type { OperationContext } from '../service.ts';
 import type { ControllerDeps } from './deps.ts';
-import type { OperationContext } from './service.ts';
 
 /** Milliseconds for an agent that was set up earlier to reconnect after its node was started. */
 const RECONNECT = 45_000;

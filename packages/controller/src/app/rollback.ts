@@ -1,11 +1,11 @@
 /** `sl rollback`: a rollout of releases that are still on the nodes. */
 import { type ApiRequest, type DeployResult, SlError } from '@silverlining/protocol';
 import type { ReleaseRecord, SetRecord } from '../ports.ts';
+import type { OperationContext } from '../service.ts';
 import { rollOut } from './deploy.ts';
 import type { ControllerDeps } from './deps.ts';
 import { withLease } from './lease.ts';
 import type { RolloutItem } from './rollout.ts';
-import type { OperationContext } from './service.ts';
 import { unknownSet } from './status.ts';
 
 export async function rollback(

@@ -2,11 +2,11 @@
 import { SlError } from '@silverlining/protocol';
 import type { Effect } from '../core/release/rollout-state.ts';
 import type { NodeRecord } from '../ports.ts';
+import type { OperationContext } from '../service.ts';
 import type { ControllerDeps } from './deps.ts';
 import type { RolloutInput, RolloutItem } from './rollout.ts';
 import { deployId, type Measured } from './rollout-record.ts';
 import { type Sent, stageOnNode } from './rollout-stage.ts';
-import type { OperationContext } from './service.ts';
 import { trafficSince } from './traffic.ts';
 
 export interface RolloutContext {

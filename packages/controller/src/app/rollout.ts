@@ -9,10 +9,10 @@ import {
   type Transition,
 } from '../core/release/rollout-state.ts';
 import type { NodeRecord, ScannedRelease, SetRecord } from '../ports.ts';
+import type { OperationContext } from '../service.ts';
 import type { ControllerDeps } from './deps.ts';
 import { executors, type RolloutContext } from './rollout-effects.ts';
 import { deployRecord, newMeasured } from './rollout-record.ts';
-import type { OperationContext } from './service.ts';
 
 /** One app of a rollout. */
 export interface RolloutItem {

@@ -1,10 +1,10 @@
 /** Takes nodes and apps out of a set that its file no longer has. */
 import { nodesWithRole } from '@silverlining/protocol';
 import type { NodeRecord, Provider, SetRecord } from '../ports.ts';
+import type { OperationContext } from '../service.ts';
 import { inform } from './backfill.ts';
 import { type ControllerDeps, onEach } from './deps.ts';
 import { retire } from './down.ts';
-import type { OperationContext } from './service.ts';
 
 /** Milliseconds for requests that the balancers had sent to a node before they dropped it. */
 const NODE_DRAIN = 5_000;

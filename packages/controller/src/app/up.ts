@@ -10,6 +10,7 @@ import pLimit from 'p-limit';
 import { workstationHostsLines } from '../core/hosts-lines.ts';
 import { buildTopology } from '../core/topology.ts';
 import type { NodeRecord, SetRecord } from '../ports.ts';
+import { type OperationContext, OperationFailed } from '../service.ts';
 import { backfill, inform } from './backfill.ts';
 import { convergeNodes } from './converge.ts';
 import { rollOut } from './deploy.ts';
@@ -18,7 +19,6 @@ import { withLease } from './lease.ts';
 import { type Observed, observe } from './observe.ts';
 import { prepareItems } from './prepare.ts';
 import { raiseNode } from './raise-node.ts';
-import { type OperationContext, OperationFailed } from './service.ts';
 import { removeApps, removeLeaving } from './shrink.ts';
 
 /** Bootstraps at a time: each keeps a core busy with encryption. */

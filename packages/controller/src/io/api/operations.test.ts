@@ -2,7 +2,7 @@ import { type OperationEvent, SlError } from '@silverlining/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type ApiFixture, aborted, startApiFixture } from '../../../../../test/fakes/api-fixture.ts';
 import { aDeploy } from '../../../../../test/fakes/fake-service.ts';
-import { OperationFailed } from '../../app/service.ts';
+import { OperationFailed } from '../../service.ts';
 
 let api: ApiFixture;
 beforeEach(async () => {
@@ -167,6 +167,29 @@ describe('logs', () => {
     leaving.abort();
     await expect(lines.next()).rejects.toMatchObject({ code: 'E_ABORTED' });
     await stopped;
+  });
+});
+
+describe('the end of the API', () => {
+  it('lets streams of ended operations bring out their last lines', async () => {
+    api.service.work.rollback = async ({ signal }) => {
+      await aborted(signal);
+      return { deploys: [{ ...aDeploy, id: 'x'.repeat(1 << 20) }] };
+    };
+    const events = rollBack();
+    await events.next();
+    const stopping = api.operations.stop().then(() => api.cut());
+    expect(await events.next()).toMatchObject({ value: { type: 'done' } });
+    expect((await events.next()).done).toBe(true);
+    await stopping;
+  });
+
+  it('cuts streams that would go on', async () => {
+    api.service.logs$ = ({ signal }) => aborted(signal);
+    const lines = api.client.logs({ set: 'shop', follow: true }).next();
+    await expect.poll(() => api.service.asked.length).toBe(1);
+    await api.cut();
+    await expect(lines).rejects.toMatchObject({ code: 'E_CONTROLLER', details: { reason: 'ECONNRESET' } });
   });
 });
 

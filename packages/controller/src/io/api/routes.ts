@@ -1,13 +1,19 @@
 import { apiRequests, type ControllerInfo, SlError, toWireError } from '@silverlining/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import type { ControllerService, OperationRegistry, OperationRequest } from '../../app/service.ts';
+import type { ControllerService, OperationRegistry, OperationRequest } from '../../service.ts';
 import { LineStream } from './line-stream.ts';
+
+/** What the API does not know itself. */
+export type ApiInfo = Omit<ControllerInfo, 'operations' | 'socket'>;
+
+/** What the API does not know of itself. */
+export type InfoPart = Omit<ControllerInfo, 'operations' | 'socket'>;
 
 export interface RouteContext {
   service: ControllerService;
   operations: OperationRegistry;
-  info(): Omit<ControllerInfo, 'operations' | 'socket'>;
+  info(): ApiInfo | Promise<ApiInfo>;
   socketPath: string;
   /** Called once the answer to a shutdown is out. */
   onShutdown(): void;
@@ -19,7 +25,7 @@ const shutdownRequest = z.strictObject({ force: z.boolean().default(false) });
 export function addRoutes(app: FastifyInstance, context: RouteContext): void {
   const { service, operations } = context;
   app.get('/v1/info', async () => ({
-    ...context.info(),
+    ...(await context.info()),
     socket: context.socketPath,
     operations: operations.running(),
   }));

@@ -20,13 +20,17 @@ export interface ApiOptions extends RouteContext {
 
 export interface Api {
   socketPath: string;
-  /** Stops listening and ends the connections; operations are not its business. */
+  /**
+   * Stops listening, lets streams whose operation has ended bring out their last lines, and cuts what is left. Operations
+   * are not its business: stop them first.
+   */
   close(): Promise<void>;
 }
 
 /** Largest request body: a server set with its secrets is a few KB. */
 const BODY_LIMIT = 16 << 20;
 const REQUEST_TIMEOUT_MS = 10_000;
+const CLOSE_GRACE_MS = 500;
 
 /**
  * Serves the API on a unix socket that only this user can open. The caller holds the daemon's lock: a socket that
@@ -49,7 +53,7 @@ function buildApp(options: ApiOptions): FastifyInstance {
     bodyLimit: BODY_LIMIT,
     requestTimeout,
     http: { connectionsCheckingInterval: Math.min(1_000, requestTimeout), headersTimeout: requestTimeout },
-    forceCloseConnections: true,
+    forceCloseConnections: 'idle',
     clientErrorHandler: answerClientError,
   });
   app.removeContentTypeParser('text/plain');
@@ -67,9 +71,9 @@ function buildApp(options: ApiOptions): FastifyInstance {
 }
 
 async function closeApp(app: FastifyInstance): Promise<void> {
-  // Streams are hijacked, so the framework does not end them.
-  app.server.closeAllConnections();
+  const cut = setTimeout(() => app.server.closeAllConnections(), CLOSE_GRACE_MS);
   await app.close();
+  clearTimeout(cut);
 }
 
 /** Requests that never became one: too slow, too large headers, not HTTP. */

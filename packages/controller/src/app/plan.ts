@@ -1,0 +1,48 @@
+/** `sl plan`: looks, and says what `sl up` would do. Changes nothing. */
+import type { ApiRequest, Plan } from '@silverlining/protocol';
+import { workstationHostsLines } from '../core/hosts-lines.ts';
+import { planUp } from '../core/plan/plan-up.ts';
+import { buildTopology } from '../core/topology.ts';
+import type { NodeRecord } from '../ports.ts';
+import { convergeNodes, readSecrets } from './converge.ts';
+import type { ControllerDeps } from './deps.ts';
+import { type Observed, observe } from './observe.ts';
+import { differs } from './prepare.ts';
+
+export async function planSet(
+  deps: ControllerDeps,
+  { set, deep }: ApiRequest<'plan'>,
+  signal: AbortSignal,
+): Promise<Plan> {
+  const observed = await observe(deps, set, signal);
+  const current = observed.record?.topology;
+  const topology = buildTopology(set, observed.nodes, current);
+  const hosts = workstationHostsLines(topology);
+  const secrets = observed.record === undefined ? new Map() : await readSecrets(deps, set);
+  const isNew = !set.nodes.every((it) => topology.nodes.some((node) => node.name === it.name));
+  const wantedApps = new Set(set.apps.map((it) => it.name));
+  return planUp({
+    ...{ set, records: observed.nodes, providerNodes: observed.providerNodes },
+    connected: new Set(observed.nodes.map((it) => it.uuid).filter((uuid) => deps.fleet.session(uuid) !== undefined)),
+    topology: { current: current?.generation, changes: isNew || topology !== current },
+    apps: observed.apps.map((it) => ({
+      name: it.app.name,
+      active: it.active?.instance,
+      changed: differs(it, { set, topology, secrets }),
+      files: it.scanned.manifest.files.length,
+    })),
+    goneApps: Object.keys(observed.record?.active ?? {}).filter((app) => !wantedApps.has(app)),
+    drift: deep ? await drift(deps, observed, signal) : new Map(),
+    hosts: isNew || hosts.join('\n') !== observed.hostsLines.join('\n'),
+  });
+}
+
+/** Resources that differ on each connected node of the topology that is in force; the nodes change nothing. */
+async function drift(deps: ControllerDeps, observed: Observed, signal: AbortSignal): Promise<Map<string, number>> {
+  const topology = observed.record?.topology;
+  if (topology === undefined) return new Map();
+  const inForce = (node: NodeRecord) => topology.nodes.some((it) => it.uuid === node.uuid);
+  const nodes = observed.nodes.filter((node) => inForce(node) && deps.fleet.session(node.uuid) !== undefined);
+  const differing = await convergeNodes(deps, { set: observed.set, topology, nodes, mode: 'check', signal });
+  return new Map([...differing].map(([uuid, reports]) => [uuid, reports.length]));
+}

@@ -1,0 +1,91 @@
+/** What `sl up` will do, from what is wanted and what exists. Pure: the same input gives the same steps in the same order. */
+import type { Plan, PlanStep, ServerSet, WantedNode } from '@silverlining/protocol';
+import type { NodeRecord, ProviderNode } from '../../ports.ts';
+
+export interface PlanInput {
+  set: ServerSet;
+  records: readonly NodeRecord[];
+  providerNodes: readonly ProviderNode[];
+  /** UUIDs of nodes whose agents are connected. */
+  connected: ReadonlySet<string>;
+  topology: { current: number | undefined; changes: boolean };
+  apps: readonly PlannedApp[];
+  /** Apps that are live and that the file no longer has. */
+  goneApps: readonly string[];
+  /** Resources that differ on a node, by UUID, where the nodes were asked. */
+  drift: ReadonlyMap<string, number>;
+  /** Whether the workstation's /etc/hosts has to change. */
+  hosts: boolean;
+}
+
+export interface PlannedApp {
+  name: string;
+  /** The instance that serves now. */
+  active: string | undefined;
+  changed: boolean;
+  files: number;
+}
+
+export function planUp(input: PlanInput): Plan {
+  const steps = [
+    ...input.set.nodes.flatMap((node) => nodeSteps(input, node)),
+    ...topologySteps(input),
+    ...driftSteps(input),
+    ...leavingSteps(input),
+    ...input.goneApps.map((app): PlanStep => ({ action: 'remove-app', app, summary: `${app} is no longer served` })),
+    ...input.apps.filter((it) => it.changed).map(deployStep),
+    ...(input.hosts ? [HOSTS_STEP] : []),
+  ];
+  const nodes = input.set.nodes.map(({ name, roles, size }) => {
+    const exists = findNode(input, name).found !== undefined;
+    return { name, roles, ...(size === undefined ? {} : { size }), exists };
+  });
+  return { set: input.set.name, nodes, steps, changes: steps.length };
+}
+
+const HOSTS_STEP: PlanStep = { action: 'workstation-hosts', summary: 'update the block in /etc/hosts of this machine' };
+
+function findNode({ records, providerNodes }: PlanInput, name: string) {
+  const record = records.find((it) => it.name === name);
+  const found = providerNodes.find((it) => (record !== undefined && it.uuid === record.uuid) || it.name === name);
+  return { record, found };
+}
+
+/** One step a node at most before its roles: what has to happen first implies the rest. */
+function nodeSteps(input: PlanInput, { name, roles, size }: WantedNode): PlanStep[] {
+  const { record, found } = findNode(input, name);
+  const what = `${roles.join(', ')}${size === undefined ? '' : `, size ${size}`}`;
+  if (found === undefined) return [{ action: 'create-node', node: name, summary: `create ${name} (${what})` }];
+  if (found.state === 'stopped') return [{ action: 'start-node', node: name, summary: `start ${name}` }];
+  if (record?.state === 'enrolled' && input.connected.has(record.uuid)) return [];
+  const again = record?.state === 'enrolled' ? 'its agent is not connected' : what;
+  return [{ action: 'bootstrap', node: name, summary: `set up the agent on ${name} (${again})` }];
+}
+
+function topologySteps({ topology }: PlanInput): PlanStep[] {
+  if (!topology.changes) return [];
+  const next = (topology.current ?? 0) + 1;
+  return [{ action: 'topology', summary: `push topology generation ${next} to all nodes` }];
+}
+
+function driftSteps({ set, records, drift }: PlanInput): PlanStep[] {
+  return set.nodes.flatMap(({ name }): PlanStep[] => {
+    const count = drift.get(records.find((it) => it.name === name)?.uuid ?? '') ?? 0;
+    return count === 0 ? [] : [{ action: 'converge', node: name, summary: `${count} resources differ on ${name}` }];
+  });
+}
+
+/** Highest numbers first, as they go. */
+function leavingSteps({ set, records }: PlanInput): PlanStep[] {
+  const leaving = records.filter((it) => !set.nodes.some((wanted) => wanted.name === it.name)).reverse();
+  return leaving.flatMap(({ name, roles }): PlanStep[] => {
+    const destroy: PlanStep = { action: 'destroy-node', node: name, summary: `destroy ${name} and all it holds` };
+    if (!roles.includes('appserver')) return [destroy];
+    return [{ action: 'drain-node', node: name, summary: `take ${name} from the balancers and drain it` }, destroy];
+  });
+}
+
+function deployStep({ name, active, files }: PlannedApp): PlanStep {
+  const what = active === undefined ? `deploy ${name} for the first time` : `deploy ${name} (${active} is live)`;
+  return { action: 'deploy', app: name, summary: `${what}, ${files} files` };
+}

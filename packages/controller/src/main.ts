@@ -1,0 +1,132 @@
+/** The controller's daemon: constructs io, hands it to app, and serves until it is told to stop. `node main.ts daemon`. */
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { SlError, VERSION } from '@silverlining/protocol';
+import { type Logger, pino } from 'pino';
+import { createController } from './app/controller.ts';
+import type { ControllerDeps } from './app/deps.ts';
+import { enrol } from './app/enrol.ts';
+import { Operations } from './app/operations.ts';
+import { SERVER_NAME } from './core/enrolment.ts';
+import { type AgentServer, createAgentServer } from './io/agent-server/server.ts';
+import { startApi } from './io/api/server.ts';
+import { createArtifacts } from './io/artifacts.ts';
+import { openCertificates } from './io/certificates.ts';
+import { systemClock } from './io/clock.ts';
+import { ALREADY_RUNNING_STATUS, claimDaemon } from './io/daemon.ts';
+import { type Directories, findDirectories, makeDirectories } from './io/directories.ts';
+import { writeFileDurable } from './io/durable-file.ts';
+import { installHostPackages } from './io/host-packages.ts';
+import { randomIds } from './io/ids.ts';
+import { createProvider } from './io/provider/index.ts';
+import { createReleaseSource } from './io/release-source/index.ts';
+import { SshBootstrapper } from './io/ssh/bootstrapper.ts';
+import { openStore } from './io/store/store.ts';
+import { createWorkstationHosts } from './io/workstation-hosts.ts';
+import type { Store } from './ports.ts';
+
+/** Milliseconds for the answer of the last `down` to reach its client before a controller without sets ends. */
+const IDLE_GRACE = 1_000;
+
+async function serve(): Promise<void> {
+  const directories = findDirectories();
+  await makeDirectories(directories);
+  const daemon = await claimDaemon(directories.state);
+  const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime });
+  const stop = new AbortController();
+  const store = openStore(join(directories.state, 'store.sqlite'), (text) => log.warn(text));
+  const upSince = systemClock.now();
+  const agents = await createAgents(directories, store, log);
+  const operations = new Operations({
+    ...{ clock: systemClock, ids: randomIds },
+    onDefect: (id, error) => log.error({ id, err: error }, 'an operation failed with a defect'),
+  });
+  const service = await createController(makeDeps(directories, store, { agents, log }), {
+    ...{ operations, signal: stop.signal },
+    onIdle: () => void setTimeout(() => stop.abort(), IDLE_GRACE),
+  });
+  const port = await listenForAgents(agents, directories);
+  const sets = async () => (await store.sets()).map((it) => it.name);
+  const api = await startApi({
+    ...{ service, operations, socketPath: daemon.socketPath, logger: log },
+    info: async () => ({ version: VERSION, pid: process.pid, port, upSince, sets: await sets() }),
+    onShutdown: () => stop.abort(),
+  });
+  await daemon.publish(VERSION);
+  log.info({ port, pid: process.pid }, 'the controller serves');
+
+  await untilStopped(stop);
+  await operations.stop();
+  await api.close();
+  await agents.server.close();
+  store.close();
+  await daemon.release();
+  log.info('the controller stopped');
+}
+
+interface Agents {
+  server: AgentServer;
+  bootstrapper: SshBootstrapper;
+  /** 0 until it listens. */
+  port(): number;
+  listening(port: number): void;
+}
+
+async function createAgents(directories: Directories, store: Store, log: Logger): Promise<Agents> {
+  const world = { clock: systemClock, ids: randomIds };
+  const certificates = await openCertificates(join(directories.state, 'ca'), world);
+  const server = await createAgentServer({ ...world, store, certificates, log });
+  let listeningOn = 0;
+  const bootstrapper = new SshBootstrapper({
+    artifacts: createArtifacts(directories.cache),
+    sign: enrol(store, certificates),
+    serverName: SERVER_NAME,
+    port: () => listeningOn,
+  });
+  const listening = (port: number) => {
+    listeningOn = port;
+  };
+  return { server, bootstrapper, port: () => listeningOn, listening };
+}
+
+function makeDeps(
+  directories: Directories,
+  store: Store,
+  { agents, log }: { agents: Agents; log: Logger },
+): ControllerDeps {
+  return {
+    ...{ store, fleet: agents.server.fleet, bootstrapper: agents.bootstrapper, clock: systemClock, ids: randomIds },
+    ...{ source: createReleaseSource(directories), hosts: createWorkstationHosts(), version: VERSION, log },
+    providerFor: (set) => createProvider(set.provider, { directories, baseDirectory: dirname(set.file) }),
+    installHostPackages: (set, report, signal) =>
+      set.provider.driver === 'local' ? installHostPackages(report, signal) : Promise.resolve(),
+    url: () => `wss://*:${agents.port()}`,
+  };
+}
+
+/** The port that agents were told is kept: they know no other. */
+async function listenForAgents(agents: Agents, { state }: Directories): Promise<number> {
+  const file = join(state, 'port');
+  const kept = Number(await readFile(file, 'utf8').catch(() => ''));
+  const port = await agents.server.listen(kept > 0 ? { port: kept } : {});
+  if (port !== kept) await writeFileDurable(file, `${port}\n`);
+  agents.listening(port);
+  return port;
+}
+
+/** Until a signal, a shutdown request, or the last set is gone. */
+function untilStopped(stop: AbortController): Promise<void> {
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());
+  return new Promise((resolve) => {
+    if (stop.signal.aborted) resolve();
+    else stop.signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+try {
+  await serve();
+  process.exit(0);
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.exit(error instanceof SlError && error.code === 'E_CONFLICT' ? ALREADY_RUNNING_STATUS : 1);
+}

@@ -1,0 +1,53 @@
+/** The local nodes of a set as the machine's owner reaches them: beside `sl`, for what a test has to break or look at. */
+import { findDirectories } from '../../../packages/controller/src/io/directories.ts';
+import { type RunResult, run } from '../../../packages/controller/src/io/process.ts';
+import { LocalProvider } from '../../../packages/controller/src/io/provider/local.ts';
+import type { ProviderNode } from '../../../packages/controller/src/ports.ts';
+
+export interface TestNode {
+  name: string;
+  address: string;
+  /** Runs a command as root on the node, over SSH. */
+  exec(argv: readonly string[], options?: { allowExit?: readonly number[]; input?: string }): Promise<RunResult>;
+  /** SIGKILL to its init and all else; the disk stays. */
+  powerOff(): Promise<void>;
+  powerOn(): Promise<void>;
+}
+
+const EXEC_TIMEOUT = 120_000;
+
+/** By short name: `app1` for `app1.guestbook.internal`. */
+export async function testNodes(set: string): Promise<Map<string, TestNode>> {
+  const provider = new LocalProvider(findDirectories());
+  const found = await provider.list(set, AbortSignal.timeout(30_000));
+  return new Map(found.map((node) => [node.name.split('.')[0] ?? '', testNode(provider, node)]));
+}
+
+function testNode(provider: LocalProvider, node: ProviderNode): TestNode {
+  const { host, port, user, identityFile = '' } = node.ssh;
+  // The host key is the provider's own business here: the test made the node a moment ago.
+  const options = ['BatchMode=yes', 'StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null', 'LogLevel=ERROR'];
+  const ssh = [
+    'ssh',
+    '-i',
+    identityFile,
+    '-p',
+    String(port),
+    ...options.flatMap((it) => ['-o', it]),
+    '--',
+    `${user}@${host}`,
+  ];
+  return {
+    name: node.name,
+    address: node.address,
+    exec: (argv, more = {}) => run([...ssh, argv.map(quote).join(' ')], { timeoutMs: EXEC_TIMEOUT, ...more }),
+    powerOff: () => provider.powerOff(node.id),
+    powerOn: async () => {
+      await provider.start(node.id, AbortSignal.timeout(60_000));
+    },
+  };
+}
+
+function quote(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
