@@ -33,6 +33,13 @@ describe('hosts', () => {
     expect(balancer?.ssh).toMatchObject({ host: '2001:db8::7', user: 'debian', port: 2222 });
   });
 
+  it('takes every form of address', async () => {
+    const given = ['192.0.2.1', '2001:DB8::7', 'fe80::1%eth0', 'Host7.Example.Net'];
+    const lines = given.map((address, index) => `app${index} ${address}`);
+    const nodes = await new HostsProvider({ hosts: lines.join('\n') }).list();
+    expect(nodes.map((node) => node.address)).toEqual([...given.slice(0, 3), 'host7.example.net']);
+  });
+
   it('defaults to root, whom ssh finds a key and known hosts for', async () => {
     const [app] = await new HostsProvider({ hosts }).list();
     expect(app?.ssh).toEqual({

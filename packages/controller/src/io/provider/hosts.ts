@@ -15,7 +15,11 @@ export interface HostsOptions {
 }
 
 /** Host name, IPv4 or IPv6 address: it becomes an argument of ssh, so nothing that looks like an option is let in. */
-const address = z.union([nodeName, z.ipv4(), z.ipv6()]);
+const address = z.union([
+  z.string().toLowerCase().pipe(nodeName),
+  /** With the interface of a link-local address, as in `fe80::1%eth0`. */
+  z.string().regex(/^(?=[^%]*:)[0-9a-f:.]{2,45}(?:%[a-z0-9]{1,15})?$/i),
+]);
 const user = z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/, 'invalid user name');
 const port = z.coerce.number().int().min(1).max(65535);
 const LINE_KEYS = ['user', 'port', 'identity', 'known_hosts'] as const;
