@@ -9,7 +9,7 @@ import { SlError, VERSION } from '@silverlining/protocol';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type ApiFixture, aborted, startApiFixture } from '../../../test/fakes/api-fixture.ts';
 import { aDeploy, aPlan, aStatus } from '../../../test/fakes/fake-service.ts';
-import { OperationFailed } from '../../controller/src/app/service.ts';
+import { OperationFailed } from '../../controller/src/service.ts';
 
 const sl = fileURLToPath(new URL('../bin/sl', import.meta.url));
 const INI = `[general]\nname = shop\n[provider]\nprovider = local\n[appserver]\nlocations =\n  http://shop.example/ blog\n[app:blog]\ndir = blog\n`;

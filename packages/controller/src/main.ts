@@ -31,7 +31,7 @@ const IDLE_GRACE = 1_000;
 async function serve(): Promise<void> {
   const directories = findDirectories();
   await makeDirectories(directories);
-  const daemon = await claimDaemon(directories.state);
+  const daemon = await claimDaemon(directories.state, VERSION);
   const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime });
   const stop = new AbortController();
   const store = openStore(join(directories.state, 'store.sqlite'), (text) => log.warn(text));
@@ -52,7 +52,6 @@ async function serve(): Promise<void> {
     info: async () => ({ version: VERSION, pid: process.pid, port, upSince, sets: await sets() }),
     onShutdown: () => stop.abort(),
   });
-  await daemon.publish(VERSION);
   log.info({ port, pid: process.pid }, 'the controller serves');
 
   await untilStopped(stop);

@@ -14,7 +14,7 @@ export function daemonLogLine(line: string, paint: Paint): string {
   const fields = Object.entries(rest).filter(([key]) => !COMMON.has(key));
   const shown = fields.map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
   const label = Number(level) >= 50 ? paint('red', name) : Number(level) >= 40 ? paint('yellow', name) : name;
-  return `${paint('dim', dateTime(Number(time)))} ${label} ${clean(String(msg ?? ''))} ${paint('dim', clean(shown.join(' ')))}`.trimEnd();
+  return `${paint('dim', dateTime(new Date(typeof time === 'number' ? time : String(time)).getTime()))} ${label} ${clean(String(msg ?? ''))} ${paint('dim', clean(shown.join(' ')))}`.trimEnd();
 }
 
 function parse(line: string): Record<string, unknown> | undefined {

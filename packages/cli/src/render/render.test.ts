@@ -204,6 +204,10 @@ describe('the controller’s log', () => {
       n: 2,
     });
     expect(daemonLogLine(line, plain)).toBe(`${dateTime(1_769_860_000_000)} error a request failed url=/v1/up n=2`);
+    const time = '2026-01-31T11:46:40.000Z';
+    expect(daemonLogLine(JSON.stringify({ level: 40, time, msg: 'slow' }), plain)).toBe(
+      `${dateTime(Date.parse(time))} warn slow`,
+    );
     expect(daemonLogLine('{"half', plain)).toBe('{"half');
     expect(clock(1_769_860_000_000)).toMatch(/^\d\d:\d\d:40$/);
   });

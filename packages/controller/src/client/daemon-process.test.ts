@@ -48,8 +48,8 @@ describe('the daemon', () => {
     expect(readDaemonFile(options.directories.state)).toBeUndefined();
     expect(await findController(options.directories.state)).toBeUndefined();
     expect(await stopController(options.directories.state)).toBe(false);
-    const claimed = await claimDaemon(options.directories.state);
-    await expect(claimDaemon(options.directories.state)).rejects.toMatchObject({ code: 'E_CONFLICT' });
+    const claimed = await claimDaemon(options.directories.state, VERSION);
+    await expect(claimDaemon(options.directories.state, VERSION)).rejects.toMatchObject({ code: 'E_CONFLICT' });
     await claimed.release();
   });
 

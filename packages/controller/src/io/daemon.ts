@@ -23,14 +23,15 @@ export type DaemonFile = z.infer<typeof daemonFile>;
 export interface Daemon {
   /** Where its API has to listen. */
   socketPath: string;
-  /** Tells clients where it is: to be called when the API answers. */
-  publish(version: string): Promise<void>;
   /** Removes the file and the socket, and lets the next one in. */
   release(): Promise<void>;
 }
 
-/** Becomes the controller of the state directory; E_CONFLICT when another process is. */
-export async function claimDaemon(stateDir: string): Promise<Daemon> {
+/**
+ * Becomes the controller of the state directory, and says so in its file; E_CONFLICT when another process is. Clients
+ * take it for started when the API answers.
+ */
+export async function claimDaemon(stateDir: string, version: string): Promise<Daemon> {
   const lock = await tryLockFile(join(stateDir, 'controller.lock'));
   if (lock === undefined) {
     const pid = readDaemonFile(stateDir)?.pid;
@@ -38,9 +39,9 @@ export async function claimDaemon(stateDir: string): Promise<Daemon> {
     throw new SlError('E_CONFLICT', `${who} is at work in ${stateDir} (sl controller status)`, { details: { pid } });
   }
   const socketPath = apiSocketPath(stateDir);
+  await writeDaemonFile(stateDir, { version, ...ownIdentity(), socket: socketPath });
   return {
     socketPath,
-    publish: (version) => writeDaemonFile(stateDir, { version, ...ownIdentity(), socket: socketPath }),
     release: async () => {
       await rm(daemonFilePath(stateDir), { force: true });
       await rm(socketPath, { force: true });
