@@ -30,7 +30,7 @@ export interface Connected {
 const START_MS = 10_000;
 const STOP_MS = 30_000;
 const POLL_MS = 20;
-const LOG_LINES = 15;
+const LOG_LINES = 25;
 /** Nobody listens, or who did is just ending. */
 const ABSENT = new Set(['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
 
