@@ -28,7 +28,6 @@ export function base(context: RoleContext): RoleParts {
 
 const DIRECTORIES: ResourceInput[] = [
   { type: 'directory', path: '/etc/silverlining' },
-  { type: 'directory', path: '/etc/silverlining/agent', mode: 0o700 },
   { type: 'directory', path: '/var/lib/silverlining' },
   { type: 'directory', path: '/var/lib/silverlining/agent', mode: 0o700 },
   { type: 'directory', path: '/var/log/silverlining' },
