@@ -85,7 +85,7 @@ const IN_FRONT = [
   ...['Forwarded', 'X-Forwarded-For', 'X-Forwarded-Host', 'X-Forwarded-Server'].map(
     (it) => `RequestHeader unset ${it} early`,
   ),
-  'RequestHeader set X-Forwarded-Proto %{REQUEST_SCHEME}s early',
+  'RequestHeader set X-Forwarded-Proto http early',
 ];
 
 // Underscores: application servers give X_Silver_Update and X-Silver-Update to the app under one name.

@@ -3,7 +3,8 @@ import type { App, Platform, ResourceInput } from '@silverlining/protocol';
 import { clientPackages } from '../services/index.ts';
 import { ACTIVE_MAP, INSTANCES_MAP, siteText } from './apache-site.ts';
 import { addressesOf, apachePort, type RoleContext, type RoleParts } from './context.ts';
-import { logrotateText } from './logrotate.ts';
+import { APACHE_LOGROTATE, logrotateText } from './logrotate.ts';
+import { nodeWord } from './words.ts';
 
 const CHECK = ['apachectl', '-t'];
 const RELOAD = [{ unit: 'apache2.service', action: 'reload' as const, check: CHECK }];
@@ -32,9 +33,15 @@ export function appserver(context: RoleContext): RoleParts {
       { type: 'file', path: INSTANCES_MAP, content: '', once: true },
       { type: 'file', path: ACTIVE_MAP, content: '', once: true },
       { type: 'file', path: '/etc/logrotate.d/silverlining', content: logrotateText(set.apps.map((it) => it.name)) },
+      { type: 'file', path: '/etc/logrotate.d/apache2', content: APACHE_LOGROTATE },
       ...MODULES,
       { type: 'file', path: '/etc/apache2/ports.conf', content: `Listen ${port}\n`, notify: RESTART },
-      { type: 'file', path: '/etc/apache2/conf-available/silverlining.conf', content: WORKERS, notify: RESTART },
+      {
+        type: 'file',
+        path: '/etc/apache2/conf-available/silverlining.conf',
+        content: serverText(node.name),
+        notify: RESTART,
+      },
       conf('conf', 'silverlining'),
       { type: 'absent', path: '/etc/apache2/sites-enabled/000-default.conf', notify: RELOAD },
       { type: 'file', path: SITE, content: siteText({ topology, node: node.name, port }), notify: RELOAD },
@@ -61,14 +68,20 @@ const DIRECTORIES: ResourceInput[] = [
   { type: 'directory', path: '/var/www' },
 ];
 
-/** Threads are what visitors wait for; balancers are told a lower number, so that health checks always find one. */
-const WORKERS = `# Written by Silver Lining; changes are overwritten.
+/**
+ * Without a server name each reload asks DNS for one, for as long as that takes. Threads are what visitors wait for;
+ * balancers are told a lower number, so that health checks always find one.
+ */
+function serverText(node: string): string {
+  return `# Written by Silver Lining; changes are overwritten.
+ServerName ${nodeWord(node)}
 <IfModule mpm_event_module>
   ServerLimit 16
   ThreadsPerChild 25
   MaxRequestWorkers 400
 </IfModule>
 `;
+}
 /** Requests that balancers may have open at an app server at once, all of them together. */
 export const MAX_REQUESTS = 350;
 

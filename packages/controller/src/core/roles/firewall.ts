@@ -16,7 +16,10 @@ export function firewallResources(openings: readonly Opening[]): ResourceInput[]
   ];
 }
 
-/** Adding, deleting and defining the table in one file makes its replacement one transaction: no moment is open or shut. */
+/**
+ * Adding, deleting and defining the table in one file makes its replacement one transaction: no moment is open or shut.
+ * 1 and 58 are ICMP and ICMPv6, by number since their names are in a package that a node need not have.
+ */
 export function firewallText(openings: readonly Opening[]): string {
   const rules = mergeOpenings(openings).flatMap((it) => ruleLines(it));
   return `# Written by Silver Lining; changes are overwritten.
@@ -28,7 +31,7 @@ table inet silverlining {
     ct state established,related accept
     ct state invalid drop
     iifname "lo" accept
-    meta l4proto { icmp, ipv6-icmp } accept
+    meta l4proto { 1, 58 } accept
     udp sport 67 udp dport 68 accept
     ip6 saddr fe80::/10 udp dport 546 accept
 ${rules.map((it) => `    ${it}\n`).join('')}  }

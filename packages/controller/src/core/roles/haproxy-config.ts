@@ -15,7 +15,7 @@ export interface HaproxyOptions {
 
 /** Works with HAProxy 2.4 (Ubuntu 22.04) to 3.0 (Debian 13). */
 export function haproxyText({ topology, maxRequests }: HaproxyOptions): string {
-  const share = Math.max(1, Math.floor(maxRequests / addressesOf(topology, 'balancer').length));
+  const share = maxRequests / addressesOf(topology, 'balancer').length;
   return [
     '# Written by Silver Lining; changes are overwritten.',
     section('global', GLOBAL),
@@ -25,7 +25,9 @@ export function haproxyText({ topology, maxRequests }: HaproxyOptions): string {
       'stick-table type string len 64 size 10k expire 1h store http_req_cnt,http_fail_cnt,gpc0 peers silver',
     ]),
     section('frontend web', [...ARRIVAL, ...routeRules(routesOf(topology)), ...DECISION]),
-    section('backend appservers', [...BACKEND, ...servers(topology, share)]),
+    section('backend appservers', [...REPEATABLE, ...servers(topology, (2 * share) / 3, '')]),
+    section('backend appservers_once', [...ONCE, ...servers(topology, share / 3, 'track appservers/')]),
+    section('backend newer', ['server newer 127.0.0.1:17421 send-proxy-v2']),
   ].join('\n');
 }
 
@@ -33,7 +35,8 @@ function section(name: string, lines: readonly string[]): string {
   return `${name}\n${lines.map((it) => `    ${it}\n`).join('')}`;
 }
 
-// Logs go to the journal by standard output: /dev/log is out of reach in the chroot on some distributions.
+// Logs go to the journal by standard output: /dev/log is out of reach in the chroot on some distributions. The limit of
+// connections stands in the frontend: here HAProxy would refuse to start where it may not open that many files.
 const GLOBAL = [
   'log stdout format raw local0 info',
   'chroot /var/lib/haproxy',
@@ -42,7 +45,6 @@ const GLOBAL = [
   'stats socket /run/haproxy/silverlining.sock mode 660 level admin expose-fd listeners',
   'stats timeout 30s',
   'localpeer local',
-  'maxconn 10000',
   // What a reload left behind may finish, but not for ever.
   'hard-stop-after 10m',
 ];
@@ -67,9 +69,18 @@ const DEFAULTS = [
   'timeout check 2s',
 ];
 
-// Application servers give X_Silver_Path and X-Silver-Path to the app under one name, so both spellings go.
+/**
+ * After a reload the old process lets connections that visitors keep open send one more request: closing them could lose
+ * one that is under way. But its map is the one of before, so it hands that request to the process that replaced it.
+ *
+ * Application servers give X_Silver_Path and X-Silver-Path to the app under one name, so both spellings go.
+ */
 const ARRIVAL = [
   'bind *:80',
+  'bind 127.0.0.1:17421 accept-proxy',
+  'maxconn 10000',
+  'option idle-close-on-response',
+  'http-request allow if { stopping }',
   'http-request del-header ^x[-_]silver[-_] -m reg',
   'http-request del-header ^x[-_]forwarded[-_] -m reg',
   'http-request del-header Forwarded',
@@ -91,24 +102,33 @@ const DECISION = [
   'http-request set-header X-Silver-Path %[var(txn.path)]',
   `http-response sc-inc-gpc0(0) if ${INSTANCE} { res.hdr(X-Silver-Release) -m found } !{ res.hdr(X-Silver-Release),strcmp(txn.instance) eq 0 }`,
   `http-after-response set-header X-Silver-Release %[var(txn.instance)] if ${INSTANCE}`,
+  'use_backend newer if { stopping }',
+  'use_backend appservers_once unless METH_GET',
   'default_backend appservers',
 ];
 
-// Only what a request failed by can be tried again: nothing was done for it yet, or it changes nothing (GET and HEAD).
-const BACKEND = [
+/**
+ * GET and HEAD change nothing, so they may be tried again on another server, even when a connection that was kept open
+ * turns out to be closed. 503 is among the reasons for a server that does not have the instance (yet).
+ */
+const REPEATABLE = [
   'balance roundrobin',
   'option forwardfor',
   'option httpchk GET /.silver/health',
   'http-check expect status 200',
   'retry-on conn-failure empty-response 503',
-  'http-request disable-l7-retry unless METH_GET',
   'default-server check inter 1s fall 2 rise 1',
 ];
 
-function servers(topology: Topology, share: number): string[] {
+/** Anything else is sent once, on a connection of its own: one that was kept open might be closed under it. */
+const ONCE = ['balance roundrobin', 'option forwardfor', 'option http-server-close', 'retry-on conn-failure'];
+
+function servers(topology: Topology, maxconn: number, track: string): string[] {
   return nodesWithRole(topology.nodes, 'appserver').map((node) => {
     const address = addressWord(node.address);
-    const host = isIPv6(address) ? `[${address}]` : address;
-    return `server ${nodeWord(node.name)} ${host}:${apachePort(node)} maxconn ${share}`;
+    const name = nodeWord(node.name);
+    const at = `${isIPv6(address) ? `[${address}]` : address}:${apachePort(node)}`;
+    const tracked = track === '' ? '' : ` ${track}${name}`;
+    return `server ${name} ${at} maxconn ${Math.max(1, Math.floor(maxconn))}${tracked}`;
   });
 }
