@@ -167,6 +167,8 @@ export interface ReleasePorts {
   paths: ReleasePaths;
   /** Whether the node booted since this was last asked: then nothing runs that was started before. */
   rebooted(): Promise<boolean>;
+  /** Brings all that was made for releases to disk: nothing else than journals, contents and maps is durable by itself. */
+  sync(): Promise<void>;
   /** Installs Debian packages that are missing; E_PACKAGES with the last lines of the log. */
   installPackages(names: readonly string[], signal: AbortSignal): Promise<void>;
   /** The manifest that a transfer brings as zstd of its JSON; E_MANIFEST when it is none. */

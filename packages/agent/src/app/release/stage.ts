@@ -54,9 +54,7 @@ async function stageNew(state: ReleaseState, body: Order, context: RequestContex
     const unpacked = lap();
     const port = hasProcess(spec.platform) ? await state.reservePort(instance) : 0;
     await prepare(state, spec, port, context.signal);
-    const journal = newJournal(body, offer.digest, port);
-    const times = await startHealthy(state, journal, spec, context, lap);
-    await state.put(journal);
+    const times = await vote(state, { journal: newJournal(body, offer.digest, port), spec, context, lap });
     return { port, ms: { received, unpacked, ...times } };
   } catch (error) {
     await discard(state, spec.app, [instance]);
@@ -87,8 +85,7 @@ async function stageAgain(state: ReleaseState, body: Order, context: RequestCont
       state: 'prepared',
     };
     if (!wasRunning) await prepare(state, spec, port, context.signal);
-    const times = await startHealthy(state, journal, spec, context, lap);
-    await state.put(journal);
+    const times = await vote(state, { journal, spec, context, lap });
     return { port, ms: { received: 0, unpacked: 0, ...times } };
   } catch (error) {
     if (!wasRunning) await halt(state, [instance]);
@@ -99,14 +96,28 @@ async function stageAgain(state: ReleaseState, body: Order, context: RequestCont
   }
 }
 
+interface Launch {
+  journal: InstanceJournal;
+  spec: InstanceSpec;
+  context: RequestContext;
+  /** Milliseconds since its last call. */
+  lap(): number;
+}
+
+/** Starts the instance while the disk takes what was written; the journal, written last, is the vote. */
+async function vote(state: ReleaseState, launch: Launch): Promise<Pick<Times, 'started' | 'healthy'>> {
+  const [times, synced] = await Promise.allSettled([startHealthy(state, launch), state.ports.sync()]);
+  if (times.status === 'rejected') throw times.reason;
+  if (synced.status === 'rejected') throw synced.reason;
+  await state.put(launch.journal);
+  return times.value;
+}
+
 async function startHealthy(
   state: ReleaseState,
-  journal: InstanceJournal,
-  spec: InstanceSpec,
-  context: RequestContext,
-  lap: () => number,
+  { journal, spec, context, lap }: Launch,
 ): Promise<Pick<Times, 'started' | 'healthy'>> {
-  await start(state, spec, journal.port, context.signal);
+  await start(state, spec, context.signal);
   const started = lap();
   context.progress({ stage: 'health', text: `waiting until ${spec.instance} answers ${spec.health.path}` });
   await waitHealthy(state, journal, context.signal);

@@ -18,14 +18,14 @@ const SCRIPT_TIMEOUT = 600_000;
 /** Debian packages that a platform needs beyond those of the app server's role. */
 const PLATFORM_PACKAGES: Partial<Record<InstanceSpec['platform'], string[]>> = { asgi: ['python3-uvicorn'] };
 
-/** Makes user, folders, environment and packages, and runs the app's install scripts. */
+/** Makes user, folders, environment, packages and unit, and runs the app's install scripts. */
 export async function prepare(
   state: ReleaseState,
   spec: InstanceSpec,
   port: number,
   signal: AbortSignal,
 ): Promise<void> {
-  const { places, installPackages } = state.ports;
+  const { places, units, installPackages } = state.ports;
   const paths = state.pathsOf(spec.app, spec.instance);
   const env = instanceEnv(spec, paths, port);
   const user = appUser(spec.app);
@@ -40,6 +40,8 @@ export async function prepare(
   if (spec.afterInstallScript !== undefined) {
     await runScript(state, spec.afterInstallScript, { ...script, user, code: 'E_APP_CONFIG' }, signal);
   }
+  if (!hasProcess(spec.platform)) return;
+  await units.install(spec.instance, instanceUnitText({ spec, port, paths, node: state.ports.paths.node }));
 }
 
 type InstallScript = { cwd: string; env: Record<string, string>; timeout: number; user: string } & {
@@ -56,13 +58,10 @@ async function runScript(state: ReleaseState, line: string, how: InstallScript, 
 }
 
 /** Starts the instance's unit; static apps have none. E_APP_CRASHED when it does not even start. */
-export async function start(state: ReleaseState, spec: InstanceSpec, port: number, signal: AbortSignal): Promise<void> {
+export async function start(state: ReleaseState, spec: InstanceSpec, signal: AbortSignal): Promise<void> {
   if (!hasProcess(spec.platform)) return;
-  const { units, paths } = state.ports;
-  const text = instanceUnitText({ spec, port, paths: state.pathsOf(spec.app, spec.instance), node: paths.node });
-  await units.install(spec.instance, text);
   try {
-    await units.start(spec.instance, signal);
+    await state.ports.units.start(spec.instance, signal);
   } catch (error) {
     const { code, message } = toSlError(error);
     if (code !== 'E_APP_CRASHED') throw error;

@@ -25,10 +25,9 @@ export function createAppPlaces({ paths, ensureAccount }: PlacesOptions): AppPla
       await makeOwned(temp, owner, 0o700);
       await makeOwned(logs, owner, 0o750);
     },
-    // Made durable with the rest of the release by the sync that precedes the vote.
     writeEnv: async (path, env) => {
       await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-      await writeFile(`${path}.new`, environmentFile(env), { mode: 0o600, flush: true });
+      await writeFile(`${path}.new`, environmentFile(env), { mode: 0o600 });
       await rename(`${path}.new`, path);
     },
     readEnv: async (path) => parseEnvironmentFile((await readFileIfAny(path)) ?? ''),

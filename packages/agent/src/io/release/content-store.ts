@@ -9,7 +9,7 @@ import type { ContentStore, ReceivedFiles } from '../../release-ports.ts';
 import { errno, type FileOwner, makeDirectoryDurable } from '../durable-file.ts';
 import { BlobWriter, type ReceivedBlob } from './blob-writer.ts';
 import { inSlices } from './slices.ts';
-import { syncFileSystem } from './sync.ts';
+import { syncFileSystems } from './sync.ts';
 import { unpack } from './unpack.ts';
 
 /** With more files than this, one sync of the file system is quicker than one of each file. */
@@ -88,7 +88,7 @@ async function receive(reception: Reception): Promise<{ files: number; bytes: nu
   const writer = new BlobWriter(batch, owner, syncEach);
   const keep = async () => {
     // Names in the store stand for contents that are on disk: synced first, renamed after.
-    if (!syncEach && writer.received.length > 0) await syncFileSystem(batch);
+    if (!syncEach && writer.received.length > 0) await syncFileSystems(batch);
     await admit(writer.received);
   };
   try {

@@ -18,6 +18,7 @@ import { openJournals } from './journals.ts';
 import { createProxyFiles } from './proxy-files.ts';
 import { createReleaseTree } from './release-tree.ts';
 import { createScriptRunner } from './script-runner.ts';
+import { syncFileSystems } from './sync.ts';
 import { readManifest } from './unpack.ts';
 
 export interface ReleasePortsOptions {
@@ -48,6 +49,8 @@ export async function openReleasePorts({ node, installPackages, warn }: ReleaseP
     node,
     paths,
     rebooted: () => rebooted(`${dirname(paths.committed)}/boot-id`),
+    // Units are in /etc, which may be a file system of its own.
+    sync: () => syncFileSystems(paths.releases, paths.units),
     installPackages,
     readManifest,
     sha256: (text) => createHash('sha256').update(text).digest('hex'),

@@ -1,8 +1,8 @@
-import { mkdir, readdir, readlink, rm, symlink } from 'node:fs/promises';
+import { mkdir, readdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { instanceName, instanceUnit } from '@silverlining/protocol';
 import { parseUnitStatus, STATUS_PROPERTIES, type UnitStatus } from '../../core/release/unit-status.ts';
 import type { InstanceUnits } from '../../release-ports.ts';
-import { errno, readFileIfAny, syncDirectory, writeFileDurable } from '../durable-file.ts';
+import { errno, readFileIfAny, syncDirectory } from '../durable-file.ts';
 import { exec } from '../exec.ts';
 
 /** Longer than the unit's own TimeoutStopSec, after which systemd kills what is left. */
@@ -17,7 +17,8 @@ export function createInstanceUnits(folder: string): InstanceUnits {
     install: async (instance, text) => {
       const before = await readFileIfAny(fileOf(instance));
       if (before === text) return;
-      await writeFileDurable(fileOf(instance), text, 0o644);
+      await writeFile(`${fileOf(instance)}.new`, text, { mode: 0o644 });
+      await rename(`${fileOf(instance)}.new`, fileOf(instance));
       // systemd reads a unit that it has never seen by itself; one that it knows only when it is told.
       if (before !== undefined) await exec(['systemctl', 'daemon-reload']);
     },

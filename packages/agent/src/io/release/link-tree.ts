@@ -45,9 +45,9 @@ export async function buildByLinks(input: TreeInput): Promise<void> {
   });
   makeFolder(`${folder}/support`, 'support', owners);
   for (const [name, content] of Object.entries(support)) {
-    writeFileSync(`${folder}/support/${name}`, content, { mode: 0o644, flush: true });
+    writeFileSync(`${folder}/support/${name}`, content, { mode: 0o644 });
   }
-  writeFileSync(`${folder}/manifest.json`, JSON.stringify(manifest), { mode: 0o600, flush: true });
+  writeFileSync(`${folder}/manifest.json`, JSON.stringify(manifest), { mode: 0o600 });
   chownSync(folder, owners.release.uid, owners.release.gid);
   chmodSync(folder, 0o755);
 }

@@ -1,15 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync, lstatSync, readlinkSync } from 'node:fs';
-import { mkdir, readFile, readlink, rename, rm } from 'node:fs/promises';
+import { mkdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises';
 import { type Manifest, manifest as manifestSchema } from '@silverlining/protocol';
 import type { ReleasePaths } from '../../core/release/paths.ts';
 import type { ReleaseTree } from '../../release-ports.ts';
-import { errno, linkDurable } from '../durable-file.ts';
+import { errno } from '../durable-file.ts';
 import type { DiskContentStore } from './content-store.ts';
 import { buildByLinks, type TreeOwners } from './link-tree.ts';
 import { namesIn } from './names-in.ts';
 import { inSlices } from './slices.ts';
-import { syncFileSystem } from './sync.ts';
 
 export interface ReleaseTreeOptions {
   paths: Pick<ReleasePaths, 'releases' | 'www'>;
@@ -44,9 +43,7 @@ export function createReleaseTree({ paths, store, owners }: ReleaseTreeOptions):
         throw error;
       }
       await mkdir(paths.www, { recursive: true });
-      await linkDurable(`${paths.www}/${release.instance}`, `${folder(release.instance)}/app`);
-      // One sync for the whole tree: thousands of links, and whatever file systems do with their order.
-      await syncFileSystem(paths.releases);
+      await linkTo(`${folder(release.instance)}/app`, `${paths.www}/${release.instance}`);
     },
     manifest: (instance) => readStoredManifest(folder(instance)),
     intact: async (instance) => {
@@ -89,6 +86,11 @@ async function isIntact(folder: string, manifest: Manifest): Promise<boolean> {
     if (!stat?.isSymbolicLink() || readlinkSync(path) !== link.target) intact = false;
   });
   return intact;
+}
+
+async function linkTo(target: string, path: string): Promise<void> {
+  await rm(path, { force: true });
+  await symlink(target, path);
 }
 
 /** Out of sight in one step, then removed: a crash in between leaves no release that looks whole. */

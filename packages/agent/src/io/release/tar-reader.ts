@@ -5,7 +5,8 @@
  */
 import type { ManifestFile } from '@silverlining/protocol';
 import { SlError } from '@silverlining/protocol';
-import { Header, Pax } from 'tar';
+import { Header } from 'tar/header';
+import { Pax } from 'tar/pax';
 import type { Admission } from '../../core/release/admission.ts';
 
 /** Takes the bodies of admitted entries, in pieces. */
@@ -79,7 +80,7 @@ export class TarReader {
 
   #header(data: Buffer): number {
     if (data.length < BLOCK) return 0;
-    const header = decodeHeader(data);
+    const header = decodeHeader(data, this.#path);
     if (header.nullBlock) {
       this.#state = 'ended';
       return BLOCK;
@@ -141,10 +142,11 @@ export class TarReader {
   }
 }
 
-function decodeHeader(data: Buffer): Header {
+function decodeHeader(data: Buffer, path: string | undefined): Header {
   let header: Header;
   try {
-    header = new Header(data.subarray(0, BLOCK));
+    // With its whole path: one that was cut behind a slash would make it a folder.
+    header = new Header(data, 0, path === undefined ? undefined : { path });
   } catch (cause) {
     throw new SlError('E_TAR_TRUNCATED', 'not a release archive: a header cannot be read', { cause });
   }

@@ -1,0 +1,154 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { zstdCompressSync } from 'node:zlib';
+import type { ManifestFile } from '@silverlining/protocol';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { archiveOf, type TarEntry, tarOf } from '../../../../../test/builders/tar-archive.ts';
+import { blobKey, blobPath, type DiskContentStore, openContentStore } from './content-store.ts';
+
+const me = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+const signal = new AbortController().signal;
+let folder: string;
+let store: DiskContentStore;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sl-store-'));
+  store = await openContentStore(folder, async () => me);
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+function listed(path: string, content: string, mode: 0o644 | 0o755 = 0o644): ManifestFile {
+  return { path, mode, size: Buffer.byteLength(content), sha256: createHash('sha256').update(content).digest('hex') };
+}
+const A = listed('app/a', 'alpha');
+const B = listed('app/b', 'beta', 0o755);
+const entry = (path: string, content: string): TarEntry => ({ path, content });
+
+function receive(bytes: Buffer, files: ManifestFile[] = [A, B], missing = files) {
+  return store.receive(Readable.from([bytes], { objectMode: false }), { listed: files, missing }, signal);
+}
+const rejected = (code: string, text: string) =>
+  expect.objectContaining({ code, message: expect.stringContaining(text) });
+
+describe('receiving', () => {
+  it('keeps contents by hash, with their modes, and remembers them when it is opened again', async () => {
+    expect(await receive(archiveOf([entry('app/a', 'alpha'), entry('app/b', 'beta')]))).toEqual({ files: 2, bytes: 9 });
+    expect(await readFile(blobPath(folder, blobKey(A)), 'utf8')).toBe('alpha');
+    expect((await stat(blobPath(folder, blobKey(B)))).mode & 0o777).toBe(0o755);
+    expect(await readdir(join(folder, 'incoming'))).toEqual([]);
+    const again = await openContentStore(folder, async () => me);
+    expect([again.has(A), again.has(B), again.has({ ...A, mode: 0o755 })]).toEqual([true, true, false]);
+  });
+
+  it('takes any cut of the stream, long and non-ASCII names, and empty files', async () => {
+    const long = listed(`app/${'d\u00fc/'.repeat(90)}${'\u00fc'.repeat(100)}`, 'x'.repeat(1500));
+    const empty = listed('app/empty', '');
+    const bytes = archiveOf([entry(empty.path, ''), entry(long.path, 'x'.repeat(1500))]);
+    const pieces = Array.from({ length: Math.ceil(bytes.length / 7) }, (_, i) => bytes.subarray(i * 7, i * 7 + 7));
+    const input = Readable.from(pieces, { objectMode: false });
+    await store.receive(input, { listed: [empty, long], missing: [empty, long] }, signal);
+    expect([store.has(empty), store.has(long)]).toEqual([true, true]);
+  });
+
+  it.each<[string, TarEntry]>([
+    ['a path upwards', entry('app/../../etc/cron.d/x', 'x')],
+    ['an absolute path', entry('/etc/cron.d/x', 'x')],
+    ['a symlink', { path: 'app/a', type: 'SymbolicLink', linkpath: '/etc/passwd' }],
+    ['a hard link', { path: 'app/a', type: 'Link', linkpath: '/etc/shadow' }],
+    ['a named pipe', { path: 'app/a', type: 'FIFO' }],
+    ['a character device', { path: 'app/a', type: 'CharacterDevice' }],
+    ['a block device', { path: 'app/a', type: 'BlockDevice' }],
+    ['a folder', { path: 'app/a', type: 'Directory' }],
+    ['a global extended header', { path: 'app/a', type: 'GlobalExtendedHeader' }],
+    ['setuid', { path: 'app/a', content: 'alpha', mode: 0o4755 }],
+    ['setgid', { path: 'app/a', content: 'alpha', mode: 0o2755 }],
+    ['sticky', { path: 'app/a', content: 'alpha', mode: 0o1755 }],
+    ['a backslash', entry('app\\a', 'alpha')],
+    ['a control character', entry('app/a\n', 'alpha')],
+  ])('refuses %s with E_TAR_ENTRY that names it', async (_name, bad) => {
+    await expect(receive(archiveOf([bad]))).rejects.toEqual(rejected('E_TAR_ENTRY', JSON.stringify(bad.path)));
+    expect(store.has(A)).toBe(false);
+  });
+
+  it.each<[string, TarEntry[], string, string]>([
+    ['a duplicate', [entry('app/a', 'alpha'), entry('app/a', 'alpha')], 'E_TAR_ENTRY', 'comes twice'],
+    ['another case', [entry('app/A', 'alpha')], 'E_MANIFEST', 'not in the manifest'],
+    ['an unlisted file', [entry('app/evil', 'x')], 'E_MANIFEST', 'not in the manifest'],
+    ['a wrong size', [entry('app/a', 'alpha beta')], 'E_MANIFEST', '10 bytes in the archive, 5'],
+    ['a wrong content', [entry('app/a', 'ALPHA')], 'E_MANIFEST', 'another content'],
+    ['a file less', [entry('app/a', 'alpha')], 'E_TAR_TRUNCATED', '"app/b" first'],
+  ])('refuses %s', async (_name, entries, code, text) => {
+    await expect(receive(archiveOf(entries))).rejects.toEqual(rejected(code, text));
+  });
+
+  it('refuses a file that was not asked for', async () => {
+    await expect(receive(archiveOf([entry('app/b', 'beta')]), [A, B], [A])).rejects.toEqual(
+      rejected('E_TAR_ENTRY', 'not asked for'),
+    );
+  });
+
+  it('stops a bomb at what its manifest allows', async () => {
+    const bomb = zstdCompressSync(Buffer.concat([tarOf([entry('app/a', 'alpha')]), Buffer.alloc(64 << 20)]));
+    expect(bomb.length).toBeLessThan(16 << 10);
+    await expect(receive(bomb)).rejects.toEqual(rejected('E_TAR_TOO_LARGE', 'longer than its manifest allows'));
+  });
+
+  it('stops a header that announces more than the manifest', async () => {
+    const huge: TarEntry = { path: 'app/a', content: 'alpha', size: 2 ** 33 };
+    await expect(receive(archiveOf([huge]))).rejects.toEqual(rejected('E_MANIFEST', 'in the archive, 5'));
+  });
+
+  it.each<[string, Buffer]>([
+    ['cut within zstd', archiveOf([entry('app/a', 'alpha'), entry('app/b', 'beta')]).subarray(0, -8)],
+    ['cut within tar', zstdCompressSync(tarOf([entry('app/a', 'alpha')]).subarray(0, 512))],
+    ['cut between entries', zstdCompressSync(tarOf([entry('app/a', 'alpha')]).subarray(0, 1024))],
+    ['empty', Buffer.alloc(0)],
+    ['not zstd', Buffer.from('<html>502 Bad Gateway</html>')],
+    ['no tar inside', zstdCompressSync(Buffer.alloc(4096, 'x'))],
+  ])('refuses a stream that is %s with E_TAR_TRUNCATED', async (_name, bytes) => {
+    await expect(receive(bytes)).rejects.toMatchObject({ code: 'E_TAR_TRUNCATED' });
+  });
+
+  it('keeps what came whole before the cut, so that it need not come again', async () => {
+    const tar = tarOf([entry('app/a', 'alpha'), entry('app/b', 'beta')]);
+    await expect(receive(zstdCompressSync(tar.subarray(0, 1100)))).rejects.toMatchObject({ code: 'E_TAR_TRUNCATED' });
+    expect([store.has(A), store.has(B)]).toEqual([true, false]);
+    expect(await readdir(join(folder, 'incoming'))).toEqual([]);
+  });
+
+  it('stops when it is cancelled, and leaves nothing half received', async () => {
+    const abort = new AbortController();
+    const input = new Readable({ read: () => undefined });
+    input.push(archiveOf([entry('app/a', 'alpha')]).subarray(0, 20));
+    const receiving = store.receive(input, { listed: [A], missing: [A] }, abort.signal);
+    abort.abort();
+    await expect(receiving).rejects.toMatchObject({ code: 'E_ABORTED' });
+    expect(input.destroyed).toBe(true);
+    expect(await readdir(join(folder, 'incoming'))).toEqual([]);
+  });
+});
+
+describe('the store', () => {
+  it('removes contents that no manifest needs', async () => {
+    await receive(archiveOf([entry('app/a', 'alpha'), entry('app/b', 'beta')]));
+    expect(await store.collect([{ version: 1, app: 'blog', files: [B], links: [] }])).toBe(1);
+    expect([store.has(A), store.has(B)]).toEqual([false, true]);
+    expect(existsSync(blobPath(folder, blobKey(A)))).toBe(false);
+  });
+
+  it('removes what a crash left half received when it is opened', async () => {
+    await receive(archiveOf([entry('app/a', 'alpha')]), [A]);
+    await writeFile(join(folder, 'incoming/half'), 'x');
+    await openContentStore(folder, async () => me);
+    expect(existsSync(join(folder, 'incoming'))).toBe(false);
+  });
+
+  it('knows how much room there is', async () => {
+    const { bytes } = await store.space();
+    expect(bytes).toBeGreaterThan(0);
+  });
+});

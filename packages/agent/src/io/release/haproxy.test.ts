@@ -1,0 +1,102 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createBalancer } from './haproxy.ts';
+
+/** HAProxy's runtime API as far as maps go: versions, payloads, and an answer that ends the connection. */
+class FakeHaproxy {
+  committed = new Map<string, string>();
+  readonly commands: string[] = [];
+  /** Commands that it refuses. */
+  refuse: RegExp | undefined;
+  readonly #prepared = new Map<number, Map<string, string>>();
+
+  listen(path: string): Promise<Server> {
+    const server = createServer((socket) => {
+      let text = '';
+      socket.on('data', (chunk) => {
+        text += chunk;
+        const whole = text.includes('<<\n') ? text.endsWith('\n\n') : text.endsWith('\n');
+        if (whole) socket.end(`${this.#answer(text.trimEnd())}\n`);
+      });
+    });
+    return new Promise((resolve) => server.listen(path, () => resolve(server)));
+  }
+
+  #answer(text: string): string {
+    const [command = '', ...lines] = text.split('\n');
+    this.commands.push(command);
+    if (this.refuse?.test(command)) return 'Out of memory error.\n';
+    const version = Number(/@(\d+)/.exec(command)?.[1]);
+    if (command.startsWith('prepare map')) {
+      this.#prepared.set(this.#prepared.size + 1, new Map());
+      return `New version created: ${this.#prepared.size}\n`;
+    }
+    if (command.startsWith('add map')) {
+      for (const [key = '', value = ''] of lines.map((line) => line.split(' ')))
+        this.#prepared.get(version)?.set(key, value);
+    }
+    if (command.startsWith('commit map')) this.committed = this.#prepared.get(version) ?? new Map();
+    if (!command.startsWith('show map')) return '';
+    return [...this.committed].map(([key, value]) => `0x1 ${key} ${value}\n`).join('');
+  }
+}
+
+let folder: string;
+let haproxy: FakeHaproxy;
+let server: Server;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sl-haproxy-'));
+  haproxy = new FakeHaproxy();
+  server = await haproxy.listen(join(folder, 'sock'));
+});
+afterEach(async () => {
+  server.close();
+  await rm(folder, { recursive: true });
+});
+const balancer = (socket = 'sock') =>
+  createBalancer({ balancerMap: join(folder, 'active.map'), balancerSocket: join(folder, socket) });
+
+describe('the balancer', () => {
+  it('gets the map as a file and in one transaction, and is asked whether it has it', async () => {
+    await balancer().apply({ blog: 'blog.2', shop: 'shop.1' });
+    expect(await readFile(join(folder, 'active.map'), 'utf8')).toBe('blog blog.2\nshop shop.1\n');
+    expect([...haproxy.committed]).toEqual([
+      ['blog', 'blog.2'],
+      ['shop', 'shop.1'],
+    ]);
+    expect(haproxy.commands.map((command) => command.split(' ')[0])).toEqual([
+      'show',
+      'prepare',
+      'add',
+      'commit',
+      'show',
+    ]);
+  });
+
+  it('is left alone when it has the map already', async () => {
+    haproxy.committed = new Map([['blog', 'blog.2']]);
+    await balancer().apply({ blog: 'blog.2' });
+    expect(haproxy.commands).toHaveLength(1);
+  });
+
+  it('keeps serving the old map when it refuses a part of the new one', async () => {
+    haproxy.committed = new Map([['blog', 'blog.1']]);
+    haproxy.refuse = /^add/;
+    await expect(balancer().apply({ blog: 'blog.2' })).rejects.toMatchObject({
+      code: 'E_SWITCH',
+      message: expect.stringContaining('Out of memory'),
+    });
+    expect([...haproxy.committed]).toEqual([['blog', 'blog.1']]);
+  });
+
+  it('is reported as down, with the file written for when it comes back', async () => {
+    await expect(balancer('nobody').apply({ blog: 'blog.2' })).rejects.toMatchObject({
+      code: 'E_SWITCH',
+      message: expect.stringContaining('HAProxy does not run'),
+    });
+    expect(await readFile(join(folder, 'active.map'), 'utf8')).toBe('blog blog.2\n');
+  });
+});

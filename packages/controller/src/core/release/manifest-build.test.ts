@@ -1,0 +1,53 @@
+import { describe, expect, it } from 'vitest';
+import { badName, buildManifest } from './manifest-build.ts';
+import { parseIgnore } from './manifest-ignore.ts';
+
+const file = (path: string) => ({ path, mode: 0o644 as const, size: 1, sha256: '0'.repeat(64) });
+const refused = (text: string) =>
+  expect.objectContaining({ code: 'E_APP_CONFIG', message: expect.stringContaining(text) });
+
+describe('buildManifest', () => {
+  it('sorts by code units, whatever order the folder had', () => {
+    const manifest = buildManifest('blog', ['app/b', 'app/\u00e9', 'app/C/x', 'app/a'].map(file), []);
+    expect(manifest.files.map(({ path }) => path)).toEqual(['app/C/x', 'app/a', 'app/b', 'app/\u00e9']);
+  });
+
+  it.each([
+    ['names that would be one file elsewhere', ['app/A', 'app/a'], [], 'differ in case or accents'],
+    ['a link out of the folder', [], [{ path: 'app/etc', target: '/etc' }], 'app/etc -> /etc points out'],
+  ])('refuses %s', (_what, paths, links, text) => {
+    expect(() => buildManifest('blog', paths.map(file), links)).toThrow(refused(text));
+  });
+});
+
+describe('badName', () => {
+  it.each(['a\\b', 'a\nb', 'a\u0000b', 'a\ufffdb'])('refuses %j', (name) => expect(badName(name)).toBeDefined());
+  it.each(['a b', '-rf', '\u00fc', '...'])('takes %j', (name) => expect(badName(name)).toBeUndefined());
+});
+
+describe('.silverignore', () => {
+  const ignore = parseIgnore('# comment\n*.log\n/build\ndocs/*.md\ncache/\n**/tmp/x?\na+b\n');
+  it.each([
+    ['x.log', false, true],
+    ['deep/er/x.log', false, true],
+    ['x.logs', false, false],
+    ['build', true, true],
+    ['src/build', true, false],
+    ['docs/a.md', false, true],
+    ['docs/a/b.md', false, false],
+    ['src/docs/a.md', false, false],
+    ['cache', true, true],
+    ['cache', false, false],
+    ['a/tmp/x1', false, true],
+    ['tmp/x1', false, true],
+    ['a/tmp/x12', false, false],
+    ['a+b', false, true],
+    ['aab', false, false],
+    ['.git', true, true],
+    ['lib/__pycache__', true, true],
+    ['.gitignore', false, false],
+    ['.silverignore', false, true],
+  ])('%s (folder: %s) stays at home: %s', (path, isFolder, expected) => {
+    expect(ignore(path, isFolder)).toBe(expected);
+  });
+});

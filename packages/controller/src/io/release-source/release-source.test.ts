@@ -1,0 +1,196 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { chmod, mkdir, mkdtemp, readdir, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { zstdDecompressSync } from 'node:zlib';
+import { type App, app as appSchema, encodeBitmap } from '@silverlining/protocol';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { ReleaseSource } from '../../ports.ts';
+import { createReleaseSource } from './index.ts';
+import { openStatCache } from './stat-cache.ts';
+
+const signal = new AbortController().signal;
+let folder: string;
+let app: App;
+let source: ReleaseSource;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sl-source-'));
+  await mkdir(join(folder, 'app/lib'), { recursive: true });
+  await mkdir(join(folder, 'config'));
+  await writeFile(join(folder, 'app/main.py'), 'print(1)\n');
+  await writeFile(join(folder, 'app/lib/run'), '#!/bin/sh\n');
+  await chmod(join(folder, 'app/lib/run'), 0o700);
+  await writeFile(join(folder, 'config/site.ini'), '[a]\n');
+  source = createReleaseSource({ cache: join(folder, 'cache') });
+  app = appSchema.parse({
+    name: 'blog',
+    dir: join(folder, 'app'),
+    config: join(folder, 'config'),
+    keep: 3,
+    health: '/',
+    healthTimeout: 30,
+    processes: 0,
+    env: {},
+    platform: 'python',
+    packages: [],
+    updateFetch: [],
+    services: {},
+  });
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+const refused = (text: string) =>
+  expect.objectContaining({ code: 'E_APP_CONFIG', message: expect.stringContaining(text) });
+const everything = (count: number) => encodeBitmap(count, () => true);
+
+describe('scan', () => {
+  it('finds the app and its configuration, with modes that mean something', async () => {
+    await symlink('lib/run', join(folder, 'app/start'));
+    await mkdir(join(folder, 'app/.git'));
+    await writeFile(join(folder, 'app/.git/HEAD'), 'x');
+    const { manifest, digest, bytes } = await source.scan(app, signal);
+    expect(manifest.files.map(({ path, mode }) => [path, mode])).toEqual([
+      ['app/lib/run', 0o755],
+      ['app/main.py', 0o644],
+      ['config/site.ini', 0o644],
+    ]);
+    expect(manifest.files[1]?.sha256).toBe(createHash('sha256').update('print(1)\n').digest('hex'));
+    expect(manifest.links).toEqual([{ path: 'app/start', target: 'lib/run' }]);
+    expect(bytes).toBe(10 + 9 + 4);
+    expect((await source.scan(app, signal)).digest).toBe(digest);
+  });
+
+  it('sees every change of a file, even one of the same size and time', async () => {
+    const path = join(folder, 'app/main.py');
+    const then = new Date(Date.now() - 3600_000);
+    await utimes(path, then, then);
+    const before = await source.scan(app, signal);
+    await writeFile(path, 'print(2)\n');
+    await utimes(path, then, then);
+    expect((await source.scan(app, signal)).digest).not.toBe(before.digest);
+  });
+
+  it('leaves out what .silverignore names', async () => {
+    await writeFile(join(folder, 'app/.silverignore'), 'lib/\n');
+    const { manifest } = await source.scan(app, signal);
+    expect(manifest.files.map(({ path }) => path)).toEqual(['app/main.py', 'config/site.ini']);
+  });
+
+  it('refuses a named pipe, by its path', async () => {
+    execFileSync('mkfifo', [join(folder, 'app/pipe')]);
+    await expect(source.scan(app, signal)).rejects.toEqual(refused('app/pipe" is a named pipe'));
+  });
+
+  it.each([
+    ['a backslash', 'a\\b', 'backslash'],
+    ['a line end', 'a\nb', 'control character'],
+  ])('refuses a name with %s', async (_what, name, text) => {
+    await writeFile(join(folder, 'app', name), 'x');
+    await expect(source.scan(app, signal)).rejects.toEqual(refused(text));
+  });
+
+  it('refuses links that leave the folder', async () => {
+    await symlink('../config/site.ini', join(folder, 'app/settings'));
+    await expect(source.scan(app, signal)).rejects.toEqual(refused('app/settings -> ../config/site.ini points out'));
+  });
+
+  it('names a folder that does not exist', async () => {
+    await expect(source.scan({ ...app, dir: join(folder, 'nowhere') }, signal)).rejects.toEqual(refused('nowhere'));
+  });
+});
+
+describe('the stat cache', () => {
+  const old = { size: 1n, mtimeNs: 5n, ctimeNs: 6n, ino: 7n, mode: 8n };
+  const sha256 = 'a'.repeat(64);
+  // Only these fields are looked at.
+  const entry = (stat: object) => ({ path: 'app/a', stat: stat as never, sha256 });
+  const reopen = () => openStatCache(join(folder, 'stat'), [folder]);
+
+  it('knows a file for as long as nothing of its stat changes', async () => {
+    await (await reopen()).save([entry(old)], Date.now());
+    const cache = await reopen();
+    expect(cache.lookUp('app/a', old as never)).toBe(sha256);
+    expect(cache.lookUp('app/b', old as never)).toBeUndefined();
+    for (const field of ['size', 'mtimeNs', 'ctimeNs', 'ino', 'mode']) {
+      expect(cache.lookUp('app/a', { ...old, [field]: 99n } as never)).toBeUndefined();
+    }
+  });
+
+  it('does not trust a file that was changed just before it was read', async () => {
+    const now = Date.now();
+    const fresh = { ...old, ctimeNs: BigInt(now - 500) * 1_000_000n };
+    await (await reopen()).save([entry(fresh)], now);
+    expect((await reopen()).lookUp('app/a', fresh as never)).toBeUndefined();
+  });
+
+  it('is empty when it is damaged', async () => {
+    await (await reopen()).save([entry(old)], Date.now());
+    const [name = ''] = await readdir(join(folder, 'stat'));
+    await writeFile(join(folder, 'stat', name), 'garbage\t\t\n');
+    expect((await reopen()).lookUp('app/a', old as never)).toBeUndefined();
+  });
+});
+
+describe('pack', () => {
+  it('gives every reader the same tar, which tar(1) can read', async () => {
+    const release = await source.scan(app, signal);
+    const [one, two] = [source.pack(app, release, everything(3)), source.pack(app, release, everything(3))];
+    const [first, second] = await Promise.all([buffer(one.open(signal)), buffer(two.open(signal))]);
+    expect(first.equals(second)).toBe(true);
+    expect(await one.compressed()).toBe(first.length);
+    expect([one.files, one.bytes]).toEqual([3, 23]);
+    const listing = execFileSync('tar', ['-tf', '-'], { input: zstdDecompressSync(first), encoding: 'utf8' });
+    expect(listing.trim().split('\n')).toEqual(['app/lib/run', 'app/main.py', 'config/site.ini']);
+    await Promise.all([one.close(), two.close()]);
+    expect(await readdir(join(folder, 'cache/packs'))).toEqual([]);
+  });
+
+  it('packs the same bytes again later, and only what is missing', async () => {
+    const release = await source.scan(app, signal);
+    const missing = encodeBitmap(3, (i) => i === 1);
+    const packOnce = async () => {
+      const pack = source.pack(app, release, missing);
+      const bytes = await buffer(pack.open(signal));
+      await pack.close();
+      return bytes;
+    };
+    const [first, second] = [await packOnce(), await packOnce()];
+    expect(first.equals(second)).toBe(true);
+    expect(zstdDecompressSync(first).length).toBe(512 + 512 + 1024);
+  });
+
+  it.each([
+    ['of another size', 'print(1234)\n'],
+    ['of the same size', 'print(2)\n'],
+  ])('notices a file that became one %s', async (_what, content) => {
+    const release = await source.scan(app, signal);
+    await writeFile(join(folder, 'app/main.py'), content);
+    const pack = source.pack(app, release, everything(3));
+    await expect(buffer(pack.open(signal))).rejects.toEqual(refused('app/main.py changed while being deployed'));
+    await expect(pack.compressed()).rejects.toEqual(refused('app/main.py changed'));
+    await pack.close();
+  });
+
+  it('lets a slow reader finish what a quick one has had long before', async () => {
+    await writeFile(join(folder, 'app/big'), Buffer.alloc(3_000_000, 'silver'));
+    const release = await source.scan(app, signal);
+    const pack = source.pack(app, release, everything(4));
+    const slow = pack.open(signal);
+    const quick = await buffer(pack.open(signal));
+    expect((await buffer(slow)).equals(quick)).toBe(true);
+    await pack.close();
+  });
+
+  it('stops a reader that is cancelled, and packing that nobody waits for', async () => {
+    const release = await source.scan(app, signal);
+    const pack = source.pack(app, release, everything(3));
+    const abort = new AbortController();
+    const reading = buffer(pack.open(abort.signal));
+    abort.abort();
+    await expect(reading).rejects.toThrow();
+    await pack.close();
+  });
+});
