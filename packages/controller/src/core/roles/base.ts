@@ -76,14 +76,13 @@ Dpkg::Options { "--force-confdef"; "--force-confold"; };
 }
 
 /**
- * The distributions' images bring one of these, and installing another would remove it. No unit is asked to run:
- * in containers the clock is the host's and the unit's condition keeps it off.
+ * The distributions' images bring one of several, which all provide `time-daemon`, and installing another would remove it.
+ * No unit is asked to run: in containers the clock is the host's and the unit's condition keeps it off.
  */
 function timeSync(): ResourceInput {
-  const daemons = ['chrony', 'ntp', 'ntpsec', 'openntpd', 'systemd-timesyncd'].map((it) => `${it}.service`);
   return {
     type: 'command',
     argv: ['apt-get', '-q', '-y', '-o', 'DPkg::Lock::Timeout=300', 'install', 'systemd-timesyncd'],
-    unless: ['systemctl', 'is-enabled', '--quiet', '--', ...daemons],
+    unless: ['grep', '--quiet', '--extended-regexp', '^Provides:.*time-daemon', '/var/lib/dpkg/status'],
   };
 }
