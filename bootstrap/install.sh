@@ -11,7 +11,8 @@ say() { printf 'silver:%s\n' "$*"; }
 fail() { say "failed $*"; exit 1; }
 
 put() { # path mode length sha256 plain|gzip
-  mkdir -p -- "${1%/*}"
+  # Apps run the runtime too; what is private lies in a folder that is.
+  (umask 022 && mkdir -p -- "${1%/*}")
   new="$1.$$.tmp"
   if [ "$5" = gzip ]; then head -c "$3" | gzip -dc > "$new"; else head -c "$3" > "$new"; fi ||
     fail "$1 could not be written: is the disk full?"
@@ -40,8 +41,9 @@ reach() { # host port
   reason=$("$base/node" "$base/enrol.js" reach "$1" "$2" 2>&1) || fail "unreachable $reason"
 }
 
-start() { # generation
+start() { # generation runtime; what belongs to earlier ones goes
   find "$conf/identity" -mindepth 1 -maxdepth 1 ! -name "$1" -exec rm -rf -- {} +
+  find "$base/runtime" -mindepth 1 -maxdepth 1 ! -name "$2" -exec rm -rf -- {} +
   rm -f -- "$base/enrol.js"
   find "$base" "$conf" -name '*.tmp' -exec rm -rf -- {} +
   mkdir -p /var/lib/silverlining/agent
@@ -71,7 +73,7 @@ while read -r order a b c d e; do
     link) link "$a" "$b" ;;
     enrol) enrol "$a" ;;
     reach) reach "$a" "$b" ;;
-    start) start "$a" ;;
+    start) start "$a" "$b" ;;
     bye) say ok; exit 0 ;;
     *) fail "unknown order $order" ;;
   esac

@@ -25,7 +25,7 @@ export class RemoteEnded extends Error {
   readonly exitCode: number | null;
 
   constructor(stderr: string, exitCode: number | null) {
-    super(stderr.trim().split('\n').slice(-3).join(' / ') || `ssh ended with status ${exitCode}`);
+    super(stderr.trim().split(/\r?\n/).slice(-3).join(' / ') || `ssh ended with status ${exitCode}`);
     this.stderr = stderr;
     this.exitCode = exitCode;
   }

@@ -15,11 +15,13 @@ export async function sshError(error: unknown, request: BootstrapRequest, trust:
   }
   if (!(error instanceof RemoteEnded))
     return new SlError('E_SSH', `${name}: ${String(error)}`, { cause: error, details });
-  const log = error.stderr.split('\n').filter((line) => line.trim() !== '');
   const message = await explain(error, request, trust);
+  const log = error.stderr.split(/\r?\n/).filter((line) => line.trim() !== '');
+  // What ssh says of keys is said better in the message, and its remedies are for other files.
+  const shown = sshFailure(error.stderr).startsWith('host-key') ? {} : { log: log.slice(-8) };
   return new SlError('E_SSH', `${name} (${ssh.user}@${ssh.host}): ${message}`, {
     cause: error,
-    details: { ...details, log: log.slice(-8) },
+    details: { ...details, ...shown },
   });
 }
 
@@ -35,6 +37,8 @@ async function explain(error: RemoteEnded, request: BootstrapRequest, trust: Hos
       const key = ssh.identityFile === undefined ? 'any key of yours' : ssh.identityFile;
       return `does not let ${ssh.user} in with ${key}; add its public key to ${ssh.user}'s authorized_keys there, or set user or identity`;
     }
+    case 'no-sudo':
+      return `${ssh.user} is not root, and sudo is not installed there: install it, or set user = root`;
     case 'sudo':
       return `${ssh.user} may not use sudo without a password: add "${ssh.user} ALL=(ALL) NOPASSWD: ALL" to sudoers there, or set user = root`;
     case 'unreachable':
@@ -46,15 +50,15 @@ async function explain(error: RemoteEnded, request: BootstrapRequest, trust: Hos
 
 async function changedKey(error: RemoteEnded, request: BootstrapRequest, trust: HostTrust): Promise<string> {
   const expected = (await trustedKeys(trust, request.ssh)).map(fingerprint);
-  const offered = (await offeredKeys(request.ssh)).map(fingerprint);
-  const shown = offered.length > 0 ? offered.join(', ') : (offeredFingerprint(error.stderr) ?? 'unknown');
+  const shown = offeredFingerprint(error.stderr) ?? (await offeredKeys(request.ssh)).map(fingerprint).join(', ');
+  const file = trust.kind === 'known' && trust.knownHosts !== undefined ? `-f '${trust.knownHosts}' ` : '';
   const remedy =
     trust.kind === 'known'
-      ? `remove the old key with: ssh-keygen -R '${knownHostName(request.ssh)}'`
+      ? `remove the old key with: ssh-keygen ${file}-R '${knownHostName(request.ssh)}'`
       : 'destroy the node and create it again, or restore its key';
   return (
-    `its host key has changed: expected ${expected.join(', ') || 'another one'}, it shows ${shown}. Somebody may be in ` +
-    `between. If the machine was really set up anew, ${remedy}`
+    `its host key has changed: expected ${expected.join(', ') || 'another one'}, it shows ${shown || 'an unknown one'}. ` +
+    `Somebody may be in between. If the machine was really set up anew, ${remedy}`
   );
 }
 
