@@ -1,10 +1,10 @@
 /** An app server: Apache, what the apps' platforms need, and clients of the set's services. */
-import type { App, Platform, ResourceInput } from '@silverlining/protocol';
+import { type App, appUser, type Platform, type ResourceInput } from '@silverlining/protocol';
 import { clientPackages } from '../services/index.ts';
 import { ACTIVE_MAP, INSTANCES_MAP, siteText } from './apache-site.ts';
 import { addressesOf, apachePort, type RoleContext, type RoleParts } from './context.ts';
 import { APACHE_LOGROTATE, logrotateText } from './logrotate.ts';
-import { nodeWord } from './words.ts';
+import { appWord, nodeWord } from './words.ts';
 
 const CHECK = ['apachectl', '-t'];
 const RELOAD = [{ unit: 'apache2.service', action: 'reload' as const, check: CHECK }];
@@ -29,6 +29,8 @@ export function appserver(context: RoleContext): RoleParts {
     packages: ['apache2', ...set.apps.flatMap((it) => appPackages(it)), ...clientPackages(set, os)],
     resources: [
       ...DIRECTORIES,
+      // Their logs are rotated as they, so they exist before their first release does.
+      ...set.apps.map((it): ResourceInput => ({ type: 'user', name: appUser(appWord(it.name)) })),
       // Apache does not start without the files that its maps name.
       { type: 'file', path: INSTANCES_MAP, content: '', once: true },
       { type: 'file', path: ACTIVE_MAP, content: '', once: true },
