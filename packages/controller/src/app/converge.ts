@@ -1,5 +1,5 @@
 /** Has nodes brought to what their roles say, or asks what differs. */
-import { type ResourceReport, type ServerSet, SlError, type Topology } from '@silverlining/protocol';
+import { type NoticeBody, type ResourceReport, type ServerSet, SlError, type Topology } from '@silverlining/protocol';
 import { type NodeResources, resourcesFor, supportedOs } from '../core/roles/index.ts';
 import { secretsNeeded } from '../core/services/index.ts';
 import type { NodeRecord } from '../ports.ts';
@@ -17,7 +17,7 @@ export interface ConvergeRequest {
   nodes: readonly NodeRecord[];
   mode: 'apply' | 'check';
   signal: AbortSignal;
-  onProgress?: (node: NodeRecord, text: string) => void;
+  onProgress?: (node: NodeRecord, progress: NoticeBody<'progress'>) => void;
 }
 
 /** The resources that changed (or would), by node UUID. Throws E_RESOURCE naming every resource that failed. */
@@ -69,7 +69,7 @@ async function convergeNode(
     {
       signal,
       deadline: mode === 'apply' ? APPLY_DEADLINE : CHECK_DEADLINE,
-      onProgress: (progress) => onProgress?.(node, progress.text),
+      onProgress: (progress) => onProgress?.(node, progress),
     },
   );
   const failed = reports.filter((it) => it.status === 'failed');

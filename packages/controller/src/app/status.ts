@@ -5,11 +5,13 @@ import type { ControllerDeps } from './deps.ts';
 
 /** Milliseconds after the controller's start in which no node is called down: agents are still reconnecting. */
 const GRACE = 60_000;
+const PROBE_DEADLINE = 3_000;
 
 export async function status(deps: ControllerDeps, name: string, upSince: number): Promise<StatusResult> {
   const set = await deps.store.set(name);
   if (set === undefined) throw unknownSet(name);
   const records = await deps.store.nodes(name);
+  const healths = await freshHealth(deps, records);
   const wanted = set.config.nodes.filter((node) => !records.some((record) => record.name === node.name));
   const inGrace = deps.clock.now() - upSince < GRACE;
   return {
@@ -17,14 +19,20 @@ export async function status(deps: ControllerDeps, name: string, upSince: number
     controller: { version: deps.version, pid: process.pid, url: deps.url(), upSince },
     generation: set.topology?.generation ?? 0,
     nodes: [
-      ...records.map((record) => nodeStatus(set, record, deps.fleet.session(record.uuid), inGrace)),
+      ...records.map((record) =>
+        nodeStatus(set, record, {
+          session: deps.fleet.session(record.uuid),
+          health: healths.get(record.uuid),
+          inGrace,
+        }),
+      ),
       ...wanted.map((node) => missingNode(node.name, node.roles)),
     ],
     apps: set.config.apps.map((app) => ({
       name: app.name,
       locations: set.config.locations.filter((it) => it.app === app.name).map((it) => `http://${it.host}${it.path}`),
       active: set.active[app.name] ?? null,
-      instances: instancesOf(deps, records, app.name),
+      instances: instancesOf(records, healths, app.name),
     })),
   };
 }
@@ -35,13 +43,13 @@ export function unknownSet(name: string): SlError {
 
 type NodeStatus = StatusResult['nodes'][number];
 
-function nodeStatus(
-  set: SetRecord,
-  record: NodeRecord,
-  session: AgentSession | undefined,
-  inGrace: boolean,
-): NodeStatus {
-  const health = session?.health;
+interface Heard {
+  session: AgentSession | undefined;
+  health: HealthReport | undefined;
+  inGrace: boolean;
+}
+
+function nodeStatus(set: SetRecord, record: NodeRecord, { session, health, inGrace }: Heard): NodeStatus {
   const reasons = session === undefined ? [absence(record, inGrace)] : complaints(set, record, health);
   return {
     name: record.name,
@@ -84,8 +92,13 @@ function complaints(set: SetRecord, record: NodeRecord, health: HealthReport | u
       .map((app) => `${app.instance}: ${app.error ?? `health path answered ${app.status ?? 'nothing'}`}`),
     ...missingApps(set, record, health),
     ...(health.generation === generation ? [] : [`topology generation ${health.generation}, not ${generation}`]),
-    ...(health.epoch < set.epoch ? [`epoch ${health.epoch}, not ${set.epoch}`] : []),
+    ...(hasMap(record) && health.epoch < set.epoch ? [`epoch ${health.epoch}, not ${set.epoch}`] : []),
   ];
+}
+
+/** Whether switches concern the node. */
+function hasMap({ roles }: NodeRecord): boolean {
+  return roles.includes('appserver') || roles.includes('balancer');
 }
 
 function missingApps(set: SetRecord, record: NodeRecord, health: HealthReport): string[] {
@@ -109,12 +122,24 @@ function missingNode(name: string, roles: string[]): NodeStatus {
   return { name, roles, state: 'missing', reasons: ['it does not exist yet; sl up creates it'], ...unknown };
 }
 
-function instancesOf(deps: ControllerDeps, records: readonly NodeRecord[], app: string) {
-  return records.flatMap((record) => {
-    const session = deps.fleet.session(record.uuid);
-    const instances = session?.health?.instances ?? session?.hello.instances ?? [];
-    return instances
-      .filter((it) => it.app === app)
-      .map(({ instance, state }) => ({ node: record.name, instance, state }));
+function instancesOf(records: readonly NodeRecord[], healths: ReadonlyMap<string, HealthReport>, app: string) {
+  return records.flatMap(({ name, uuid }) => {
+    const instances = healths.get(uuid)?.instances.filter((it) => it.app === app) ?? [];
+    return instances.map(({ instance, state }) => ({ node: name, instance, state }));
   });
+}
+
+/** Asked now; of an agent that is slow to answer, what it last said. */
+async function freshHealth(deps: ControllerDeps, records: readonly NodeRecord[]): Promise<Map<string, HealthReport>> {
+  const options = { signal: AbortSignal.timeout(PROBE_DEADLINE), deadline: PROBE_DEADLINE };
+  const found = await Promise.all(
+    records.map(async ({ uuid }) => {
+      const session = deps.fleet.session(uuid);
+      if (session === undefined) return [];
+      const probed = await deps.fleet.request(uuid, 'probe', {}, options).catch(() => undefined);
+      const health = probed?.health ?? session.health;
+      return health === undefined ? [] : [[uuid, health] as const];
+    }),
+  );
+  return new Map(found.flat());
 }

@@ -128,7 +128,8 @@ async function converge(run: Run, nodes: readonly NodeRecord[]): Promise<void> {
   if (nodes.length === 0 || topology === undefined) return;
   const changed = await convergeNodes(deps, {
     ...{ set: observed.set, topology, nodes, mode: 'apply', signal: op.signal },
-    onProgress: ({ name }, text) => op.emit({ status: 'running', action: 'converge', node: name, text }),
+    onProgress: ({ name }, { text, done, total }) =>
+      op.emit({ status: 'running', action: 'converge', node: name, text, done, total }),
   });
   for (const node of nodes) {
     const count = changed.get(node.uuid)?.length ?? 0;
