@@ -232,6 +232,7 @@ describe('aborting', () => {
     const staging = stage(1);
     const failed = expect(staging).rejects.toMatchObject({ code: 'E_ABORTED' });
     await hanging;
+    expect(await states()).toEqual({ [name(1)]: 'staging' });
     const aborting = releases.abort({ instance: name(1), deploy: 'd1' }, context());
     release();
     await Promise.all([failed, aborting]);

@@ -24,7 +24,7 @@ export function createReleases(ports: ReleasePorts): Releases {
     traffic: createTraffic(state),
     epoch: () => state.committed.epoch,
     active: () => state.active,
-    instances: async () => instanceReports(state.all(), state.active),
+    instances: async () => [...instanceReports(state.all(), state.active), ...state.underWay()],
     appHealth: (signal) => appHealth(state, signal),
     recover: () => recover(state),
     removeAll: () => removeAll(state),

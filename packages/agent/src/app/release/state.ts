@@ -1,4 +1,4 @@
-import { type ActiveMap, type Manifest, type Role, SlError } from '@silverlining/protocol';
+import { type ActiveMap, type InstanceReport, type Manifest, type Role, SlError } from '@silverlining/protocol';
 import { candidatePorts, missingActive } from '../../core/release/choices.ts';
 import { createExclusive, type Exclusive } from '../../core/release/exclusive.ts';
 import { type CommittedMap, type InstanceJournal, NOTHING_COMMITTED } from '../../core/release/journal.ts';
@@ -48,6 +48,15 @@ export class ReleaseState {
 
   all(): InstanceJournal[] {
     return [...this.journals.values()];
+  }
+
+  /** Instances that are being staged for the first time; they have no journal yet. */
+  underWay(): InstanceReport[] {
+    return [...this.stagings.keys()].flatMap((instance) => {
+      const offer = this.offers.get(instance);
+      if (offer === undefined || this.journals.has(instance)) return [];
+      return [{ app: offer.manifest.app, instance, state: 'staging' as const, digest: offer.digest }];
+    });
   }
 
   pathsOf(app: string, instance: string): InstancePaths {

@@ -5,7 +5,7 @@ import type { InstancePaths } from './paths.ts';
 /** Complete environment; the node's own variables win over the app's of the same name. */
 export function instanceEnv(spec: InstanceSpec, paths: InstancePaths, port: number): Record<string, string> {
   return {
-    PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/silverlining',
     LANG: 'C.UTF-8',
     ...spec.env,
     HOME: paths.temp,

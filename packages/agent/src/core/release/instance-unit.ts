@@ -79,7 +79,7 @@ const COMMANDS: Commands = {
   node: (input) => [input.node, `${input.paths.app}/${runnerFile(input.spec)}`],
   python: (input) => gunicorn(input, ['--threads', String(THREADS), 'silver_wsgi:application']),
   asgi: (input) => gunicorn(input, ['--worker-class', 'uvicorn.workers.UvicornWorker', 'silver_asgi:application']),
-  command: ({ spec, paths, port }) => appCommand(spec, paths, port),
+  command: appCommand,
   php: ({ spec }) => {
     throw new SlError('E_APP_CONFIG', `${spec.app}: platform php cannot be run yet`);
   },
@@ -111,12 +111,14 @@ function gunicorn({ spec, paths, port }: UnitInput, rest: string[]): string[] {
   ];
 }
 
-function appCommand(spec: InstanceSpec, paths: InstancePaths, port: number): string[] {
+function appCommand({ spec, paths, port, node }: UnitInput): string[] {
   const [program, ...args] = (spec.command ?? []).map((part) => part.replace(/\$(?:PORT\b|\{PORT\})/g, String(port)));
   if (program === undefined) throw new SlError('E_APP_CONFIG', `${spec.app}: platform command needs a command`);
   // systemd gives these a meaning at the start of a command, quoted or not: `+` is full privileges.
   if (/^[@:+!|-]/.test(program))
     throw new SlError('E_APP_CONFIG', `${spec.app}: cannot run ${JSON.stringify(program)}`);
+  // Nodes have the runtime that the agent brought, and seldom another one.
+  if (program === 'node') return [node, ...args];
   // systemd finds bare names on its own path and wants anything else absolute.
   const inRelease = program.includes('/') && !program.startsWith('/');
   return [inRelease ? `${paths.app}/${program.replace(/^\.\//, '')}` : program, ...args];

@@ -92,6 +92,7 @@ describe('units', () => {
       ),
     ).toEqual([`${app}/bin/x`, '--port=20001', '20001', '$PORTS']);
     expect(startCommand(input({ platform: 'command', command: ['python3', 'x.py'] }))).toEqual(['python3', 'x.py']);
+    expect(startCommand(input({ platform: 'command', command: ['node', 'x.js'] }))).toEqual([node, 'x.js']);
   });
 
   it('never run a program with the privileges that a prefix asks for', () => {

@@ -1,4 +1,6 @@
+import { mkdir } from 'node:fs/promises';
 import { connect } from 'node:net';
+import { dirname } from 'node:path';
 import { type ActiveMap, SlError } from '@silverlining/protocol';
 import { activeMapText, mapTransaction, parseShownMap, sameMap } from '../../core/release/maps.ts';
 import type { ReleasePaths } from '../../core/release/paths.ts';
@@ -14,6 +16,8 @@ export function createBalancer(paths: Pick<ReleasePaths, 'balancerMap' | 'balanc
   const ask = (command: string) => askHaproxy(paths.balancerSocket, command);
   return {
     apply: async (active) => {
+      // The role makes the folder, and may not have been here yet.
+      await mkdir(dirname(paths.balancerMap), { recursive: true });
       // The file first: a HAProxy that is started again, whenever that is, starts with the newest map.
       await writeFileDurable(paths.balancerMap, activeMapText(active), 0o644);
       if (await shows(ask, paths.balancerMap, active)) return;

@@ -2,7 +2,7 @@ import type { Duplex, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { constants, createZstdDecompress, zstdDecompress } from 'node:zlib';
-import { checkManifest, type Manifest, manifest, SlError } from '@silverlining/protocol';
+import { checkManifest, type ErrorCode, type Manifest, manifest, SlError } from '@silverlining/protocol';
 import { z } from 'zod';
 import type { Admission } from '../../core/release/admission.ts';
 import { type EntrySink, TarReader } from './tar-reader.ts';
@@ -33,7 +33,7 @@ export async function unpack(
   try {
     await pipeline(input, createZstdDecompress(WINDOW), consume, { signal: watch.signal });
   } catch (error) {
-    throw transferError(error, watch.signal, 'release archive');
+    throw transferError(error, watch.signal, { code: 'E_TAR_TRUNCATED', what: 'release archive' });
   } finally {
     watch.stop();
   }
@@ -57,7 +57,7 @@ export async function readManifest(transfer: Duplex, signal: AbortSignal): Promi
     return parsed.data;
   } catch (error) {
     if (error instanceof SyntaxError) throw new SlError('E_MANIFEST', 'the manifest is not JSON', { cause: error });
-    throw transferError(error, watch.signal, 'manifest');
+    throw transferError(error, watch.signal, { code: 'E_MANIFEST', what: 'manifest' });
   } finally {
     watch.stop();
   }
@@ -98,13 +98,12 @@ function watchSilence(input: Readable, outer: AbortSignal): SilenceWatch {
   };
 }
 
-function transferError(error: unknown, signal: AbortSignal, what: string): SlError {
+function transferError(error: unknown, signal: AbortSignal, damage: { code: ErrorCode; what: string }): SlError {
   if (signal.aborted) {
     const reason: unknown = signal.reason;
-    return reason instanceof SlError
-      ? reason
-      : new SlError('E_ABORTED', `receiving the ${what} was cancelled`, { cause: error });
+    if (reason instanceof SlError) return reason;
+    return new SlError('E_ABORTED', `receiving the ${damage.what} was cancelled`, { cause: error });
   }
   if (error instanceof SlError) return error;
-  return new SlError('E_TAR_TRUNCATED', `${what}: damaged, cut short, or not a zstd stream`, { cause: error });
+  return new SlError(damage.code, `${damage.what}: damaged, cut short, or not a zstd stream`, { cause: error });
 }
