@@ -1,0 +1,125 @@
+import { type Resource, type ResourceOf, type ResourceType, resource, resourceId } from '@silverlining/protocol';
+import { describe, expect, it } from 'vitest';
+import { aContext, anApp, aSet } from '../../../../../test/builders/role-context.ts';
+import { resourcesFor, supportedOs } from './index.ts';
+
+const apps = [
+  anApp('main', { platform: 'python', packages: ['python3-pymysql', 'gunicorn'], services: { mysql: '' } }),
+  anApp('my-blog', { services: { mysql: '' } }),
+];
+const services = [{ name: 'mysql', options: {} }];
+const everything = aSet(['one: balancer, service:mysql, appserver', 'two: appserver'], { apps, services });
+const apart = aSet(['app1: appserver', 'app2: appserver', 'db: service:mysql', 'lb: balancer'], { apps, services });
+
+function resources(set: typeof apart, node: string): Resource[] {
+  const context = aContext(set, node);
+  return resourcesFor(context.node, context).resources.map((it) => resource.parse(it));
+}
+
+function ofType<T extends ResourceType>(type: T, all: readonly Resource[]): ResourceOf<T>[] {
+  return all.filter((it): it is ResourceOf<T> => it.type === type);
+}
+
+function content(path: string, all: readonly Resource[]): string | undefined {
+  return ofType('file', all).find((it) => it.path === path)?.content;
+}
+
+describe('the resources of a node', () => {
+  it.each([
+    ['one', everything],
+    ['two', everything],
+    ['app1', apart],
+    ['db', apart],
+    ['lb', apart],
+  ] as const)('name each thing once, packages first and together: %s', (node, set) => {
+    const all = resources(set, node);
+    const ids = all.map((it) => resourceId(it));
+    expect(new Set(ids).size).toBe(ids.length);
+    const paths = all.flatMap((it) => ('path' in it && it.type !== 'block' ? [it.path] : []));
+    expect(new Set(paths).size).toBe(paths.length);
+    expect(all.findIndex((it) => it.type === 'packages')).toBe(0);
+    expect(ofType('packages', all)).toHaveLength(1);
+  });
+
+  it('are the same for the same input', () => {
+    expect(resources(everything, 'one')).toEqual(resources(everything, 'one'));
+  });
+
+  it('hold the packages of all roles, platforms, apps and clients', () => {
+    const names = (node: string) => ofType('packages', resources(apart, node))[0]?.names ?? [];
+    const common = ['ca-certificates', 'logrotate', 'nftables', 'unattended-upgrades'];
+    expect(names('lb')).toEqual([...common, 'haproxy'].sort());
+    expect(names('db')).toEqual([...common, 'mariadb-server'].sort());
+    const app = ['apache2', 'gunicorn', 'mariadb-client', 'python3', 'python3-pymysql'];
+    expect(names('app1')).toEqual([...common, ...app].sort());
+  });
+
+  it('put Apache on 8080 beside HAProxy, and bring it there first', () => {
+    const all = resources(everything, 'one');
+    expect(content('/etc/apache2/ports.conf', all)).toBe('Listen 8080\n');
+    expect(content('/etc/apache2/ports.conf', resources(everything, 'two'))).toBe('Listen 80\n');
+    const asked = all.flatMap((it) => ('notify' in it ? (it.notify ?? []) : [])).map((it) => it.unit);
+    expect(asked.lastIndexOf('apache2.service')).toBeLessThan(asked.indexOf('haproxy.service'));
+  });
+
+  it('open what roles need, to those who need it', () => {
+    const opened = (set: typeof apart, node: string) =>
+      (content('/etc/silverlining/firewall.nft', resources(set, node)) ?? '')
+        .split('\n')
+        .filter((it) => it.includes('tcp dport') && !it.includes('dport 22'))
+        .map((it) => it.trim());
+    expect(opened(apart, 'app1')).toEqual(['ip saddr { 10.0.0.4 } tcp dport 80 accept']);
+    expect(opened(apart, 'lb')).toEqual(['tcp dport 80 accept']);
+    expect(opened(apart, 'db')).toEqual(['ip saddr { 10.0.0.1, 10.0.0.2 } tcp dport 3306 accept']);
+    expect(opened(aSet(['app1: appserver']), 'app1')).toEqual(['tcp dport 80 accept']);
+  });
+
+  it('give secrets to the node of the service alone', () => {
+    const holding = ['app1', 'app2', 'db', 'lb'].filter((it) =>
+      JSON.stringify(resources(apart, it)).includes('a-password-of-a-test'),
+    );
+    expect(holding).toEqual(['db']);
+  });
+
+  it('check configuration before it is used', () => {
+    const checks = new Map(
+      resources(everything, 'one')
+        .flatMap((it) => ('notify' in it ? (it.notify ?? []) : []))
+        .map((it) => [it.unit, it.check?.[0]]),
+    );
+    expect(Object.fromEntries(checks)).toMatchObject({
+      'apache2.service': 'apachectl',
+      'haproxy.service': 'haproxy',
+      'silver-firewall.service': 'nft',
+    });
+  });
+
+  it('leave what agents own alone once it is there', () => {
+    const all = [...resources(apart, 'app1'), ...resources(apart, 'lb')];
+    expect(ofType('file', all).flatMap((it) => (it.once ? [it.path] : []))).toEqual([
+      '/var/lib/silverlining/proxy/instances.map',
+      '/var/lib/silverlining/proxy/active.map',
+      '/etc/haproxy/silverlining/active.map',
+    ]);
+  });
+
+  it('watch the units of all roles', () => {
+    const context = aContext(everything, 'one');
+    expect(resourcesFor(context.node, context).watch).toEqual([
+      'silver-firewall.service',
+      'apache2.service',
+      'mariadb.service',
+      'haproxy.service',
+    ]);
+  });
+
+  it('take our lines out of /etc/hosts when the set leaves it alone', () => {
+    expect(ofType('block', resources(apart, 'lb'))[0]?.content.split('\n')).toContain('10.0.0.4 lb.shop.internal lb');
+    expect(ofType('block', resources({ ...apart, setEtcHosts: false }, 'lb'))[0]?.content).toBe('');
+  });
+
+  it('are for Debian and Ubuntu', () => {
+    expect(supportedOs({ id: 'ubuntu', version: '24.04', name: 'Ubuntu 24.04' }, 'a')).toMatchObject({ id: 'ubuntu' });
+    expect(() => supportedOs({ id: 'fedora', version: '40', name: 'Fedora 40' }, 'a')).toThrow('a runs Fedora 40');
+  });
+});
