@@ -7,6 +7,7 @@ import type { TrafficTable } from '../../packages/agent/src/core/release/traffic
 import type { UnitStatus } from '../../packages/agent/src/core/release/unit-status.ts';
 import { createAppPlaces } from '../../packages/agent/src/io/release/app-places.ts';
 import { openContentStore } from '../../packages/agent/src/io/release/content-store.ts';
+import { createExclusive } from '../../packages/agent/src/io/release/exclusive.ts';
 import { openJournals } from '../../packages/agent/src/io/release/journals.ts';
 import { createProxyFiles } from '../../packages/agent/src/io/release/proxy-files.ts';
 import { createReleaseTree } from '../../packages/agent/src/io/release/release-tree.ts';
@@ -69,6 +70,7 @@ export async function fakeReleasePorts(root: string, node: FakeNode): Promise<Re
         node.time += ms;
       },
     },
+    exclusive: createExclusive(),
     node: { nodeName: 'app1.test', topology: () => topologyOf(node) },
     paths,
     rebooted: async () => node.booted,

@@ -152,6 +152,9 @@ export interface AgentClock {
   sleep(ms: number, signal: AbortSignal): Promise<void>;
 }
 
+/** Runs work of the same key one after the other, in the order of the calls; other keys go on beside it. */
+export type Exclusive = <T>(key: string, act: () => Promise<T>) => Promise<T>;
+
 export interface ReleasePorts {
   store: ContentStore;
   tree: ReleaseTree;
@@ -163,6 +166,7 @@ export interface ReleasePorts {
   http: AppHttp;
   scripts: ScriptRunner;
   clock: AgentClock;
+  exclusive: Exclusive;
   node: NodeView;
   paths: ReleasePaths;
   /** Whether the node booted since this was last asked: then nothing runs that was started before. */

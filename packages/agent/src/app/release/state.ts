@@ -1,9 +1,8 @@
 import { type ActiveMap, type InstanceReport, type Manifest, type Role, SlError } from '@silverlining/protocol';
 import { candidatePorts, missingActive } from '../../core/release/choices.ts';
-import { createExclusive, type Exclusive } from '../../core/release/exclusive.ts';
 import { type CommittedMap, type InstanceJournal, NOTHING_COMMITTED } from '../../core/release/journal.ts';
 import { type InstancePaths, instancePaths } from '../../core/release/paths.ts';
-import type { ReleasePorts } from '../../release-ports.ts';
+import type { Exclusive, ReleasePorts } from '../../release-ports.ts';
 
 export interface Offer {
   digest: string;
@@ -26,13 +25,14 @@ export class ReleaseState {
   readonly offers = new Map<string, Offer>();
   readonly stagings = new Map<string, Staging>();
   /** By app: staging, settling and removing an app's instances never overlap. */
-  readonly exclusive: Exclusive = createExclusive();
+  readonly exclusive: Exclusive;
   committed: CommittedMap = NOTHING_COMMITTED;
   /** Ports of instances that are being staged. */
   readonly #reserved = new Map<string, number>();
 
   constructor(ports: ReleasePorts) {
     this.ports = ports;
+    this.exclusive = ports.exclusive;
   }
 
   /** Reads what is on disk. */

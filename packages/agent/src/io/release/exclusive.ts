@@ -1,6 +1,6 @@
-/** Runs work of the same key one after the other, in the order of the calls; other keys go on beside it. */
-export type Exclusive = <T>(key: string, act: () => Promise<T>) => Promise<T>;
+import type { Exclusive } from '../../release-ports.ts';
 
+/** Queues in memory, one for each key that is in use. */
 export function createExclusive(): Exclusive {
   const tails = new Map<string, Promise<unknown>>();
   return (key, act) => {

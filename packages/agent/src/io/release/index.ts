@@ -12,6 +12,7 @@ import { ensureAccount, RELEASE_OWNER } from './accounts.ts';
 import { appHttp } from './app-http.ts';
 import { createAppPlaces } from './app-places.ts';
 import { openContentStore } from './content-store.ts';
+import { createExclusive } from './exclusive.ts';
 import { createBalancer } from './haproxy.ts';
 import { createInstanceUnits } from './instance-units.ts';
 import { openJournals } from './journals.ts';
@@ -46,6 +47,7 @@ export async function openReleasePorts({ node, installPackages, warn }: ReleaseP
     http: appHttp,
     scripts: createScriptRunner(paths.node),
     clock,
+    exclusive: createExclusive(),
     node,
     paths,
     rebooted: () => rebooted(`${dirname(paths.committed)}/boot-id`),
