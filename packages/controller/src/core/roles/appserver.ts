@@ -72,7 +72,8 @@ const DIRECTORIES: ResourceInput[] = [
 
 /**
  * Without a server name each reload asks DNS for one, for as long as that takes. Threads are what visitors wait for;
- * balancers are told a lower number, so that health checks always find one.
+ * balancers are told a lower number, so that health checks always find one. They stay once they are there: a process
+ * that is ended for want of work closes the connections that visitors keep open with it.
  */
 function serverText(node: string): string {
   return `# Written by Silver Lining; changes are overwritten.
@@ -81,6 +82,7 @@ ServerName ${nodeWord(node)}
   ServerLimit 16
   ThreadsPerChild 25
   MaxRequestWorkers 400
+  MaxSpareThreads 400
 </IfModule>
 `;
 }
