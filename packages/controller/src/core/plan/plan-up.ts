@@ -77,7 +77,8 @@ function driftSteps({ set, records, drift }: PlanInput): PlanStep[] {
 
 /** Highest numbers first, as they go. */
 function leavingSteps({ set, records }: PlanInput): PlanStep[] {
-  const leaving = records.filter((it) => !set.nodes.some((wanted) => wanted.name === it.name)).reverse();
+  const unwanted = records.filter((it) => !set.nodes.some((wanted) => wanted.name === it.name));
+  const leaving = unwanted.sort((a, b) => b.name.localeCompare(a.name, 'en', { numeric: true }));
   return leaving.flatMap(({ name, roles }): PlanStep[] => {
     const destroy: PlanStep = { action: 'destroy-node', node: name, summary: `destroy ${name} and all it holds` };
     if (!roles.includes('appserver')) return [destroy];

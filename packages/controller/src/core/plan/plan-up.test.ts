@@ -1,0 +1,103 @@
+import { describe, expect, it } from 'vitest';
+import { aSet } from '../../../../../test/builders/role-context.ts';
+import type { NodeRecord, ProviderNode } from '../../ports.ts';
+import { type PlanInput, planUp } from './plan-up.ts';
+
+const set = aSet(['app1: appserver', 'app2: appserver', 'lb: balancer']);
+
+function record(short: string, more: Partial<NodeRecord> = {}): NodeRecord {
+  return {
+    ...{ uuid: `u-${short}`, set: 'shop', name: `${short}.shop.internal`, roles: ['appserver'] },
+    ...{ providerId: short, address: '10.0.0.1', state: 'enrolled', keyHash: 'k', certGeneration: 1 },
+    ...{ hostKeys: [], lastSeen: 1, facts: undefined },
+    ...more,
+  };
+}
+
+function machine(short: string, more: Partial<ProviderNode> = {}): ProviderNode {
+  const ssh = { host: '10.0.0.1', port: 22, user: 'root' };
+  return {
+    id: short,
+    name: `${short}.shop.internal`,
+    uuid: `u-${short}`,
+    address: '10.0.0.1',
+    state: 'running',
+    ssh,
+    ...more,
+  };
+}
+
+/** Everything is there, connected and deployed, unless told otherwise. */
+function input(more: Partial<PlanInput> = {}): PlanInput {
+  const names = ['app1', 'app2', 'lb'];
+  return {
+    set,
+    records: names.map((it) => record(it)),
+    providerNodes: names.map((it) => machine(it)),
+    connected: new Set(names.map((it) => `u-${it}`)),
+    topology: { current: 4, changes: false },
+    apps: [{ name: 'main', active: 'main.20260101_001', changed: false, files: 3 }],
+    goneApps: [],
+    drift: new Map(),
+    hosts: false,
+    ...more,
+  };
+}
+
+function steps(more: Partial<PlanInput>): string[] {
+  return planUp(input(more)).steps.map(({ action, node, app }) =>
+    [action, node?.split('.')[0] ?? app].join(' ').trim(),
+  );
+}
+
+describe('the plan of sl up', () => {
+  it('is empty when nothing differs', () => {
+    expect(planUp(input())).toMatchObject({ changes: 0, steps: [] });
+  });
+
+  it('makes a new set from nothing, nodes first', () => {
+    const plan = planUp(
+      input({
+        ...{ records: [], providerNodes: [], connected: new Set(), hosts: true },
+        topology: { current: undefined, changes: true },
+        apps: [{ name: 'main', active: undefined, changed: true, files: 3 }],
+      }),
+    );
+    expect(plan.steps.map((it) => it.action)).toEqual([
+      ...['create-node', 'create-node', 'create-node', 'topology', 'deploy', 'workstation-hosts'],
+    ]);
+    expect(plan.changes).toBe(6);
+    expect(plan.nodes.map((it) => it.exists)).toEqual([false, false, false]);
+  });
+
+  it('starts what is stopped, and puts an agent where none answers', () => {
+    expect(steps({ providerNodes: [machine('app1', { state: 'stopped' }), machine('app2'), machine('lb')] })).toEqual([
+      'start-node app1',
+    ]);
+    expect(steps({ connected: new Set(['u-app1', 'u-lb']) })).toEqual(['bootstrap app2']);
+    expect(steps({ records: [record('app1', { state: 'created' }), record('app2'), record('lb')] })).toEqual([
+      'bootstrap app1',
+    ]);
+  });
+
+  it('adopts a node that was created under its UUID, whatever its name says', () => {
+    expect(steps({ providerNodes: [machine('app1', { name: 'vm-17' }), machine('app2'), machine('lb')] })).toEqual([]);
+  });
+
+  it('scales down from the highest number, app servers drained before they go', () => {
+    const extra = ['app3', 'app10', 'db'].map((it) =>
+      record(it, { roles: [it === 'db' ? 'service:mysql' : 'appserver'] }),
+    );
+    expect(steps({ records: [...input().records, ...extra] })).toEqual([
+      ...['destroy-node db', 'drain-node app10', 'destroy-node app10', 'drain-node app3', 'destroy-node app3'],
+    ]);
+  });
+
+  it('names drift, changed apps and apps that are gone', () => {
+    expect(steps({ drift: new Map([['u-lb', 2]]) })).toEqual(['converge lb']);
+    expect(steps({ goneApps: ['old'] })).toEqual(['remove-app old']);
+    expect(steps({ apps: [{ name: 'main', active: 'main.20260101_001', changed: true, files: 3 }] })).toEqual([
+      'deploy main',
+    ]);
+  });
+});
