@@ -9,7 +9,7 @@ import { nodeWord } from './words.ts';
 const HOSTNAME_MAX = 64;
 
 export function base(context: RoleContext): RoleParts {
-  const { os, sshPort = 22 } = context;
+  const { os } = context;
   return {
     packages: ['ca-certificates', 'logrotate', 'nftables', 'unattended-upgrades'],
     resources: [
@@ -21,7 +21,7 @@ export function base(context: RoleContext): RoleParts {
       { type: 'file', path: '/etc/apt/apt.conf.d/52silverlining', content: upgradesText(os) },
       timeSync(),
     ],
-    openings: [...new Set([22, sshPort])].map((port) => ({ port, from: 'anywhere' as const })),
+    openings: sshPorts(context).map((port) => ({ port, from: 'anywhere' as const })),
     watch: [FIREWALL_UNIT],
   };
 }
@@ -32,6 +32,14 @@ const DIRECTORIES: ResourceInput[] = [
   { type: 'directory', path: '/var/lib/silverlining/agent', mode: 0o700 },
   { type: 'directory', path: '/var/log/silverlining' },
 ];
+
+/** Where sshd listens: the firewall must never lock out whoever looks after a machine that was there before the set. */
+function sshPorts({ set, node }: RoleContext): number[] {
+  const { port = '22', hosts = '' } = set.provider.options;
+  const line = hosts.split('\n').find((it) => it.trim().split(/\s+/)[0] === node.name);
+  const own = /\sport=(\d+)/.exec(line ?? '')?.[1];
+  return [...new Set([22, Number(port), Number(own ?? port)])].filter((it) => it > 0 && it < 65_536);
+}
 
 function hostname(name: string): string {
   const full = nodeWord(name);

@@ -24,8 +24,6 @@ export interface RoleContext {
   os: OsFacts;
   /** Values of the secrets that `secretsNeeded` names for the set. */
   secrets: ReadonlyMap<string, string>;
-  /** Where its sshd listens, when that is not 22. */
-  sshPort?: number;
 }
 
 /** A port that a role needs open. Without one, new connections from outside are dropped. */

@@ -74,6 +74,17 @@ describe('the resources of a node', () => {
     expect(opened(aSet(['app1: appserver']), 'app1')).toEqual(['tcp dport 80 accept']);
   });
 
+  it('never lock out SSH, wherever it listens', () => {
+    const hosts = 'app1.shop.internal 192.0.2.1 port=2201\napp2.shop.internal 192.0.2.2';
+    const set = { ...apart, provider: { driver: 'hosts', options: { hosts, port: '2200' } } };
+    const ports = (node: string) => {
+      const rules = content('/etc/silverlining/firewall.nft', resources(set, node)) ?? '';
+      return [...rules.matchAll(/^ *tcp dport (\d+) accept/gm)].map((it) => it[1]);
+    };
+    expect(ports('app1')).toEqual(['22', '2200', '2201']);
+    expect(ports('app2')).toEqual(['22', '2200']);
+  });
+
   it('give secrets to the node of the service alone', () => {
     const holding = ['app1', 'app2', 'db', 'lb'].filter((it) =>
       JSON.stringify(resources(apart, it)).includes('a-password-of-a-test'),
