@@ -1,30 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { aSet } from '../../../../../test/builders/role-context.ts';
-import type { NodeRecord, ProviderNode } from '../../ports.ts';
-import { type PlanInput, planUp } from './plan-up.ts';
+import { type ExistingMachine, type PlanInput, planUp, type RecordedNode } from './plan-up.ts';
 
 const set = aSet(['app1: appserver', 'app2: appserver', 'lb: balancer']);
 
-function record(short: string, more: Partial<NodeRecord> = {}): NodeRecord {
-  return {
-    ...{ uuid: `u-${short}`, set: 'shop', name: `${short}.shop.internal`, roles: ['appserver'] },
-    ...{ providerId: short, address: '10.0.0.1', state: 'enrolled', keyHash: 'k', certGeneration: 1 },
-    ...{ hostKeys: [], lastSeen: 1, facts: undefined },
-    ...more,
-  };
+function record(short: string, more: Partial<RecordedNode> = {}): RecordedNode {
+  return { uuid: `u-${short}`, name: `${short}.shop.internal`, roles: ['appserver'], state: 'enrolled', ...more };
 }
 
-function machine(short: string, more: Partial<ProviderNode> = {}): ProviderNode {
-  const ssh = { host: '10.0.0.1', port: 22, user: 'root' };
-  return {
-    id: short,
-    name: `${short}.shop.internal`,
-    uuid: `u-${short}`,
-    address: '10.0.0.1',
-    state: 'running',
-    ssh,
-    ...more,
-  };
+function machine(short: string, more: Partial<ExistingMachine> = {}): ExistingMachine {
+  return { uuid: `u-${short}`, name: `${short}.shop.internal`, state: 'running', ...more };
 }
 
 /** Everything is there, connected and deployed, unless told otherwise. */

@@ -1,11 +1,25 @@
 /** What `sl up` will do, from what is wanted and what exists. Pure: the same input gives the same steps in the same order. */
-import type { Plan, PlanStep, ServerSet, WantedNode } from '@silverlining/protocol';
-import type { NodeRecord, ProviderNode } from '../../ports.ts';
+import type { Plan, PlanStep, Role, ServerSet, WantedNode } from '@silverlining/protocol';
+
+/** What the store knows of a node (ports.ts: `NodeRecord`). */
+export interface RecordedNode {
+  uuid: string;
+  name: string;
+  roles: readonly Role[];
+  state: 'planned' | 'created' | 'enrolled';
+}
+
+/** What the provider knows of one (ports.ts: `ProviderNode`). */
+export interface ExistingMachine {
+  uuid: string | undefined;
+  name: string;
+  state: 'running' | 'stopped';
+}
 
 export interface PlanInput {
   set: ServerSet;
-  records: readonly NodeRecord[];
-  providerNodes: readonly ProviderNode[];
+  records: readonly RecordedNode[];
+  providerNodes: readonly ExistingMachine[];
   /** UUIDs of nodes whose agents are connected. */
   connected: ReadonlySet<string>;
   topology: { current: number | undefined; changes: boolean };
