@@ -7,6 +7,7 @@ import { KeyedMutex } from './keyed-mutex.ts';
 import { removeParentGroups } from './local-cgroup.ts';
 import { ensureIdentity } from './local-disk.ts';
 import { ensureImage } from './local-image.ts';
+import { raiseInotifyLimit } from './local-limits.ts';
 import { ensureNetwork, type LocalNetwork, networkRange, removeNetwork } from './local-network.ts';
 import { type NodePaths, type NodeRecord, newNode, nodePaths, readNodes, writeNode } from './local-node-record.ts';
 import { ensurePackageCache, stopPackageCache } from './local-package-cache.ts';
@@ -65,6 +66,7 @@ export class LocalSite {
   /** Makes sure that what nodes rely on while they run is there. */
   open(signal: AbortSignal): Promise<LocalNetwork> {
     return this.#mutex.run('network', async () => {
+      await raiseInotifyLimit();
       const network = await this.#network(signal);
       await ensurePackageCache({ network, directory: this.#path('packages'), cache: this.#directories.cache, signal });
       return network;
