@@ -22,6 +22,8 @@ const LISTS = '/var/lib/apt/lists';
 const STAMP = '/var/lib/silverlining/agent/apt-lists.stamp';
 /** Milliseconds for one call of apt-get; the wait for the lock and slow mirrors are within. */
 const DEADLINE = 25 * 60_000;
+/** Milliseconds for one `apt-get update`, the wait for the lock within. */
+const UPDATE_DEADLINE = 5 * 60_000;
 const TRIES = 4;
 
 export interface AptContext {
@@ -88,12 +90,24 @@ async function remedied(failure: AptFailure, attempt: number, context: AptContex
 
 async function update(context: AptContext): Promise<void> {
   context.say('fetching package lists');
-  const result = await apt(aptUpdateArgv(), context);
+  const result = await fetchLists(context);
   if (result.exitCode !== 0) {
     const failure = aptFailure(`${result.stdout}\n${result.stderr}`);
     throw aptError(failure.kind === 'other' ? { kind: 'fetch' } : failure, [], result);
   }
   await writeFile(STAMP, '').catch(() => undefined);
+}
+
+/** Lists are small: an update that takes minutes hangs on a connection, and a new one does not. */
+async function fetchLists(context: AptContext): Promise<ExecResult> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await apt(aptUpdateArgv(), context, UPDATE_DEADLINE);
+    } catch (error) {
+      if (attempt === TRIES || !(error instanceof SlError) || error.code !== 'E_DEADLINE') throw error;
+      context.say(`fetching package lists takes too long: trying again (${attempt} of ${TRIES - 1})`);
+    }
+  }
 }
 
 async function finishInterrupted(context: AptContext): Promise<void> {
@@ -105,11 +119,11 @@ async function finishInterrupted(context: AptContext): Promise<void> {
   });
 }
 
-function apt(argv: readonly string[], context: AptContext): Promise<ExecResult> {
+function apt(argv: readonly string[], context: AptContext, deadline = DEADLINE): Promise<ExecResult> {
   return execApart(argv, {
     env: APT_ENV,
     signal: context.signal,
-    deadline: DEADLINE,
+    deadline,
     allowExit: 'any',
     code: 'E_PACKAGES',
     onLine: (line) => {

@@ -86,9 +86,14 @@ function files(record: NodeRecord, options: DiskOptions): UpperFile[] {
     },
     { path: 'etc/machine-id', content: `${record.uuid.replaceAll('-', '')}\n`, mode: 0o444 },
     { path: 'etc/network/interfaces', content: interfaces(address, options.gateway) },
-    { path: 'etc/apt/apt.conf.d/90silverlining-proxy', content: `Acquire::http::Proxy "${options.proxyUrl}";\n` },
+    { path: 'etc/apt/apt.conf.d/90silverlining-proxy', content: aptProxy(options.proxyUrl) },
     { path: 'root/.ssh/authorized_keys', content: `${options.authorizedKey} silverlining\n`, mode: 0o600 },
   ];
+}
+
+/** apt waits for ever for a pipelined request whose connection the cache closed, so it asks for one thing at a time. */
+function aptProxy(url: string): string {
+  return `Acquire::http::Proxy "${url}";\nAcquire::http::Pipeline-Depth "0";\n`;
 }
 
 function interfaces(address: string, gateway: string): string {
