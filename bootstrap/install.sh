@@ -41,9 +41,10 @@ reach() { # host port
   reason=$("$base/node" "$base/enrol.js" reach "$1" "$2" 2>&1) || fail "unreachable $reason"
 }
 
-start() { # generation runtime; what belongs to earlier ones goes
+start() { # generation runtime bundle; earlier ones go
   find "$conf/identity" -mindepth 1 -maxdepth 1 ! -name "$1" -exec rm -rf -- {} +
   find "$base/runtime" -mindepth 1 -maxdepth 1 ! -name "$2" -exec rm -rf -- {} +
+  find "$base/agent" -mindepth 1 -maxdepth 1 ! -name "$3" -exec rm -rf -- {} +
   rm -f -- "$base/enrol.js"
   find "$base" "$conf" -name '*.tmp' -exec rm -rf -- {} +
   mkdir -p /var/lib/silverlining/agent
@@ -73,7 +74,7 @@ while read -r order a b c d e; do
     link) link "$a" "$b" ;;
     enrol) enrol "$a" ;;
     reach) reach "$a" "$b" ;;
-    start) start "$a" "$b" ;;
+    start) start "$a" "$b" "$c" ;;
     bye) say ok; exit 0 ;;
     *) fail "unknown order $order" ;;
   esac

@@ -16,15 +16,14 @@ export async function streamJournal(
 ): Promise<void> {
   const { transfer } = output;
   const closed = new AbortController();
-  transfer.on('close', () => closed.abort());
-  // Its end shows as `close`; there is nothing to read from it.
-  transfer.on('error', () => undefined);
+  // A socket that the other end closed has ended for reading first; only reading notices.
+  for (const event of ['end', 'close', 'error']) transfer.on(event, () => closed.abort());
   transfer.resume();
   const signal = AbortSignal.any([output.signal, closed.signal]);
   const sink: Sink = { write: (text) => writeTo(transfer, text, signal), node, app: request.app, signal };
   const cursor = await copyLines(lastLinesArgv(request), sink);
   if (request.follow && !signal.aborted) await copyLines(followArgv(cursor), sink);
-  if (closed.signal.aborted) return;
+  if (closed.signal.aborted) return void transfer.destroy();
   transfer.end();
   await finished(transfer, { readable: false }).catch(() => undefined);
 }
@@ -38,17 +37,8 @@ function lastLinesArgv({ app, lines }: RequestBody<'logs'>): string[] {
 /** A pattern would be resolved once, at the start: all services are followed, and ours picked out as releases come. */
 function followArgv(cursor: string | undefined): string[] {
   const from = cursor === undefined ? ['--lines=0'] : ['--no-tail', `--after-cursor=${cursor}`];
-  return [
-    ...COMMON,
-    FIELDS,
-    '--follow',
-    ...from,
-    '_TRANSPORT=stdout',
-    '+',
-    '_TRANSPORT=syslog',
-    '+',
-    '_TRANSPORT=journal',
-  ];
+  const transports = ['stdout', 'syslog', 'journal'].map((it) => `_TRANSPORT=${it}`);
+  return [...COMMON, FIELDS, '--follow', ...from, ...transports];
 }
 
 interface Sink {

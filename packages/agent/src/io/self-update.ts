@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Duplex } from 'node:stream';
-import { SlError } from '@silverlining/protocol';
+import { SlError, toSlError } from '@silverlining/protocol';
 import { z } from 'zod';
 import type { AgentPaths } from '../core/paths.ts';
 import { decideStart, type UpdateRecord } from '../core/update-record.ts';
@@ -40,7 +40,7 @@ export async function createSelfUpdate(paths: AgentPaths, bundle: string): Promi
       await makeDirectoryDurable(join(paths.bundles, wanted), 0o755);
       await writeFileDurable(path, content, 0o644);
       // A bundle that cannot even be loaded could not take itself back.
-      await exec([process.execPath, path, '--try'], { signal, deadline: TRY_DEADLINE, code: 'E_CONFLICT' });
+      await tryBundle(path, signal);
       await file.write({ previous: digest, next: wanted, starts: 0 });
       await linkDurable(paths.bundleLink, `agent/${wanted}/agent.js`);
     },
@@ -58,6 +58,19 @@ export async function createSelfUpdate(paths: AgentPaths, bundle: string): Promi
       await removeOthers(paths.bundles, [digest, record.previous]);
     },
   };
+}
+
+async function tryBundle(path: string, signal: AbortSignal): Promise<void> {
+  try {
+    await exec([process.execPath, path, '--try'], { signal, deadline: TRY_DEADLINE, code: 'E_CONFLICT' });
+  } catch (cause) {
+    await rm(dirname(path), { recursive: true, force: true });
+    const { code, details } = toSlError(cause);
+    throw new SlError(code, 'the bundle that came cannot be loaded on this node; the old one stays', {
+      cause,
+      details,
+    });
+  }
 }
 
 async function removeOthers(bundles: string, keep: readonly string[]): Promise<void> {

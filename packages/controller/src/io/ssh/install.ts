@@ -65,7 +65,7 @@ export async function installAgent(
     await remote.order(['link', path, target]);
   }
   report('starting the agent');
-  await remote.order(['start', generation, runtime.digest]);
+  await remote.order(['start', generation, runtime.digest, bundle.digest]);
   await remote.order(['bye']);
   return { keyHash: signed.keyHash, arch, controllerUrl };
 }
