@@ -24,6 +24,13 @@ export async function copyExample(name: string, set: string): Promise<Workspace>
   return it;
 }
 
+/** Copies `test/fixtures/NAME`. */
+export async function copyFixture(name: string): Promise<Workspace> {
+  const dir = await mkdtemp(join(tmpdir(), `sl-${name}-`));
+  await cp(join(ROOT, 'test/fixtures', name), dir, { recursive: true });
+  return workspace(dir);
+}
+
 export function workspace(dir: string): Workspace {
   const path = (relative: string) => join(dir, relative);
   const read = (relative: string) => readFile(path(relative), 'utf8');
