@@ -13,7 +13,17 @@ import type {
   Topology,
 } from '@silverlining/protocol';
 import type { z } from 'zod';
-import type { CommitDecision, DeployRow, Lease, NodeRecord, ReleaseRecord, SetRecord } from './records.ts';
+import type {
+  BootstrapRequest,
+  BootstrapResult,
+  CommitDecision,
+  DeployRow,
+  Lease,
+  NodeRecord,
+  ProviderNode,
+  ReleaseRecord,
+  SetRecord,
+} from './records.ts';
 
 export type * from './records.ts';
 
@@ -28,31 +38,6 @@ export interface NodeSize {
 export interface NodeImage {
   id: string;
   name: string;
-}
-
-/** A node as its provider knows it. */
-export interface ProviderNode {
-  /** The provider's own identity of the node; what `destroy` takes. */
-  id: string;
-  /** Full name, e.g. `app1.example.internal`. */
-  name: string;
-  /** UUID label that was journalled before the node was created; undefined for machines that something else made. */
-  uuid: string | undefined;
-  /** Address that the controller's machine reaches it at. */
-  address: string;
-  state: 'running' | 'stopped';
-  /** How SSH reaches it, once, for the bootstrap. */
-  ssh: SshTarget;
-}
-
-export interface SshTarget {
-  host: string;
-  port: number;
-  user: string;
-  identityFile?: string | undefined;
-  knownHostsFile?: string | undefined;
-  /** Public host keys that the provider itself vouches for (known_hosts key fields such as `ssh-ed25519 AAAA...`). */
-  hostKeys?: string[] | undefined;
 }
 
 export interface CreateNodeRequest {
@@ -87,6 +72,11 @@ export interface Store {
   set(name: string): Promise<SetRecord | undefined>;
   putSet(name: string, config: ServerSet): Promise<SetRecord>;
   putTopology(set: string, topology: Topology): Promise<void>;
+  /**
+   * Makes the set's epoch at least `epoch`, so that the next commit is above what an agent has seen. Never lowers it,
+   * commits nothing, and does nothing for a set that does not exist. Returns the epoch as it is then.
+   */
+  raiseEpoch(set: string, epoch: number): Promise<number>;
   /** Removes the set and all rows that belong to it. */
   deleteSet(name: string): Promise<void>;
 
@@ -178,26 +168,6 @@ export interface Bootstrapper {
   /** Returns the hash of the key it enrolled and the host keys it saw; the unit is started when it resolves. */
   bootstrap(request: BootstrapRequest, report: (text: string) => void, signal: AbortSignal): Promise<BootstrapResult>;
 }
-export interface BootstrapRequest {
-  uuid: string;
-  name: string;
-  set: string;
-  certGeneration: number;
-  ssh: SshTarget;
-  /** Host keys pinned earlier; a different one is a hard stop. */
-  pinnedHostKeys: string[];
-  /** Learn the host key at this connection: only for a node that was just created. */
-  learnHostKey: boolean;
-  /** `wss://HOST:PORT`; undefined: the address that the node sees the SSH connection come from. */
-  controllerUrl: string | undefined;
-}
-export interface BootstrapResult {
-  keyHash: string;
-  hostKeys: string[];
-  arch: string;
-  controllerUrl: string;
-}
-
 export interface ScannedRelease {
   manifest: Manifest;
   digest: string;

@@ -1,4 +1,4 @@
-/** The rows that the controller keeps: what its core decides on and its store holds. */
+/** The data that the controller's core decides on and its store holds: rows, nodes as providers know them, bootstraps. */
 import type {
   ActiveMap,
   App,
@@ -87,4 +87,50 @@ export interface CommitDecision {
   active: ActiveMap;
   deploys: string[];
   now: number;
+}
+
+/** A node as its provider knows it. */
+export interface ProviderNode {
+  /** The provider's own identity of the node; what `destroy` takes. */
+  id: string;
+  /** Full name, e.g. `app1.example.internal`. */
+  name: string;
+  /** UUID label that was journalled before the node was created; undefined for machines that something else made. */
+  uuid: string | undefined;
+  /** Address that the controller's machine reaches it at. */
+  address: string;
+  state: 'running' | 'stopped';
+  /** How SSH reaches it, once, for the bootstrap. */
+  ssh: SshTarget;
+}
+
+export interface SshTarget {
+  host: string;
+  port: number;
+  user: string;
+  identityFile?: string | undefined;
+  knownHostsFile?: string | undefined;
+  /** Public host keys that the provider itself vouches for (known_hosts key fields such as `ssh-ed25519 AAAA...`). */
+  hostKeys?: string[] | undefined;
+}
+
+export interface BootstrapRequest {
+  uuid: string;
+  name: string;
+  set: string;
+  certGeneration: number;
+  ssh: SshTarget;
+  /** Host keys pinned earlier; a different one is a hard stop. */
+  pinnedHostKeys: string[];
+  /** Learn the host key at this connection: only for a node that was just created. */
+  learnHostKey: boolean;
+  /** `wss://HOST:PORT`; undefined: the address that the node sees the SSH connection come from. */
+  controllerUrl: string | undefined;
+}
+
+export interface BootstrapResult {
+  keyHash: string;
+  hostKeys: string[];
+  arch: string;
+  controllerUrl: string;
 }

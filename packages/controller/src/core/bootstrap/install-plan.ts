@@ -1,4 +1,4 @@
-import type { BootstrapRequest } from '../../ports.ts';
+import type { BootstrapRequest } from '../../records.ts';
 
 /** What the install script says of the node before it takes orders. */
 export interface NodeFacts {

@@ -1,4 +1,4 @@
-import type { SshTarget } from '../../ports.ts';
+import type { SshTarget } from '../../records.ts';
 import { shellQuote } from './shell-quote.ts';
 
 /** Whom to believe that a host is who it says. */

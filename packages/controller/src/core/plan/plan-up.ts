@@ -1,7 +1,7 @@
 /** What `sl up` will do, from what is wanted and what exists. Pure: the same input gives the same steps in the same order. */
 import type { Plan, PlanStep, Role, ServerSet, WantedNode } from '@silverlining/protocol';
 
-/** What the store knows of a node (ports.ts: `NodeRecord`). */
+/** What the store knows of a node (records.ts: `NodeRecord`). */
 export interface RecordedNode {
   uuid: string;
   name: string;
@@ -9,7 +9,7 @@ export interface RecordedNode {
   state: 'planned' | 'created' | 'enrolled';
 }
 
-/** What the provider knows of one (ports.ts: `ProviderNode`). */
+/** What the provider knows of one (records.ts: `ProviderNode`). */
 export interface ExistingMachine {
   uuid: string | undefined;
   name: string;
