@@ -62,8 +62,8 @@ describe('imports', () => {
 
   it('core imports core, protocol, zod and ini', () => {
     const allowed = new Set(['core', 'protocol', 'npm:zod', 'npm:ini']);
-    const portTypes = (to: string) => allowed.has(to) || to === 'ports';
-    expect(violations(inLayer('core'), portTypes)).toEqual([]);
+    const data = (to: string) => allowed.has(to) || to === 'records';
+    expect(violations(inLayer('core'), data)).toEqual([]);
   });
 
   it('core takes only types from the ports', () => {

@@ -15,11 +15,15 @@ def load():
     spec = importlib.util.spec_from_file_location(os.path.splitext(os.path.basename(path))[0], path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except SystemExit as error:
+        # gunicorn ends for good on an error, but starts a worker that exited again and again.
+        raise ImportError("%s exited while it was loaded: %s" % (path, error)) from error
     for candidate in [name] if name else ["application", "app"]:
         if hasattr(module, candidate):
             return getattr(module, candidate)
-    raise SystemExit("%s has no %s" % (path, repr(name) if name else "'application' or 'app'"))
+    raise ImportError("%s has no %s" % (path, repr(name) if name else "'application' or 'app'"))
 
 
 def split(prefix, path):
