@@ -38,7 +38,7 @@ export function memoryStore(): Store {
   };
 }
 
-function sets(tables: Tables): Pick<Store, 'sets' | 'set' | 'putSet' | 'putTopology' | 'deleteSet'> {
+function sets(tables: Tables): Pick<Store, 'sets' | 'set' | 'putSet' | 'putTopology' | 'raiseEpoch' | 'deleteSet'> {
   const find = (name: string): SetRecord | undefined => {
     const row = tables.sets.get(name);
     return row && structuredClone({ ...row, epoch: tables.fences.get(name)?.epoch ?? 0 });
@@ -53,6 +53,13 @@ function sets(tables: Tables): Pick<Store, 'sets' | 'set' | 'putSet' | 'putTopol
     },
     async putTopology(set, topology) {
       tables.sets.set(set, { ...need(tables, set), topology: structuredClone(topology) });
+    },
+    async raiseEpoch(set, epoch) {
+      if (!tables.sets.has(set)) return 0;
+      const fence = tables.fences.get(set) ?? { epoch: 0, token: 0 };
+      fence.epoch = Math.max(fence.epoch, epoch);
+      tables.fences.set(set, fence);
+      return fence.epoch;
     },
     async deleteSet(name) {
       tables.sets.delete(name);

@@ -1,15 +1,17 @@
 /** What a node is told when its agent says hello: what is true now. So a node that missed anything catches up by itself. */
-import type { AgentSession, NodeRecord, SetRecord } from '../ports.ts';
+import { disputes } from '../core/release/dispute.ts';
+import type { AgentSession, SetRecord } from '../ports.ts';
+import { followEpoch } from './agree.ts';
 import type { ControllerDeps } from './deps.ts';
-import { settleNode } from './settle.ts';
+import type { Settler } from './settler.ts';
 
 const HEALTH_INTERVAL = 10_000;
 const DEADLINE = 60_000;
 
-/** Greets every agent for as long as the controller runs. `busy`: a rollout of the set is under way and cleans up after itself. */
-export function greetAgents(deps: ControllerDeps, busy: (set: string) => boolean, signal: AbortSignal): void {
+/** Greets every agent for as long as the controller runs. */
+export function greetAgents(deps: ControllerDeps, settler: Settler, signal: AbortSignal): void {
   deps.fleet.onHello((session) => {
-    greet(deps, session, busy, signal).catch((error: unknown) => {
+    greet(deps, session, settler, signal).catch((error: unknown) => {
       deps.log.warn(
         { uuid: session.uuid, error: String(error) },
         'greeting an agent failed; it is greeted again when it reconnects',
@@ -21,34 +23,29 @@ export function greetAgents(deps: ControllerDeps, busy: (set: string) => boolean
 async function greet(
   deps: ControllerDeps,
   session: AgentSession,
-  busy: (set: string) => boolean,
+  settler: Settler,
   signal: AbortSignal,
 ): Promise<void> {
   const node = await deps.store.node(session.uuid);
-  const set = node && (await deps.store.set(node.set));
-  if (node === undefined || set === undefined) return;
+  const row = node && (await deps.store.set(node.set));
+  if (node === undefined || row === undefined) return;
+  const set = await followEpoch(deps, row, session);
   const { epoch, active } = set;
   const welcome = { set: set.name, node: node.name, epoch, active, healthInterval: HEALTH_INTERVAL };
   await deps.fleet.request(node.uuid, 'welcome', welcome, { signal, deadline: DEADLINE });
   if (set.topology !== undefined && set.topology.generation > session.hello.generation) {
     await deps.fleet.request(node.uuid, 'topology', { topology: set.topology }, { signal, deadline: DEADLINE });
   }
-  if (!busy(set.name)) await tidy(deps, set, node, session, signal);
+  // What a controller without its memory would take for leftovers may be what serves.
+  if (!busy(set.name) && !disputes(set, session.hello)) await tidy(deps, set, node, session, signal);
 }
 
 /** Removes what a rollout left on the node that nobody finished: its row was never committed, so it never will be. */
-async function tidy(
-  deps: ControllerDeps,
-  set: SetRecord,
-  node: NodeRecord,
-  session: AgentSession,
-  signal: AbortSignal,
-): Promise<void> {
+async function tidy(deps: ControllerDeps, set: SetRecord, session: AgentSession, signal: AbortSignal): Promise<void> {
   for (const { app, instance } of session.hello.instances) {
     if (set.active[app] === instance) continue;
     const release = await deps.store.release(set.name, instance);
     if (release?.committedAt !== undefined) continue;
-    await deps.fleet.request(node.uuid, 'abort', { instance, deploy: 'tidy' }, { signal, deadline: DEADLINE });
+    await deps.fleet.request(session.uuid, 'abort', { instance, deploy: 'tidy' }, { signal, deadline: DEADLINE });
   }
-  if (node.roles.includes('appserver')) await settleNode(deps, set, node, signal);
 }

@@ -1,5 +1,6 @@
 /** `sl status`: what the agents last said of their nodes, against what should be. */
 import { type HealthReport, SlError, type StatusResult } from '@silverlining/protocol';
+import { disputes } from '../core/release/dispute.ts';
 import type { AgentSession, NodeRecord, SetRecord } from '../ports.ts';
 import type { ControllerDeps } from './deps.ts';
 
@@ -92,6 +93,7 @@ function complaints(set: SetRecord, record: NodeRecord, health: HealthReport | u
       .map((app) => `${app.instance}: ${app.error ?? `health path answered ${app.status ?? 'nothing'}`}`),
     ...missingApps(set, record, health),
     ...(health.generation === generation ? [] : [`topology generation ${health.generation}, not ${generation}`]),
+    ...(disputes(set, health) ? ['it has in force what this controller did not commit; sl up sets that right'] : []),
     ...(hasMap(record) && health.epoch < set.epoch ? [`epoch ${health.epoch}, not ${set.epoch}`] : []),
   ];
 }

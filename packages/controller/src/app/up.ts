@@ -8,9 +8,10 @@ import {
 } from '@silverlining/protocol';
 import pLimit from 'p-limit';
 import { workstationHostsLines } from '../core/hosts-lines.ts';
-import { buildTopology } from '../core/topology.ts';
+import { aboveAll, buildTopology } from '../core/topology.ts';
 import type { NodeRecord, SetRecord } from '../ports.ts';
 import { type OperationContext, OperationFailed } from '../service.ts';
+import { agree } from './agree.ts';
 import { backfill, inform } from './backfill.ts';
 import { convergeNodes } from './converge.ts';
 import { rollOut } from './deploy.ts';
@@ -47,6 +48,7 @@ export async function up(deps: ControllerDeps, op: OperationContext, request: Ap
     const record = await deps.store.putSet(set.name, set);
     const run: Run = { deps, op, set: record, observed, token, nodes: [], leaving: leavingNodes(observed), changes: 0 };
     await raise(run);
+    run.set = (await agree(deps, { name: set.name, token, nodes: run.nodes })) ?? record;
     await configure(run);
     await shrink(run);
     const deploys = await deployChanged(run);
@@ -91,7 +93,8 @@ async function configure(run: Run): Promise<void> {
   run.changes += await backfill(deps, op, { set, appservers, scanned });
   if (leaving.length > 0) await pushTopology(run, run.nodes);
   await converge(run, late);
-  if (set.epoch > 0) await onEach(nodesWithRole(run.nodes, 'balancer'), (node) => inform(deps, op, run.set, node));
+  if (Object.keys(set.active).length > 0)
+    await onEach(nodesWithRole(run.nodes, 'balancer'), (node) => inform(deps, op, run.set, node));
 }
 
 /** Balancers that serve already; before anything is live there is no order to keep. */
@@ -103,7 +106,9 @@ function isLateBalancer({ set, observed }: Run, node: NodeRecord): boolean {
 async function pushTopology(run: Run, nodes: readonly NodeRecord[]): Promise<void> {
   const { deps, op, set } = run;
   const wanted = nodes.map(({ name, roles }) => ({ name, roles }));
-  const topology = buildTopology({ ...run.observed.set, nodes: wanted }, nodes, set.topology);
+  const built = buildTopology({ ...run.observed.set, nodes: wanted }, nodes, set.topology);
+  const heard = run.nodes.map((node) => generationOf(deps, node) ?? 0);
+  const topology = aboveAll(built, set.topology, heard);
   if (topology !== set.topology) {
     await deps.store.putTopology(set.name, topology);
     run.set = { ...set, topology };

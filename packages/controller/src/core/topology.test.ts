@@ -1,7 +1,7 @@
 import { topology as schema } from '@silverlining/protocol';
 import { describe, expect, it } from 'vitest';
 import { aSet } from '../../../../test/builders/role-context.ts';
-import { buildTopology } from './topology.ts';
+import { aboveAll, buildTopology } from './topology.ts';
 
 const set = aSet(['app1: appserver', 'db: service:mysql'], { services: [{ name: 'mysql', options: {} }] });
 const nodes = [
@@ -33,5 +33,14 @@ describe('topology', () => {
     expect(buildTopology({ ...set, setEtcHosts: false }, nodes, first).generation).toBe(8);
     const moved = nodes.map((it) => ({ ...it, address: `${it.address}0` }));
     expect(buildTopology(set, moved, first).generation).toBe(8);
+  });
+
+  it('is above what nodes have from before the state of the controller was lost', () => {
+    const first = buildTopology(set, nodes, undefined);
+    expect(aboveAll(first, undefined, [0, 0])).toBe(first);
+    expect(aboveAll(first, undefined, [1, 0]).generation).toBe(2);
+    expect(aboveAll(first, undefined, [3, 7]).generation).toBe(8);
+    expect(aboveAll(first, first, [1, 1])).toBe(first);
+    expect(aboveAll(first, first, [1, 2])).toEqual({ ...first, generation: 3 });
   });
 });

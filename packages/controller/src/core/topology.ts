@@ -41,3 +41,13 @@ export function buildTopology(
   if (previous !== undefined && sameValue(previous, next)) return previous;
   return { ...next, generation: next.generation + 1 };
 }
+
+/**
+ * The topology with a generation that no node takes for old news: a new one must be above all that nodes have, one that is
+ * in force at least as high. They only have a higher one when the controller's state was lost or is older.
+ */
+export function aboveAll(topology: Topology, previous: Topology | undefined, generations: readonly number[]): Topology {
+  const highest = Math.max(0, ...generations);
+  const wanted = topology === previous ? highest : highest + 1;
+  return topology.generation >= wanted ? topology : { ...topology, generation: highest + 1 };
+}

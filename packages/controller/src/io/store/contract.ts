@@ -19,6 +19,7 @@ export function storeContract(open: () => Store): void {
   afterEach(() => store.close());
 
   describe('sets', () => setTests(() => store));
+  describe('epochs', () => epochTests(() => store));
   describe('nodes', () => nodeTests(() => store));
   describe('releases', () => releaseTests(() => store));
   describe('leases', () => leaseTests(() => store));
@@ -59,6 +60,24 @@ function setTests(store: () => Store): void {
     expect(await store().deploys('demo')).toEqual([]);
     expect(await store().release('other', FIRST)).toEqual(release('other', FIRST));
     expect(await store().putSet('demo', serverSet('demo'))).toMatchObject({ epoch: 1, active: {} });
+  });
+}
+
+function epochTests(store: () => Store): void {
+  it('is raised to what an agent has seen, and never lowered', async () => {
+    await commitFirst(store());
+    expect(await store().raiseEpoch('demo', 7)).toBe(7);
+    expect(await store().raiseEpoch('demo', 3)).toBe(7);
+    expect(await store().set('demo')).toMatchObject({ epoch: 7, active: { blog: FIRST } });
+    const again = { set: 'demo', token: 1, active: { blog: FIRST }, deploys: [], now: 6000 };
+    expect(await store().commit(again)).toBe(8);
+  });
+
+  it('is raised for a set that was just made, and for no other', async () => {
+    await store().putSet('demo', serverSet('demo'));
+    expect(await store().raiseEpoch('demo', 7)).toBe(7);
+    expect(await store().raiseEpoch('nope', 7)).toBe(0);
+    expect(await store().putSet('nope', serverSet('nope'))).toMatchObject({ epoch: 0 });
   });
 }
 

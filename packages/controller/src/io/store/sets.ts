@@ -7,7 +7,10 @@ import { parseRow, setRow } from './rows.ts';
 const SELECT = `SELECT name, config, topology, active, coalesce(epoch, 0) AS epoch
   FROM sets LEFT JOIN fences ON set_name = name`;
 
-export function setsTable(db: Database): Pick<Store, 'sets' | 'set' | 'putSet' | 'putTopology' | 'deleteSet'> {
+const RAISE = `INSERT INTO fences (set_name, epoch) SELECT name, ? FROM sets WHERE name = ?
+  ON CONFLICT (set_name) DO UPDATE SET epoch = max(epoch, excluded.epoch)`;
+
+export function setsTable(db: Database): Pick<Store, 'sets' | 'set' | 'putSet' | 'putTopology' | 'raiseEpoch' | 'deleteSet'> {
   const where = { file: db.file, table: 'sets' };
   const find = (name: string): SetRecord | undefined => {
     const row = db.get(`${SELECT} WHERE name = ?`, name);
@@ -25,6 +28,10 @@ export function setsTable(db: Database): Pick<Store, 'sets' | 'set' | 'putSet' |
     async putTopology(set, topology) {
       const changes = db.run('UPDATE sets SET topology = ? WHERE name = ?', JSON.stringify(topology), set);
       if (changes === 0) throw noSet(set);
+    },
+    async raiseEpoch(set, epoch) {
+      db.run(RAISE, epoch, set);
+      return find(set)?.epoch ?? 0;
     },
     async deleteSet(name) {
       db.transaction(() => {

@@ -1,0 +1,18 @@
+import { describe, expect, it } from 'vitest';
+import { disputes } from './dispute.ts';
+
+const row = { epoch: 4, active: { blog: 'blog.20260131_001', shop: 'shop.20260131_001' } };
+
+describe('what a node has in force', () => {
+  it('is disputed when the row has never heard of it', () => {
+    expect(disputes(row, { ...row, epoch: 5 })).toBe(true);
+    expect(disputes(row, { epoch: 4, active: { blog: 'blog.20260131_002' } })).toBe(true);
+    expect(disputes({ epoch: 4, active: {} }, row)).toBe(true);
+  });
+
+  it('is not when the node agrees or is behind', () => {
+    expect(disputes(row, { epoch: 4, active: { shop: 'shop.20260131_001', blog: 'blog.20260131_001' } })).toBe(false);
+    expect(disputes(row, { epoch: 3, active: { blog: 'blog.20260130_009' } })).toBe(false);
+    expect(disputes({ epoch: 0, active: {} }, { epoch: 0, active: {} })).toBe(false);
+  });
+});

@@ -1,0 +1,18 @@
+/** What a node has in force, against what the controller's row says. */
+import type { ActiveMap } from '@silverlining/protocol';
+import { sameValue } from '../same-value.ts';
+
+/** A committed map and the epoch that it was committed at. */
+export interface InForce {
+  epoch: number;
+  active: ActiveMap;
+}
+
+/**
+ * Whether the node has what this controller never committed: a higher epoch, or another map at the same one. So it is when
+ * the controller's state was lost, or brought back from an older copy. A node that is merely behind disputes nothing.
+ */
+export function disputes(row: InForce, node: InForce): boolean {
+  if (node.epoch !== row.epoch) return node.epoch > row.epoch;
+  return !sameValue(node.active, row.active);
+}
