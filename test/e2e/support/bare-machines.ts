@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type RunResult, run } from '../../../packages/controller/src/io/process.ts';
+import { controlGroups } from '../../../packages/controller/src/io/provider/local-cgroup.ts';
 import type { ProviderNode } from '../../../packages/controller/src/ports.ts';
 import { makeLocalState } from './local-state.ts';
 
@@ -15,6 +17,8 @@ export interface BareMachines {
   section: string;
   /** The same as options of `HostsProvider`. */
   options: { hosts: string; identity: string; known_hosts: string };
+  /** Runs a command as root at the machine's console, as it were: without SSH. */
+  exec(name: string, argv: readonly string[], options?: { allowExit?: readonly number[] }): Promise<RunResult>;
   /** Pulls the plug, as it were; the disk stays. */
   powerOff(name: string): Promise<void>;
   powerOn(name: string): Promise<void>;
@@ -24,6 +28,8 @@ export interface BareMachines {
 export interface BareMachineOptions {
   /** `debian:bookworm` when not given. */
   image?: string;
+  /** Images of single machines, by name. */
+  images?: Readonly<Record<string, string>>;
 }
 
 /** Makes one plain Debian machine for each name; call `destroy` at the end, whatever happened. */
@@ -34,7 +40,7 @@ export async function makeBareMachines(
   const { provider, directories, remove } = await makeLocalState({ image: options.image });
   const signal = AbortSignal.timeout(10 * 60_000);
   const create = (name: string) => {
-    const request = { uuid: randomUUID(), name, set: 'bare', size: undefined, image: undefined };
+    const request = { uuid: randomUUID(), name, set: 'bare', size: undefined, image: options.images?.[name] };
     return provider.create(request, () => undefined, signal);
   };
   const outcomes = await Promise.allSettled(names.map(create));
@@ -50,12 +56,26 @@ export async function makeBareMachines(
   return {
     ...describe(nodes, knownHostsFile),
     knownHostsFile,
+    exec: (name, argv, more) => atConsole(find(name), argv, more),
     powerOff: (name) => provider.powerOff(find(name)),
     powerOn: async (name) => {
       await provider.start(find(name), new AbortController().signal);
     },
     destroy: remove,
   };
+}
+
+const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+async function atConsole(
+  id: string,
+  argv: readonly string[],
+  options: { allowExit?: readonly number[] } = {},
+): Promise<RunResult> {
+  const [group = ''] = (await controlGroups(id)).paths;
+  const [init = ''] = (await readFile(join(group, 'payload/init.scope/cgroup.procs'), 'utf8')).split('\n');
+  const enter = ['nsenter', '--target', init, '--mount', '--uts', '--ipc', '--net', '--pid', '--wdns=/', '--'];
+  return run([...enter, 'env', '-i', `PATH=${PATH}`, 'LC_ALL=C.UTF-8', ...argv], { timeoutMs: 180_000, ...options });
 }
 
 function describe(nodes: readonly ProviderNode[], knownHostsFile: string) {

@@ -20,6 +20,8 @@ export interface SlOptions {
   input?: string;
   /** Aborting sends SIGINT, as Ctrl-C does. */
   interrupt?: AbortSignal;
+  /** Called with what it prints, as it comes. */
+  onOutput?: (text: string) => void;
 }
 
 /** Runs `sl ARGS` and resolves when it ended, whatever its exit status. */
@@ -31,6 +33,7 @@ export function sl(args: readonly string[], options: SlOptions = {}): Promise<Sl
     const err: string[] = [];
     child.stdout.setEncoding('utf8').on('data', (text: string) => out.push(text));
     child.stderr.setEncoding('utf8').on('data', (text: string) => err.push(text));
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (text: string) => options.onOutput?.(text));
     child.stdin.end(options.input ?? '');
     const timer = setTimeout(() => child.kill('SIGKILL'), options.timeout ?? 600_000);
     options.interrupt?.addEventListener('abort', () => child.kill('SIGINT'));
