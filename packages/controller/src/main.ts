@@ -42,7 +42,7 @@ async function serve(): Promise<void> {
     onDefect: (id, error) => log.error({ id, err: error }, 'an operation failed with a defect'),
   });
   const service = await createController(makeDeps(directories, store, { agents, log }), {
-    ...{ operations, signal: stop.signal },
+    signal: stop.signal,
     onIdle: () => void setTimeout(() => stop.abort(), IDLE_GRACE),
   });
   const port = await listenForAgents(agents, directories);

@@ -36,8 +36,11 @@ async function greet(
   if (set.topology !== undefined && set.topology.generation > session.hello.generation) {
     await deps.fleet.request(node.uuid, 'topology', { topology: set.topology }, { signal, deadline: DEADLINE });
   }
-  // What a controller without its memory would take for leftovers may be what serves.
-  if (!busy(set.name) && !disputes(set, session.hello)) await tidy(deps, set, node, session, signal);
+  // An operation under way cleans up after itself; and what a controller without its memory would take for leftovers may
+  // be what serves.
+  if (settler.isBusy(set.name) || disputes(set, session.hello)) return;
+  await tidy(deps, set, session, signal);
+  settler.soon(set.name);
 }
 
 /** Removes what a rollout left on the node that nobody finished: its row was never committed, so it never will be. */

@@ -1,41 +1,55 @@
 /** After the drain: stops what no longer serves and prunes old releases, on the nodes and in the store. */
+import { nodesWithRole } from '@silverlining/protocol';
+import { disputes } from '../core/release/dispute.ts';
 import type { NodeRecord, ReleaseRecord, SetRecord } from '../ports.ts';
 import { type ControllerDeps, onEach } from './deps.ts';
 
-/** Milliseconds for which the old release stays warm after a switch, so that requests in flight end on it. */
-export const DRAIN = 10_000;
+export type SettleDeps = Pick<ControllerDeps, 'store' | 'fleet'>;
+
 const DEADLINE = 60_000;
 
+/**
+ * Whether every balancer routes by the committed map now. Each is told it again, which is harmless: an epoch alone would
+ * not say that HAProxy has taken the map. As long as one has not, or nobody knows, it may still send requests to the
+ * release before. An app server without a balancer needs no asking: it never stops what its own map names.
+ */
+export async function isInForce(deps: SettleDeps, name: string, signal: AbortSignal): Promise<boolean> {
+  const set = await deps.store.set(name);
+  if (set === undefined) return true;
+  const { epoch, active } = set;
+  const balancers = nodesWithRole(await deps.store.nodes(name), 'balancer');
+  const told = await Promise.allSettled(
+    balancers.map((node) => deps.fleet.request(node.uuid, 'switch', { epoch, active }, { signal, deadline: DEADLINE })),
+  );
+  return told.every((it) => it.status === 'fulfilled');
+}
+
 /** Settles all app servers of a set that are connected. A node that is not is settled when it says hello. */
-export async function settleSet(deps: ControllerDeps, name: string, signal: AbortSignal): Promise<void> {
+export async function settleSet(deps: SettleDeps, name: string, signal: AbortSignal): Promise<void> {
   const set = await deps.store.set(name);
   if (set === undefined) return;
-  const nodes = (await deps.store.nodes(name)).filter((node) => node.roles.includes('appserver'));
-  await onEach(
-    nodes.filter((node) => deps.fleet.session(node.uuid) !== undefined),
-    (node) => settleNode(deps, set, node, signal),
-  );
+  const appservers = nodesWithRole(await deps.store.nodes(name), 'appserver');
+  await onEach(appservers, (node) => settleNode(deps, set, node, signal));
   for (const app of await appsOf(deps, set)) {
     const { drop } = await partition(deps, set, app);
     await deps.store.deleteReleases(name, drop);
   }
 }
 
-/** Settles one node: every app of which the store knows a release. */
-export async function settleNode(
-  deps: ControllerDeps,
-  set: SetRecord,
-  node: NodeRecord,
-  signal: AbortSignal,
-): Promise<void> {
-  for (const app of await appsOf(deps, set)) {
+/** Settles one node: every app of which the store, or the node, knows a release. */
+async function settleNode(deps: SettleDeps, set: SetRecord, node: NodeRecord, signal: AbortSignal): Promise<void> {
+  const session = deps.fleet.session(node.uuid);
+  // One that has in force what this controller never committed may serve what would be taken for leftovers.
+  if (session === undefined || disputes(set, session.health ?? session.hello)) return;
+  const here = session.hello.instances.map((it) => it.app);
+  for (const app of new Set([...(await appsOf(deps, set)), ...here])) {
     const { keep, running } = await partition(deps, set, app);
     await deps.fleet.request(node.uuid, 'settle', { app, keep, running }, { signal, deadline: DEADLINE });
   }
 }
 
 /** `keep`: what stays on disk; `running`: what stays up; `drop`: what goes. Rollouts under way keep theirs. */
-async function partition(deps: ControllerDeps, set: SetRecord, app: string) {
+async function partition(deps: SettleDeps, set: SetRecord, app: string) {
   const releases = (await deps.store.releases(set.name, app)).sort(newestFirst);
   const active = set.active[app];
   const underWay = (await deps.store.deploys(set.name)).filter((it) => it.app === app && it.state !== 'ended');
@@ -53,6 +67,6 @@ function newestFirst(a: ReleaseRecord, b: ReleaseRecord): number {
   return (b.committedAt ?? b.createdAt) - (a.committedAt ?? a.createdAt);
 }
 
-async function appsOf(deps: ControllerDeps, set: SetRecord): Promise<string[]> {
+async function appsOf(deps: SettleDeps, set: SetRecord): Promise<string[]> {
   return [...new Set((await deps.store.releases(set.name)).map((it) => it.app))];
 }

@@ -1,0 +1,77 @@
+/** Decides when a set may be settled. Settling stops processes, so it never runs beside anything that changes the set. */
+import type { ControllerDeps } from './deps.ts';
+import { isInForce, type SettleDeps, settleSet } from './settle.ts';
+
+/** Milliseconds for which the old release stays warm after a switch, so that requests in flight end on it. */
+export const DRAIN = 10_000;
+/** Milliseconds until a balancer that could not be told is asked again; one that comes back is asked at once. */
+export const ASK_AGAIN = 60_000;
+
+export interface Settler {
+  /** Runs an operation on the set: what settles it is ended first, and it is settled a drain after the last one. */
+  during<R>(set: string, work: () => Promise<R>): Promise<R>;
+  /** Settles the set once its balancers have confirmed the map and a drain has passed since. Each call begins anew. */
+  soon(set: string): void;
+  isBusy(set: string): boolean;
+}
+
+interface Settling {
+  abort: AbortController;
+  ended: Promise<void>;
+}
+
+export type SettlerDeps = SettleDeps & Pick<ControllerDeps, 'clock' | 'log'>;
+
+/** Runs until the signal is aborted. */
+export function createSettler(deps: SettlerDeps, signal: AbortSignal): Settler {
+  const operations = new Map<string, number>();
+  const settlings = new Map<string, Settling>();
+  const count = (set: string, by: number): number => {
+    const running = (operations.get(set) ?? 0) + by;
+    if (running === 0) operations.delete(set);
+    else operations.set(set, running);
+    return running;
+  };
+  const isBusy = (set: string): boolean => operations.has(set);
+  const soon = (set: string): void => {
+    // The end of the last operation asks again.
+    if (isBusy(set)) return;
+    settlings.get(set)?.abort.abort();
+    const abort = new AbortController();
+    const settling = { abort, ended: settle(deps, set, AbortSignal.any([signal, abort.signal])) };
+    settlings.set(set, settling);
+    void settling.ended.then(() => {
+      if (settlings.get(set) === settling) settlings.delete(set);
+    });
+  };
+  return {
+    isBusy,
+    soon,
+    async during(set, work) {
+      count(set, 1);
+      try {
+        const settling = settlings.get(set);
+        settling?.abort.abort();
+        await settling?.ended;
+        return await work();
+      } finally {
+        if (count(set, -1) === 0) soon(set);
+      }
+    },
+  };
+}
+
+/** Never fails: the next settling makes up for what this one did not reach. */
+async function settle(deps: SettlerDeps, set: string, signal: AbortSignal): Promise<void> {
+  try {
+    while (!(await isInForce(deps, set, signal))) {
+      signal.throwIfAborted();
+      deps.log.warn({ set }, 'not settled: a balancer has not confirmed the committed map; the old release stays up');
+      await deps.clock.sleep(ASK_AGAIN, signal);
+    }
+    await deps.clock.sleep(DRAIN, signal);
+    await settleSet(deps, set, signal);
+  } catch (error) {
+    if (!signal.aborted) deps.log.warn({ set, error: String(error) }, 'settling failed; the next one makes up for it');
+  }
+}
