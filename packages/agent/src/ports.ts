@@ -91,8 +91,8 @@ export interface StateFile<T> {
 /** Why a session with the controller ended, or never began. */
 export type SessionEnd =
   | { kind: 'closed'; reason: string }
-  /** The controller knows the certificate and refuses it; `expired`: it may still renew. */
-  | { kind: 'refused'; expired: boolean; reason: string };
+  /** The controller refuses the certificate; `renewable`: only its time is wrong. */
+  | { kind: 'refused'; renewable: boolean; reason: string };
 
 /** An open control socket. */
 export interface ControlSession {

@@ -57,7 +57,7 @@ export function createAgent(deps: AgentDependencies): Agent {
         if (signal.aborted) return;
         const lasted = state.welcomedAt === undefined ? 0 : deps.clock.monotonic() - state.welcomedAt;
         failures = failuresAfter(failures, lasted);
-        if (end.kind === 'refused' && end.expired) await renew(deps, signal);
+        if (end.kind === 'refused' && end.renewable) await renew(deps, signal);
         const delay = reconnectDelay(failures, deps.clock.random());
         deps.log(`not connected: ${end.reason}; trying again in ${(delay / 1000).toFixed(1)} s`);
         await deps.clock.sleep(delay, signal).catch(() => undefined);

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { MAX_CONTROLLER_FRAME, SlError } from '@silverlining/protocol';
+import { MAX_CONTROLLER_FRAME, SlError, type WireError, wireError } from '@silverlining/protocol';
 import { createWebSocketStream, WebSocket } from 'ws';
 import type { AgentPaths } from '../core/paths.ts';
 import type { Link, SessionEnd } from '../ports.ts';
@@ -79,8 +79,11 @@ function sessionEnd(socket: WebSocket, signal: AbortSignal): Promise<SessionEnd>
       reason ||= error.message;
     });
     socket.on('unexpected-response', (_request, response) => {
-      readRefusal(response).then(end, (error: unknown) => end({ kind: 'closed', reason: messageOf(error) }));
-      response.on('close', () => socket.terminate());
+      // Terminating the socket closes it, which would end the session before the reason is read.
+      void readRefusal(response).then((refusal) => {
+        end(refusal);
+        socket.terminate();
+      });
     });
     socket.on('close', (code, text) => end({ kind: 'closed', reason: reason || closeText(code, text.toString()) }));
   });
@@ -92,14 +95,33 @@ function closeText(code: number, text: string): string {
 
 /** What the controller answered instead of opening the socket: JSON of a coded error when it is one of ours. */
 async function readRefusal(response: IncomingMessage): Promise<SessionEnd> {
+  const { statusCode } = response;
+  try {
+    const { message, details } = parseRefusal(await readText(response));
+    const reason = `the controller answers ${statusCode}: ${message}`;
+    if (statusCode !== 401) return { kind: 'closed', reason };
+    const renewable = details?.reason === 'expired' || details?.reason === 'not-yet-valid';
+    return { kind: 'refused', renewable, reason };
+  } catch (error) {
+    return { kind: 'closed', reason: `the controller answers ${statusCode}: ${messageOf(error)}` };
+  }
+}
+
+async function readText(response: IncomingMessage): Promise<string> {
   let body = '';
   for await (const chunk of response.setEncoding('utf8')) {
     body += String(chunk);
     if (body.length > MAX_REFUSAL) break;
   }
-  const reason = `HTTP status ${response.statusCode}: ${body.slice(0, 500).trim()}`;
-  if (response.statusCode !== 401 && response.statusCode !== 403) return { kind: 'closed', reason };
-  return { kind: 'refused', expired: /expired/i.test(body), reason };
+  return body;
+}
+
+function parseRefusal(body: string): Pick<WireError, 'message' | 'details'> {
+  try {
+    return wireError.parse(JSON.parse(body));
+  } catch {
+    return { message: body.slice(0, 200).trim() };
+  }
 }
 
 function messageOf(error: unknown): string {

@@ -1,15 +1,13 @@
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { request } from 'node:https';
-import { SlError } from '@silverlining/protocol';
-import { z } from 'zod';
+import { renewReply, SlError } from '@silverlining/protocol';
 import type { AgentPaths } from '../core/paths.ts';
 import { writeFileDurable } from './durable-file.ts';
 import { type AgentConfig, tlsOptions } from './identity.ts';
 
 const DEADLINE = 20_000;
 const MAX_BODY = 65_536;
-const renewed = z.object({ certificate: z.string() });
 
 /**
  * Asks the controller for a new certificate of the same key and stores it. The controller takes the expired one too,
@@ -26,7 +24,7 @@ export async function renewCertificate(paths: AgentPaths, config: AgentConfig, s
       `the controller did not renew the certificate: status ${status}: ${body.slice(0, 500)}`,
     );
   }
-  const { certificate } = renewed.parse(JSON.parse(body));
+  const { certificate } = renewReply.parse(JSON.parse(body));
   const old = new X509Certificate(await readFile(paths.certificate));
   const fresh = new X509Certificate(certificate);
   if (!fresh.publicKey.equals(old.publicKey))

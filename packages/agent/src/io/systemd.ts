@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { access } from 'node:fs/promises';
 import { SlError, toSlError } from '@silverlining/protocol';
 import { parseUnits, showUnitsArgv, type UnitState } from '../core/converge/unit-state.ts';
@@ -51,7 +52,7 @@ export async function unitJournal(unit: string): Promise<string[]> {
 /**
  * Runs a command as a service of its own, under systemd instead of under this agent: outside of the agent's sandbox and
  * memory limit, and untouched when the agent is restarted. Where there is no bus to ask systemd over, it runs as a child.
- * Cancelling stops the waiting, not the command: a package manager must not be cut off.
+ * Cancelling ends the waiting and not the command: a package manager must not be cut off. A deadline ends both.
  */
 export async function execApart(
   argv: readonly string[],
@@ -59,16 +60,17 @@ export async function execApart(
 ): Promise<ExecResult> {
   if (!(await exists('/run/dbus/system_bus_socket'))) return exec(argv, options);
   const { env, ...rest } = options;
+  const unit = `silver-task-${randomUUID()}.service`;
   const setenv = Object.entries(env).map(([name, value]) => `--setenv=${name}=${value}`);
-  const runner = [
-    'systemd-run',
-    '--quiet',
-    '--pipe',
-    '--wait',
-    '--collect',
-    '--property=Description=Silver Lining task',
-  ];
-  return exec([...runner, ...setenv, '--', ...argv], rest);
+  const runner = ['systemd-run', '--quiet', '--pipe', '--wait', '--collect', `--unit=${unit}`];
+  try {
+    return await exec([...runner, ...setenv, '--', ...argv], rest);
+  } catch (error) {
+    if (toSlError(error).code === 'E_DEADLINE') {
+      await exec(['systemctl', 'stop', '--', unit], { allowExit: 'any', deadline: UNIT_DEADLINE });
+    }
+    throw error;
+  }
 }
 
 async function exists(path: string): Promise<boolean> {
