@@ -70,6 +70,8 @@ export type Executors = { [T in ResourceType]: Executor<T> };
 /** One run over a list of resources: the node is read once for all of them, and again only after a change. */
 export interface ConvergeRun {
   executors: Executors;
+  /** Called before a resource is applied: what was there is kept for the day on which the machine leaves its set. */
+  keepOriginals(resource: Resource): Promise<void>;
   /** Makes systemd read unit files that this run changed; nothing when it changed none. */
   reloadDaemon(): Promise<void>;
   /** Throws when the command does not exit 0, with its output in `details.log`. */
@@ -80,6 +82,8 @@ export interface ConvergeRun {
 /** The node as something that can be brought to a wanted state. */
 export interface ConvergeHost {
   open(resources: readonly Resource[], context: { signal: AbortSignal; say(text: string): void }): ConvergeRun;
+  /** Puts back what was there before the first run; returns what could not be, for people. Packages and data stay. */
+  putBack(): Promise<string[]>;
 }
 
 /** A small durable record. `write` returns when it is on disk. */
@@ -139,6 +143,8 @@ export interface NodeProbe {
   streamLogs(request: RequestBody<'logs'>, transfer: Duplex, signal: AbortSignal): Promise<void>;
   /** Removes the identity and keeps the agent from starting again. */
   forgetIdentity(): Promise<void>;
+  /** Removes the agent itself, with all its files; the process that asks is the last of it. */
+  removeAgent(): Promise<void>;
 }
 
 export interface AgentClock {

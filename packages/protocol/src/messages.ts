@@ -131,8 +131,11 @@ export const agentRequests = {
   },
   /** Reload the bundle that `transfer` brings; the old one comes back if the new one does not connect. */
   'update-agent': { request: z.strictObject({ transfer: transferId, digest }), reply: nothing },
-  /** The node is taken out of its set: stop the apps, forget the identity, do not connect again. */
-  retire: { request: z.strictObject({ reason: z.string() }), reply: nothing },
+  /**
+   * The node is taken out of its set: stop the apps, forget the identity, do not connect again. `putBack`: the machine goes
+   * on without us, so what was there before is put back and the agent removes itself.
+   */
+  retire: { request: z.strictObject({ reason: z.string(), putBack: z.boolean().optional() }), reply: nothing },
 } as const satisfies Record<string, { request: z.ZodType; reply: z.ZodType }>;
 
 export type RequestType = keyof typeof agentRequests;

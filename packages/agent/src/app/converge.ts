@@ -86,6 +86,7 @@ async function bringAbout(resource: Resource, session: Session, say: (text: stri
     say(id);
     const asked = 'notify' in resource ? resource.notify : undefined;
     if (asked !== undefined) await session.due.write(addDue(await session.due.read(), id, asked));
+    await session.run.keepOriginals(resource);
     const applied = await apply(session.run.executors, resource);
     if (applied.undo !== undefined) session.undo.set(id, applied.undo);
     if (applied.started !== undefined) await forgetStarted(applied.started, session.due);

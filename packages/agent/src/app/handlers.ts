@@ -3,6 +3,7 @@ import {
   type RequestBody,
   type Resource,
   type ResourceReport,
+  SlError,
   toSlError,
 } from '@silverlining/protocol';
 import type { Due } from '../core/converge/notifications.ts';
@@ -53,13 +54,7 @@ export function createHandlers(deps: HandlerDependencies): Handlers {
       deps.leave('restart');
       return {};
     },
-    async retire({ reason }) {
-      deps.log(`retired: ${reason}`);
-      await releases.removeAll();
-      await deps.probe.forgetIdentity();
-      deps.leave('retire');
-      return {};
-    },
+    retire: (body) => retire(deps, body),
     offer: (body, context) => releases.offer(body, context),
     stage: (body, context) => releases.stage(body, context),
     hook: (body, context) => releases.hook(body, context),
@@ -87,6 +82,21 @@ async function welcome(
     });
   }
   return { epoch: releases.epoch() };
+}
+
+/** Afterwards nothing of the agent comes back, whatever could not be put back on the machine. */
+async function retire(
+  deps: HandlerDependencies,
+  { reason, putBack }: RequestBody<'retire'>,
+): Promise<ReplyBody<'retire'>> {
+  deps.log(`retired: ${reason}`);
+  await deps.releases.removeAll();
+  const problems = putBack === true ? await deps.host.putBack() : [];
+  await deps.probe.forgetIdentity();
+  if (putBack === true) await deps.probe.removeAgent();
+  deps.leave('retire');
+  if (problems.length === 0) return {};
+  throw new SlError('E_RESOURCE', `not everything could be put back: ${problems.join('; ')}`);
 }
 
 /** One converge at a time: a second one waits for the first. */

@@ -13,6 +13,8 @@ export interface AgentPaths {
   /** Bundles by digest, and the link to the one that runs. */
   bundles: string;
   bundleLink: string;
+  /** The agent's own unit. */
+  unit: string;
 }
 
 /** The paths below `root`, which is empty on a node and a folder in tests. */
@@ -27,5 +29,6 @@ export function agentPaths(root = ''): AgentPaths {
     data: `${root}/var/lib/silverlining`,
     bundles: `${root}/opt/silverlining/agent`,
     bundleLink: `${root}/opt/silverlining/agent.js`,
+    unit: `${root}/etc/systemd/system/silver-agent.service`,
   };
 }

@@ -8,6 +8,7 @@ import type { NodeProbe } from '../ports.ts';
 import { syncDirectory } from './durable-file.ts';
 import { exec } from './exec.ts';
 import { streamJournal } from './journal.ts';
+import { removeTree } from './resources/originals.ts';
 import { showUnits } from './systemd.ts';
 
 /** This node, as Linux and systemd tell it. */
@@ -50,6 +51,10 @@ export function createNodeProbe(paths: AgentPaths, nodeName: string): NodeProbe 
       for (const path of [paths.config, paths.key, paths.certificate]) await rm(path, { force: true });
       await syncDirectory(dirname(paths.config));
       await exec(['systemctl', 'disable', '--', 'silver-agent.service'], { allowExit: 'any' });
+    },
+    async removeAgent() {
+      await rm(paths.unit, { force: true });
+      for (const folder of [dirname(paths.config), dirname(paths.bundles), paths.data]) await removeTree(folder);
     },
   };
 }

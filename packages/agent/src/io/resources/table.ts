@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { z } from 'zod';
+import { type Original, original } from '../../core/converge/originals.ts';
 import type { ConvergeHost, Executors, StateFile } from '../../ports.ts';
 import { exec } from '../exec.ts';
 import { stateFile } from '../state-file.ts';
@@ -13,20 +14,28 @@ import { hostnameExecutor } from './hostname.ts';
 import { linkExecutor } from './link.ts';
 import { mysqlDatabaseExecutor, type PasswordMarks } from './mysql-database.ts';
 import { type Observations, observe } from './observations.ts';
+import { createOriginals } from './originals.ts';
 import { packagesExecutor } from './packages.ts';
 import { unitExecutor } from './unit.ts';
+import { unitControl } from './unit-control.ts';
 import { userExecutor } from './user.ts';
 
 const CHECK_DEADLINE = 60_000;
 
 /** This node, as something that resources can be applied to. `state` is the folder of the agent's own files. */
 export function createConvergeHost(state: string, root = ''): ConvergeHost {
+  const originals = createOriginals(
+    stateFile<Original[]>(join(state, 'originals.json'), z.array(original), []),
+    unitControl,
+    root,
+  );
   const marks = stateFile<PasswordMarks>(join(state, 'mysql-passwords.json'), z.record(z.string(), z.string()), {});
   return {
     open(resources, context) {
       const node = observe(resources, { ...context, root });
       return {
         executors: createExecutors(node, marks),
+        keepOriginals: ({ type }) => originals.keep(resources, type === 'packages' ? 'units' : 'everything'),
         reloadDaemon: () => node.reloadDaemon(),
         async check(argv) {
           await exec(argv, { signal: context.signal, code: 'E_RESOURCE', deadline: CHECK_DEADLINE, cwd: '/' });
@@ -34,6 +43,7 @@ export function createConvergeHost(state: string, root = ''): ConvergeHost {
         act: (unit, action) => unitAction(action, unit, context.signal),
       };
     },
+    putBack: () => originals.putBack(),
   };
 }
 

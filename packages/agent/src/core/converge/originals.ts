@@ -1,0 +1,53 @@
+/** What was on the machine before resources changed it: kept when they first do, put back when the machine leaves its set. */
+import type { Resource } from '@silverlining/protocol';
+import { z } from 'zod';
+
+const path = z.string();
+
+export const original = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('nothing'), path }),
+  /** Content in base64. */
+  z.object({
+    kind: z.literal('file'),
+    path,
+    content: z.string(),
+    mode: z.number(),
+    uid: z.number(),
+    gid: z.number(),
+  }),
+  z.object({ kind: z.literal('link'), path, target: z.string() }),
+  /** A block has no original: putting back is taking it out. */
+  z.object({ kind: z.literal('block'), path, name: z.string() }),
+  /** Whether there was such a unit before its packages came. */
+  z.object({ kind: z.literal('unit'), name: z.string(), existed: z.boolean() }),
+]);
+export type Original = z.infer<typeof original>;
+
+export interface Touched {
+  /** In the order in which they come about. */
+  paths: string[];
+  blocks: { path: string; name: string }[];
+  units: string[];
+}
+
+/** What the resources may change that is not kept yet. */
+export function untouched(resources: readonly Resource[], kept: readonly Original[]): Touched {
+  const known = new Set(kept.map(keyOf));
+  const touched: Touched = { paths: [], blocks: [], units: [] };
+  for (const it of resources) {
+    if (it.type === 'block' && !known.has(`${it.path}#${it.name}`))
+      touched.blocks.push({ path: it.path, name: it.name });
+    else if (it.type === 'unit' && !known.has(it.name)) touched.units.push(it.name);
+    else if (hasPath(it) && !known.has(it.path)) touched.paths.push(it.path);
+  }
+  return touched;
+}
+
+function hasPath(it: Resource): it is Extract<Resource, { type: 'file' | 'link' | 'absent' | 'directory' }> {
+  return ['file', 'link', 'absent', 'directory'].includes(it.type);
+}
+
+function keyOf(it: Original): string {
+  if (it.kind === 'unit') return it.name;
+  return it.kind === 'block' ? `${it.path}#${it.name}` : it.path;
+}

@@ -1,0 +1,105 @@
+import { chmod, mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type ResourceInput, resource } from '@silverlining/protocol';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { type Original, original } from '../../core/converge/originals.ts';
+import { stateFile } from '../state-file.ts';
+import { createOriginals, type UnitControl } from './originals.ts';
+
+let root: string;
+let asked: string[];
+
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'sl-originals-'));
+  asked = [];
+  await mkdir(`${root}/etc`);
+  await writeFile(`${root}/etc/ports.conf`, 'Listen 80\n');
+  await chmod(`${root}/etc/ports.conf`, 0o640);
+  await writeFile(`${root}/etc/hosts`, '127.0.0.1 localhost\n');
+  await symlink('../available/default', `${root}/etc/default-site`);
+});
+afterEach(() => rm(root, { recursive: true }));
+
+/** A systemd that knows `apache2.service` alone. */
+const units: UnitControl = {
+  show: async (names) =>
+    new Map(
+      names.map((name) => {
+        const load = name === 'apache2.service' ? 'loaded' : 'not-found';
+        return [name, { name, load, active: 'active', sub: 'running', file: 'enabled' }];
+      }),
+    ),
+  end: async (names) => void asked.push(`end ${names.join(' ')}`),
+  reloadDaemon: async () => void asked.push('reload'),
+  restart: async (names) => void asked.push(`restart ${names.join(' ')}`),
+};
+
+const open = () => createOriginals(stateFile<Original[]>(join(root, 'kept.json'), z.array(original), []), units, root);
+const parsed = (inputs: ResourceInput[]) => inputs.map((it) => resource.parse(it));
+
+const RESOURCES = parsed([
+  { type: 'packages', names: ['apache2'] },
+  { type: 'directory', path: '/etc/ours' },
+  { type: 'file', path: '/etc/ours/made', content: 'made' },
+  { type: 'file', path: '/etc/ports.conf', content: 'Listen 8080\n' },
+  { type: 'absent', path: '/etc/default-site' },
+  { type: 'block', path: '/etc/hosts', name: 'nodes', content: '10.0.0.1 app1\n' },
+  { type: 'unit', name: 'apache2.service', enabled: true, running: true },
+  { type: 'unit', name: 'silver-firewall.service', enabled: true, running: true },
+]);
+
+async function change(): Promise<void> {
+  await mkdir(`${root}/etc/ours`);
+  await writeFile(`${root}/etc/ours/made`, 'made');
+  await writeFile(`${root}/etc/ports.conf`, 'Listen 8080\n');
+  await rm(`${root}/etc/default-site`);
+  const hosts =
+    '127.0.0.1 localhost\n# BEGIN silverlining nodes\n10.0.0.1 app1\n# END silverlining nodes\n10.9.9.9 theirs\n';
+  await writeFile(`${root}/etc/hosts`, hosts);
+}
+
+describe('what was there before', () => {
+  it('comes back: files, links, and nothing where nothing was', async () => {
+    await open().keep(RESOURCES, 'everything');
+    await change();
+    expect(await open().putBack()).toEqual([]);
+    expect((await readdir(`${root}/etc`)).sort()).toEqual(['default-site', 'hosts', 'ports.conf']);
+    expect(await readFile(`${root}/etc/ports.conf`, 'utf8')).toBe('Listen 80\n');
+    expect((await stat(`${root}/etc/ports.conf`)).mode & 0o7777).toBe(0o640);
+    expect(await readlink(`${root}/etc/default-site`)).toBe('../available/default');
+    expect(await readFile(`${root}/etc/hosts`, 'utf8')).toBe('127.0.0.1 localhost\n10.9.9.9 theirs\n');
+  });
+
+  it('is what the first run found, and never what an earlier one made', async () => {
+    await open().keep(RESOURCES, 'everything');
+    await change();
+    await open().keep([...RESOURCES, ...parsed([{ type: 'file', path: '/etc/more', content: '' }])], 'everything');
+    await writeFile(`${root}/etc/more`, '');
+    await open().putBack();
+    expect((await readdir(`${root}/etc`)).sort()).toEqual(['default-site', 'hosts', 'ports.conf']);
+    expect(await readFile(`${root}/etc/ports.conf`, 'utf8')).toBe('Listen 80\n');
+  });
+
+  it('includes what packages brought, and the units from before them', async () => {
+    await rm(`${root}/etc/ports.conf`);
+    await open().keep(RESOURCES, 'units');
+    await writeFile(`${root}/etc/ports.conf`, 'of the package\n');
+    await open().keep(RESOURCES, 'everything');
+    await change();
+    await open().putBack();
+    expect(await readFile(`${root}/etc/ports.conf`, 'utf8')).toBe('of the package\n');
+    expect(asked).toEqual(['end silver-firewall.service', 'reload', 'restart apache2.service']);
+  });
+
+  it('comes back as far as it can, and says what did not', async () => {
+    await open().keep(RESOURCES, 'everything');
+    await change();
+    await rm(`${root}/etc/hosts`);
+    await mkdir(`${root}/etc/hosts`);
+    const problems = await open().putBack();
+    expect(problems).toEqual([expect.stringMatching(/^\/etc\/hosts: /)]);
+    expect(await readFile(`${root}/etc/ports.conf`, 'utf8')).toBe('Listen 80\n');
+  });
+});

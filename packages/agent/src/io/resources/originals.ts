@@ -1,0 +1,103 @@
+import { readFile, readlink, rm } from 'node:fs/promises';
+import type { Resource } from '@silverlining/protocol';
+import { replaceBlock } from '../../core/converge/block.ts';
+import { type Original, untouched } from '../../core/converge/originals.ts';
+import type { UnitState } from '../../core/converge/unit-state.ts';
+import type { StateFile } from '../../ports.ts';
+import { errno, linkDurable, readFileIfAny, writeFileDurable } from '../durable-file.ts';
+import { lookAt } from './attributes.ts';
+
+export interface Originals {
+  /**
+   * Keeps what the resources are about to change, once and for all: what is kept already stays as it is. Before packages
+   * come only `units` can be looked at; the files that they bring are originals too.
+   */
+  keep(resources: readonly Resource[], what: 'units' | 'everything'): Promise<void>;
+  /** Puts back what was there. Goes on after what cannot be put back and returns what that is, for people. */
+  putBack(): Promise<string[]>;
+}
+
+/** What systemd is asked and told. */
+export interface UnitControl {
+  show(names: readonly string[]): Promise<Map<string, UnitState>>;
+  /** Stops and disables them. */
+  end(names: readonly string[]): Promise<void>;
+  reloadDaemon(): Promise<void>;
+  /** Restarts those of them that run. */
+  restart(names: readonly string[]): Promise<void>;
+}
+
+export function createOriginals(file: StateFile<Original[]>, units: UnitControl, root = ''): Originals {
+  return {
+    async keep(resources, what) {
+      const kept = await file.read();
+      const touched = untouched(resources, kept);
+      const found = await lookAtUnits(touched.units, units);
+      if (what === 'everything') {
+        found.push(...touched.blocks.map((it): Original => ({ kind: 'block', ...it })));
+        for (const path of touched.paths) found.push(...(await lookAtPath(root, path)));
+      }
+      if (found.length > 0) await file.write([...kept, ...found]);
+    },
+    async putBack() {
+      const kept = (await file.read()).reverse();
+      const named = (existed: boolean) =>
+        kept.flatMap((it) => (it.kind === 'unit' && it.existed === existed ? [it.name] : []));
+      const problems = await attempt('services', () => units.end(named(false)));
+      for (const it of kept)
+        if (it.kind !== 'unit') problems.push(...(await attempt(it.path, () => restore(root, it))));
+      problems.push(...(await attempt('systemd', () => units.reloadDaemon())));
+      return [...problems, ...(await attempt('services', () => units.restart(named(true))))];
+    },
+  };
+}
+
+async function lookAtUnits(names: readonly string[], units: UnitControl): Promise<Original[]> {
+  const states = await units.show(names);
+  return names.map((name) => ({ kind: 'unit', name, existed: states.get(name)?.load !== 'not-found' }));
+}
+
+/** A folder that is there stays, and so does what is in it; nobody keeps a copy of one that is removed. */
+async function lookAtPath(root: string, path: string): Promise<Original[]> {
+  const found = await lookAt(root + path);
+  if (found === undefined) return [{ kind: 'nothing', path }];
+  if (found.isSymbolicLink()) return [{ kind: 'link', path, target: await readlink(root + path) }];
+  if (!found.isFile()) return [];
+  const content = (await readFile(root + path)).toString('base64');
+  return [{ kind: 'file', path, content, mode: found.mode & 0o7777, uid: found.uid, gid: found.gid }];
+}
+
+async function restore(root: string, it: Exclude<Original, { kind: 'unit' }>): Promise<void> {
+  const path = root + it.path;
+  if (it.kind === 'nothing') return removeTree(path);
+  if (it.kind === 'link') return linkDurable(path, it.target);
+  if (it.kind === 'block') return removeBlock(path, it.name);
+  await writeFileDurable(path, Buffer.from(it.content, 'base64'), it.mode, { uid: it.uid, gid: it.gid });
+}
+
+/** A folder on which something is mounted can only be emptied. */
+export async function removeTree(path: string): Promise<void> {
+  try {
+    await rm(path, { recursive: true, force: true });
+  } catch (error) {
+    if (errno(error) !== 'EBUSY') throw error;
+  }
+}
+
+async function removeBlock(path: string, name: string): Promise<void> {
+  const text = await readFileIfAny(path);
+  const found = await lookAt(path);
+  if (text === undefined || found === undefined) return;
+  const without = replaceBlock(text, name, '');
+  if (without === text) return;
+  await writeFileDurable(path, without, found.mode & 0o7777, { uid: found.uid, gid: found.gid });
+}
+
+async function attempt(what: string, act: () => Promise<void>): Promise<string[]> {
+  try {
+    await act();
+    return [];
+  } catch (error) {
+    return [`${what}: ${error instanceof Error ? error.message : String(error)}`];
+  }
+}
