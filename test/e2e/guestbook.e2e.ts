@@ -180,7 +180,7 @@ describe('nodes that fail', () => {
     await app2?.powerOff();
     const without = await Promise.all(Array.from({ length: 6 }, page));
     expect(without.map((it) => it.status)).toEqual(Array(6).fill(200));
-    await app2?.powerOn().catch((error: Error) => expect(error.message).toContain('ssh'));
+    await app2?.powerOn();
     await expect
       .poll(async () => (await status()).nodes.map((node) => node.state), POLL)
       .toEqual(Array(4).fill('healthy'));
@@ -197,7 +197,7 @@ async function servingNodes(): Promise<Set<string>> {
 
 describe('sl logs', () => {
   it('merges the last lines of all nodes, each with its node', async () => {
-    const { code, stdout } = await sl(['logs', '-f', work.file, '-n', '50']);
+    const { code, stdout } = await sl(['logs', '--file', work.file, '-n', '50']);
     expect(code).toBe(0);
     expect(stdout).toMatch(/app1/);
     expect(stdout).toMatch(/app2/);

@@ -37,6 +37,7 @@ exit "$status"
 `;
 
 const BOOT_DEADLINE_MS = 60_000;
+const SSH_PATIENCE_MS = 6_000;
 const CONNECT_TIMEOUT_MS = 300;
 const GREETING_TIMEOUT_MS = 2_000;
 const POLL_MS = 20;
@@ -47,17 +48,24 @@ export async function isRunning(record: NodeRecord): Promise<boolean> {
   return isPopulated(await nodeGroups(record.uuid));
 }
 
+export interface BootOptions {
+  bridge: string;
+  /** Whether the node may be one whose sshd was switched off after its bootstrap: then running is enough, after a while. */
+  withoutSsh: boolean;
+  signal: AbortSignal;
+}
+
 /** Starts the node if it does not run and waits until its sshd answers. */
-export async function bootNode(paths: NodePaths, record: NodeRecord, options: { bridge: string; signal: AbortSignal }) {
+export async function bootNode(paths: NodePaths, record: NodeRecord, options: BootOptions): Promise<void> {
   const groups = await nodeGroups(record.uuid);
   const wasRunning = await isPopulated(groups);
   if (!wasRunning) await launch(paths, record, { groups, bridge: options.bridge });
-  const outcome = await waitForSsh(record, groups, options.signal);
+  const outcome = await waitForSsh(record, groups, options);
   if (outcome === 'answers') return;
   // It was about to go down when we looked; now it is down and can be started.
   if (outcome === 'ended' && wasRunning) {
     await launch(paths, record, { groups, bridge: options.bridge });
-    if ((await waitForSsh(record, groups, options.signal)) === 'answers') return;
+    if ((await waitForSsh(record, groups, options)) === 'answers') return;
   }
   throw await bootError(paths, record, outcome);
 }
@@ -115,10 +123,15 @@ function nspawnArgv(paths: NodePaths, record: NodeRecord, bridge: string): strin
   ];
 }
 
+/** `answers`: as much as was asked for. */
 type Outcome = 'answers' | 'ended' | 'deadline';
 
-async function waitForSsh(record: NodeRecord, groups: ControlGroups, signal: AbortSignal): Promise<Outcome> {
-  const deadline = Date.now() + BOOT_DEADLINE_MS;
+async function waitForSsh(
+  record: NodeRecord,
+  groups: ControlGroups,
+  { withoutSsh, signal }: BootOptions,
+): Promise<Outcome> {
+  const deadline = Date.now() + (withoutSsh ? SSH_PATIENCE_MS : BOOT_DEADLINE_MS);
   // The launcher joins its control group a moment after it was started.
   const mustRunFrom = Date.now() + 2_000;
   while (Date.now() < deadline) {
@@ -128,7 +141,7 @@ async function waitForSsh(record: NodeRecord, groups: ControlGroups, signal: Abo
     if (Date.now() > mustRunFrom && !(await isPopulated(groups))) return 'ended';
     await sleep(POLL_MS);
   }
-  return 'deadline';
+  return withoutSsh && (await isPopulated(groups)) ? 'answers' : 'deadline';
 }
 
 /** Whether sshd greets us: a connection alone may be one that the kernel accepted for a process that is about to die. */

@@ -63,7 +63,7 @@ export class LocalProvider implements Provider {
     return this.#mutex.run(id, async () => {
       const record = await readNode(this.#site.paths(id));
       if (record === undefined) throw new SlError('E_PROVIDER', `there is no local node ${id}`);
-      return this.#boot(record, { report: () => undefined, signal });
+      return this.#boot(record, { report: () => undefined, signal, withoutSsh: true });
     });
   }
 
@@ -110,11 +110,15 @@ export class LocalProvider implements Provider {
     return this.#site.reserve({ uuid, name, set, image: request.image ?? this.#image }, work);
   }
 
-  async #boot(record: NodeRecord, work: Work): Promise<ProviderNode> {
+  async #boot(record: NodeRecord, work: Work & { withoutSsh?: boolean }): Promise<ProviderNode> {
     const network = await this.#site.open(work.signal);
     const prepared = record.prepared ? record : await this.#prepare(record, network);
     work.report(`booting ${record.name}`);
-    await bootNode(this.#site.paths(record.uuid), prepared, { bridge: network.bridge, signal: work.signal });
+    await bootNode(this.#site.paths(record.uuid), prepared, {
+      bridge: network.bridge,
+      withoutSsh: work.withoutSsh ?? false,
+      signal: work.signal,
+    });
     return this.#describe(prepared);
   }
 
