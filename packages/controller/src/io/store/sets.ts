@@ -10,7 +10,9 @@ const SELECT = `SELECT name, config, topology, active, coalesce(epoch, 0) AS epo
 const RAISE = `INSERT INTO fences (set_name, epoch) SELECT name, ? FROM sets WHERE name = ?
   ON CONFLICT (set_name) DO UPDATE SET epoch = max(epoch, excluded.epoch)`;
 
-export function setsTable(db: Database): Pick<Store, 'sets' | 'set' | 'putSet' | 'putTopology' | 'raiseEpoch' | 'deleteSet'> {
+export function setsTable(
+  db: Database,
+): Pick<Store, 'sets' | 'set' | 'putSet' | 'putTopology' | 'raiseEpoch' | 'deleteSet'> {
   const where = { file: db.file, table: 'sets' };
   const find = (name: string): SetRecord | undefined => {
     const row = db.get(`${SELECT} WHERE name = ?`, name);
