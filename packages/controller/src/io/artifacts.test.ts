@@ -1,0 +1,41 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type Artifacts, createArtifacts } from './artifacts.ts';
+
+const run = promisify(execFile);
+let cache: string;
+let artifacts: Artifacts;
+beforeAll(async () => {
+  cache = await mkdtemp(join(tmpdir(), 'sl-artifacts-'));
+  artifacts = createArtifacts(cache);
+});
+afterAll(() => rm(cache, { recursive: true }));
+
+it('the agent is one file that can be loaded, small and without what only the bootstrap needs', async () => {
+  const bundle = await artifacts.agentBundle();
+  expect(bundle.path).toBe(join(cache, 'agent', bundle.digest, 'agent.js'));
+  await run(process.execPath, [bundle.path, '--try']);
+  const text = await readFile(bundle.path, 'utf8');
+  expect(text).not.toContain('Pkcs10');
+  expect(text).not.toContain('SL_FAILPOINT');
+  expect(text.length).toBeLessThan(400_000);
+});
+
+it('bundles are the same each time', async () => {
+  const again = await createArtifacts(cache).agentBundle();
+  expect(again).toEqual(await artifacts.agentBundle());
+});
+
+it('the enrolment program makes a key of its own and a request for it', async () => {
+  const { path } = await artifacts.enrolBundle();
+  const key = join(cache, 'key.pem');
+  const { stdout } = await run(process.execPath, [path, 'key', key]);
+  expect(stdout).toContain('-----BEGIN CERTIFICATE REQUEST-----');
+  expect(await readFile(key, 'utf8')).toContain('-----BEGIN PRIVATE KEY-----');
+  await expect(run(process.execPath, [path, 'key', key])).rejects.toThrow('EEXIST');
+  await expect(run(process.execPath, [path, 'reach', '127.0.0.1', '1'])).rejects.toThrow('ECONNREFUSED');
+});

@@ -1,0 +1,60 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { RemoteEnded, startRemote } from './remote-script.ts';
+
+const never = new AbortController().signal;
+
+/** The other end, without ssh: a script that speaks as the install script does. */
+const remote = (script: string, signal = never) => startRemote(['sh', '-c', script], signal);
+
+const ECHO = `echo a banner; echo 'silver:arch x86_64'; echo silver:ready
+while read -r order length rest; do
+  case "$order" in
+    put) echo "silver:got $(head -c "$length" | tr -d '\\n')" ;;
+    *) echo "silver:failed $order $length $rest"; exit 1 ;;
+  esac
+  echo silver:ok
+done`;
+
+it('gives orders with their content and returns the answers', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'sl-remote-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  await writeFile(join(folder, 'content'), 'from a file');
+  const script = remote(ECHO);
+  expect(await script.greeting()).toEqual(['arch x86_64']);
+  expect(await script.order(['put', 5], 'hello')).toEqual(['got hello']);
+  expect(await script.order(['put', 11], { file: join(folder, 'content') })).toEqual(['got from a file']);
+  await script.close();
+});
+
+it('says what the script said of a failure, also to later orders', async () => {
+  const script = remote(ECHO);
+  await script.greeting();
+  await expect(script.order(['put?', 'no', 'space'])).rejects.toMatchObject({
+    code: 'E_SSH',
+    message: 'put? no space',
+  });
+  await expect(script.order(['put', 1], 'x')).rejects.toMatchObject({ code: 'E_SSH' });
+  await script.close();
+});
+
+it('keeps what ssh said when the connection ends', async () => {
+  const script = remote('echo "Permission denied (publickey)." >&2; exit 255');
+  const error = await script.greeting().catch((it: unknown) => it);
+  expect(error).toBeInstanceOf(RemoteEnded);
+  expect(error).toMatchObject({ stderr: 'Permission denied (publickey).\n', exitCode: 255 });
+  await script.close();
+});
+
+it('ends with the signal, and when there is no ssh', async () => {
+  const controller = new AbortController();
+  const script = remote('exec sleep 600', controller.signal);
+  const greeting = script.greeting();
+  controller.abort();
+  await expect(greeting).rejects.toBeInstanceOf(RemoteEnded);
+  await script.close();
+  const missing = startRemote(['no-such-ssh'], never);
+  await expect(missing.greeting()).rejects.toThrow('ENOENT');
+});
