@@ -52,6 +52,8 @@ export interface CreateNodeRequest {
 /** Where nodes come from. Methods throw SlError E_PROVIDER with what to do. */
 export interface Provider {
   readonly driver: string;
+  /** Its machines are the user's: `destroy` leaves them, so the agent has to put back what was there before it. */
+  readonly keepsMachines: boolean;
   /** Nodes of the set that exist, running or not. */
   list(set: string, signal: AbortSignal): Promise<ProviderNode[]>;
   /** Creates the node, or adopts the one that already carries the UUID, and returns it running. */

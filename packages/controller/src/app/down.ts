@@ -1,12 +1,13 @@
 /** `sl down`: retires the agents, destroys the nodes, forgets the set. Every step may be repeated. */
-import type { DownResult } from '@silverlining/protocol';
-import type { ProviderNode, SetRecord } from '../ports.ts';
+import { type DownResult, toSlError } from '@silverlining/protocol';
+import type { Provider, ProviderNode, SetRecord } from '../ports.ts';
 import type { OperationContext } from '../service.ts';
 import { type ControllerDeps, onEach } from './deps.ts';
 import { withLease } from './lease.ts';
 import { unknownSet } from './status.ts';
 
-const RETIRE_DEADLINE = 60_000;
+/** Apps, web server and database may each take their time to stop. */
+const RETIRE_DEADLINE = 120_000;
 
 export async function down(deps: ControllerDeps, op: OperationContext, name: string): Promise<DownResult> {
   const set = await deps.store.set(name);
@@ -18,34 +19,49 @@ async function takeDown(deps: ControllerDeps, op: OperationContext, set: SetReco
   const { name } = set;
   const provider = deps.providerFor(set.config);
   const nodes = await nodesToDestroy(deps, op, set);
-  await onEach(nodes, async (node) => {
-    op.emit({ status: 'started', action: 'destroy-node', node: node.name, text: 'destroying' });
-    if (node.uuid !== undefined) await retire(deps, op, node.uuid, node.name);
-    if (node.providerId !== undefined) await provider.destroy(node.providerId, op.signal);
-    if (node.uuid !== undefined) await deps.store.deleteNode(node.uuid);
-    op.emit({ status: 'changed', action: 'destroy-node', node: node.name, text: 'destroyed' });
-  });
+  await onEach(nodes, (node) => removeNode(deps, op, provider, node));
   await deps.hosts.write(name, []);
   await provider.cleanUp(name, op.signal);
   await deps.store.deleteSet(name);
   return { set: name, destroyed: nodes.map((node) => node.name) };
 }
 
-/** Tells the agent to take itself away; a node whose agent is gone is destroyed all the same. */
-export async function retire(deps: ControllerDeps, op: OperationContext, uuid: string, name: string): Promise<void> {
-  if (deps.fleet.session(uuid) === undefined) return;
+/** Retires the node's agent, destroys the node where that is ours to do, and forgets it. */
+export async function removeNode(
+  deps: ControllerDeps,
+  op: OperationContext,
+  provider: Provider,
+  { name, uuid, providerId }: Doomed,
+): Promise<void> {
+  const keeps = provider.keepsMachines;
+  const say = (status: 'started' | 'changed' | 'warning', text: string) =>
+    op.emit({ status, action: 'destroy-node', node: name, text });
+  say('started', keeps ? 'putting back what was there before' : 'destroying');
+  const left = uuid === undefined ? undefined : await retire(deps, op, uuid, keeps);
+  if (left !== undefined && keeps) say('warning', `${left}: what was set up there stays`);
+  if (providerId !== undefined) await provider.destroy(providerId, op.signal);
+  if (uuid !== undefined) await deps.store.deleteNode(uuid);
+  say('changed', keeps ? 'has left the set; packages and databases stay' : 'destroyed');
+}
+
+/** Tells the agent to take itself away; returns why it did not. A node whose agent is gone is removed all the same. */
+async function retire(
+  deps: ControllerDeps,
+  op: OperationContext,
+  uuid: string,
+  putBack: boolean,
+): Promise<string | undefined> {
+  if (deps.fleet.session(uuid) === undefined) return 'its agent is not connected';
   const options = { signal: op.signal, deadline: RETIRE_DEADLINE };
   try {
-    await deps.fleet.request(uuid, 'retire', { reason: 'the node is leaving its set' }, options);
+    const body = { reason: 'the node is leaving its set', ...(putBack ? { putBack } : {}) };
+    await deps.fleet.request(uuid, 'retire', body, options);
+    return undefined;
   } catch (error) {
-    op.emit({
-      status: 'warning',
-      action: 'destroy-node',
-      node: name,
-      text: `its agent did not retire: ${String(error)}`,
-    });
+    return `its agent did not retire (${toSlError(error).message})`;
+  } finally {
+    deps.fleet.disconnect(uuid, 'the node left its set');
   }
-  deps.fleet.disconnect(uuid, 'the node left its set');
 }
 
 interface Doomed {
@@ -62,7 +78,8 @@ async function nodesToDestroy(deps: ControllerDeps, op: OperationContext, set: S
     const found = existing.find((it) => it.uuid === uuid || it.name === name);
     return { name, uuid, providerId: providerId ?? found?.id };
   });
-  const strays = existing.filter((it) => !records.some((record) => isSame(it, record)));
+  // A machine without a label of ours is somebody else's until it has a record.
+  const strays = existing.filter((it) => it.uuid !== undefined && !records.some((record) => isSame(it, record)));
   return [...known, ...strays.map((it) => ({ name: it.name, uuid: undefined, providerId: it.id }))];
 }
 

@@ -106,7 +106,8 @@ async function bootstrap(
   const since = deps.clock.now();
   const request = {
     ...{ uuid, name, set: set.name, certGeneration: node.certGeneration + 1, ssh: found.ssh },
-    pinnedHostKeys: node.hostKeys,
+    // Of a machine that something else made, the user's known hosts say whom to believe, also after it was set up anew.
+    pinnedHostKeys: found.uuid === undefined ? [] : node.hostKeys,
     // A node that was just created has a key that nobody can know yet; for any other one it has to be known.
     learnHostKey: node.hostKeys.length === 0 && found.uuid !== undefined,
     controllerUrl: set.config.controller.url,

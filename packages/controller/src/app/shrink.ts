@@ -4,7 +4,7 @@ import type { NodeRecord, Provider, SetRecord } from '../ports.ts';
 import type { OperationContext } from '../service.ts';
 import { inform } from './backfill.ts';
 import { type ControllerDeps, onEach } from './deps.ts';
-import { retire } from './down.ts';
+import { removeNode } from './down.ts';
 
 /** Milliseconds for requests that the balancers had sent to a node before they dropped it. */
 const NODE_DRAIN = 5_000;
@@ -19,12 +19,9 @@ export async function removeLeaving(
   for (const { name } of draining) op.emit({ status: 'started', action: 'drain-node', node: name, text: 'draining' });
   if (draining.length > 0) await deps.clock.sleep(NODE_DRAIN, op.signal);
   await onEach(leaving, async (node) => {
-    op.emit({ status: 'started', action: 'destroy-node', node: node.name, text: 'destroying' });
-    await retire(deps, op, node.uuid, node.name);
-    const id = node.providerId ?? (await provider.list(set.name, op.signal)).find((it) => it.uuid === node.uuid)?.id;
-    if (id !== undefined) await provider.destroy(id, op.signal);
-    await deps.store.deleteNode(node.uuid);
-    op.emit({ status: 'changed', action: 'destroy-node', node: node.name, text: 'destroyed' });
+    const listed = node.providerId === undefined ? await provider.list(set.name, op.signal) : [];
+    const providerId = node.providerId ?? listed.find((it) => it.uuid === node.uuid)?.id;
+    await removeNode(deps, op, provider, { name: node.name, uuid: node.uuid, providerId });
   });
 }
 

@@ -32,6 +32,7 @@ const DEFAULT_IMAGE = 'debian:bookworm';
  */
 export class LocalProvider implements Provider {
   readonly driver = 'local';
+  readonly keepsMachines = false;
   readonly #site: LocalSite;
   readonly #image: string;
   readonly #mutex = new KeyedMutex();
