@@ -1,4 +1,4 @@
-import type { DeployRecord, LogLine, Plan, StatusResult } from '@silverlining/protocol';
+import type { DeployRecord, LogLine, OperationEvent, Plan, StatusResult } from '@silverlining/protocol';
 import type { ControllerService, LogsContext, OperationContext } from '../../packages/controller/src/service.ts';
 
 export const aDeploy: DeployRecord = {
@@ -75,6 +75,8 @@ export class FakeService implements ControllerService {
     rollback: async () => ({ deploys: [aDeploy] }),
     down: async () => ({ set: 'shop', destroyed: ['app1.shop.internal'] }),
   };
+  /** Operations of earlier controllers, by id. */
+  journal = new Map<string, OperationEvent[]>();
   logs$: (context: LogsContext) => Promise<void> = async ({ emit }) => {
     for (const line of someLogLines) await emit(line);
   };
@@ -91,6 +93,8 @@ export class FakeService implements ControllerService {
   rollback: ControllerService['rollback'] = (request, context) => this.#work('rollback', request, context);
   down: ControllerService['down'] = (request, context) => this.#work('down', request, context);
   logs: ControllerService['logs'] = (request, context) => this.#note('logs', request, this.logs$(context));
+
+  recorded: ControllerService['recorded'] = async (operation) => this.journal.get(operation);
 
   #note<T>(verb: string, request: object, answer: T): T {
     this.asked.push({ verb, request });

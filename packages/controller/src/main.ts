@@ -35,21 +35,21 @@ async function serve(): Promise<void> {
   const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime });
   const stop = new AbortController();
   const store = openStore(join(directories.state, 'store.sqlite'), (text) => log.warn(text));
-  const upSince = systemClock.now();
+  const startedAt = systemClock.now();
   const agents = await createAgents(directories, store, log);
   const operations = new Operations({
     ...{ clock: systemClock, ids: randomIds },
     onDefect: (id, error) => log.error({ id, err: error }, 'an operation failed with a defect'),
   });
-  const service = await createController(makeDeps(directories, store, { agents, log }), {
+  const service = await createController(makeDeps(directories, store, { agents, log, startedAt }), {
     signal: stop.signal,
     onIdle: () => void setTimeout(() => stop.abort(), IDLE_GRACE),
   });
-  const port = await listenForAgents(agents, directories);
   const sets = async () => (await store.sets()).map((it) => it.name);
+  const port = await listenForAgents(agents, directories, (await sets()).length > 0);
   const api = await startApi({
     ...{ service, operations, socketPath: daemon.socketPath, logger: log },
-    info: async () => ({ version: VERSION, pid: process.pid, port, upSince, sets: await sets() }),
+    info: async () => ({ version: VERSION, pid: process.pid, port, upSince: startedAt, sets: await sets() }),
     onShutdown: () => stop.abort(),
   });
   log.info({ port, pid: process.pid }, 'the controller serves');
@@ -91,11 +91,11 @@ async function createAgents(directories: Directories, store: Store, log: Logger)
 function makeDeps(
   directories: Directories,
   store: Store,
-  { agents, log }: { agents: Agents; log: Logger },
+  { agents, log, startedAt }: { agents: Agents; log: Logger; startedAt: number },
 ): ControllerDeps {
   return {
     ...{ store, fleet: agents.server.fleet, bootstrapper: agents.bootstrapper, clock: systemClock, ids: randomIds },
-    ...{ source: createReleaseSource(directories), hosts: createWorkstationHosts(), version: VERSION, log },
+    ...{ source: createReleaseSource(directories), hosts: createWorkstationHosts(), version: VERSION, log, startedAt },
     providerFor: (set) => createProvider(set.provider, { directories, baseDirectory: dirname(set.file) }),
     installHostPackages: (set, report, signal) =>
       set.provider.driver === 'local' ? installHostPackages(report, signal) : Promise.resolve(),
@@ -103,11 +103,11 @@ function makeDeps(
   };
 }
 
-/** The port that agents were told is kept: they know no other. */
-async function listenForAgents(agents: Agents, { state }: Directories): Promise<number> {
+/** The port that agents were told is kept, as they know no other. Where there are no agents, any one will do. */
+async function listenForAgents(agents: Agents, { state }: Directories, hasAgents: boolean): Promise<number> {
   const file = join(state, 'port');
   const kept = Number(await readFile(file, 'utf8').catch(() => ''));
-  const port = await agents.server.listen(kept > 0 ? { port: kept } : {});
+  const port = await agents.server.listen(kept > 0 && hasAgents ? { port: kept } : {});
   if (port !== kept) await writeFileDurable(file, `${port}\n`);
   agents.listening(port);
   return port;

@@ -49,6 +49,8 @@ export interface ControllerService {
   rollback(request: ApiRequest<'rollback'>, context: OperationContext): Promise<DeployResult>;
   down(request: ApiRequest<'down'>, context: OperationContext): Promise<DownResult>;
   logs(request: ApiRequest<'logs'>, context: LogsContext): Promise<void>;
+  /** What the journal has of an operation that the registry forgot, with its end as its last event; undefined for none. */
+  recorded(operation: string): Promise<OperationEvent[] | undefined>;
 }
 
 /** Ends an operation as failed together with its result so far, e.g. the record of an aborted deploy. */

@@ -2,7 +2,7 @@
 
 import type { ControllerService, OperationContext } from '../service.ts';
 import { deploy } from './deploy.ts';
-import { deploys } from './deploys.ts';
+import { deploys, recordedOperation } from './deploys.ts';
 import type { ControllerDeps } from './deps.ts';
 import { down } from './down.ts';
 import { greetAgents } from './greet.ts';
@@ -23,19 +23,19 @@ export interface ControllerOptions {
 
 /** Settles what an earlier controller left in doubt, then answers. Agents may connect once it has resolved. */
 export async function createController(deps: ControllerDeps, options: ControllerOptions): Promise<ControllerService> {
-  const upSince = deps.clock.now();
   await recover(deps);
   const settler = createSettler(deps, options.signal);
   greetAgents(deps, settler, options.signal);
   return {
     plan: (request, { signal }) => planSet(deps, request, signal),
-    status: ({ set }) => status(deps, set, upSince),
+    status: ({ set }) => status(deps, set),
     deploys: ({ set }) => deploys(deps, set),
     up: (request, op) => settler.during(request.set.name, () => up(deps, op, request)),
     deploy: (request, op) => settler.during(request.set.name, () => deploy(deps, op, request)),
     rollback: (request, op) => settler.during(request.set, () => rollback(deps, op, request)),
     down: (request, op) => downThenIdle(deps, op, request.set, { settler, onIdle: options.onIdle }),
     logs: (request, { emit, signal }) => logs(deps, request, emit, signal),
+    recorded: (operation) => recordedOperation(deps, operation),
   };
 }
 

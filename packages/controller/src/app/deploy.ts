@@ -3,6 +3,7 @@ import { type ApiRequest, type DeployRecord, type DeployResult, SlError } from '
 import type { NodeRecord, SetRecord } from '../ports.ts';
 import { type OperationContext, OperationFailed } from '../service.ts';
 import { type ControllerDeps, combined } from './deps.ts';
+import { agentsBack } from './grace.ts';
 import { withLease } from './lease.ts';
 import { observeApps } from './observe.ts';
 import { prepareItems, unchangedRecord } from './prepare.ts';
@@ -38,6 +39,10 @@ export async function rollOut(
   const withRole = (role: 'appserver' | 'balancer') => nodes.filter((node) => node.roles.includes(role));
   const appservers = withRole('appserver');
   const balancers = withRole('balancer');
+  await agentsBack(deps, [...appservers, ...balancers], {
+    signal: op.signal,
+    onWait: (names) => op.emit({ status: 'info', action: 'connect', text: `waiting for the agents of ${names}` }),
+  });
   requireConnected(deps, [...appservers, ...balancers]);
   const deploys = await rollout(deps, op, { set, token, items, appservers, balancers });
   const errors = deploys.flatMap((it) => (it.error === undefined ? [] : [it.error]));

@@ -25,6 +25,8 @@ export interface ControllerDeps {
   /** Installs what the provider needs on this machine; called only when the user agreed. */
   installHostPackages(set: ServerSet, report: (text: string) => void, signal: AbortSignal): Promise<void>;
   version: string;
+  /** When this controller started, milliseconds since 1970. */
+  startedAt: number;
   /** `wss` address on this machine that agents are told when the set configures none; for `status`. */
   url(): string;
   log: { info(fields: object, text: string): void; warn(fields: object, text: string): void };

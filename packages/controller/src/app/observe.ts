@@ -2,6 +2,7 @@
 import type { App, ServerSet } from '@silverlining/protocol';
 import type { NodeRecord, Provider, ProviderNode, ReleaseRecord, ScannedRelease, SetRecord } from '../ports.ts';
 import type { ControllerDeps } from './deps.ts';
+import { agentsBack } from './grace.ts';
 
 export interface Observed {
   /** The wanted set; the record's `config` may be an older one. */
@@ -31,7 +32,13 @@ export async function observe(deps: ControllerDeps, set: ServerSet, signal: Abor
     deps.hosts.current(set.name),
     observeApps(deps, set, record, signal),
   ]);
+  const running = nodes.filter((node) => providerNodes.some((it) => isOf(it, node) && it.state === 'running'));
+  await agentsBack(deps, running, { signal });
   return { set, record, provider, providerNodes, nodes, hostsLines, apps };
+}
+
+function isOf(found: ProviderNode, node: NodeRecord): boolean {
+  return found.uuid === node.uuid || found.name === node.name;
 }
 
 /** Scans the apps' folders and looks up what serves. */

@@ -1,7 +1,8 @@
-import { type OperationEvent, type ProgressEvent, SlError, toWireError } from '@silverlining/protocol';
+import { type OperationEvent, type ProgressEvent, SlError, toSlError, toWireError } from '@silverlining/protocol';
 import type { Clock, Ids } from '../ports.ts';
 import {
   OperationFailed,
+  type OperationKind,
   type OperationRegistry,
   type OperationRequest,
   type OperationSummary,
@@ -19,6 +20,7 @@ export interface OperationsOptions {
 }
 
 interface Entry extends OperationSummary {
+  kind: OperationKind;
   abort: AbortController;
   /** Append-only, so that a follower is a position in it; an event that a newer one made pointless leaves a hole. */
   events: (OperationEvent | undefined)[];
@@ -93,25 +95,38 @@ export class Operations implements OperationRegistry {
       const result = await request.run({ operationId: entry.id, signal: entry.abort.signal, emit });
       append(entry, { type: 'done', result });
     } catch (thrown) {
-      append(entry, this.#failure(entry.id, thrown));
+      append(entry, this.#failure(entry, thrown));
     }
     entry.ended = true;
     this.#forgetOldest();
     wakeAll(entry);
   }
 
-  #failure(id: string, thrown: unknown): OperationEvent {
-    if (thrown instanceof OperationFailed) {
-      return { type: 'failed', error: toWireError(thrown.error), result: thrown.result };
-    }
-    if (!(thrown instanceof SlError) || thrown.code === 'E_INTERNAL') this.#options.onDefect?.(id, thrown);
-    return { type: 'failed', error: toWireError(thrown) };
+  #failure(entry: Entry, thrown: unknown): OperationEvent {
+    const failure = thrown instanceof OperationFailed ? thrown.error : toSlError(thrown);
+    if (failure.code === 'E_INTERNAL') this.#options.onDefect?.(entry.id, thrown);
+    const error = toWireError(entry.abort.signal.aborted ? asCancelled(entry, failure) : failure);
+    return { type: 'failed', error, ...(thrown instanceof OperationFailed ? { result: thrown.result } : {}) };
   }
 
   #forgetOldest(): void {
     const ended = [...this.#entries.values()].filter((entry) => entry.ended);
     for (const entry of ended.slice(0, -KEPT)) this.#entries.delete(entry.id);
   }
+}
+
+/** What a cancelled operation leaves: nothing is switched before the commit, and what is committed is finished. */
+const LEFT: Record<OperationKind, string> = {
+  up: 'nothing was switched. sl up goes on from here, sl down takes away what there is',
+  deploy: 'nothing was switched: what was active is active',
+  rollback: 'nothing was switched: what was active is active',
+  down: 'what was destroyed by then is gone, sl down goes on with the rest',
+};
+
+/** Which of its steps noticed first that it was cancelled is nobody's concern. */
+function asCancelled({ kind, set }: Entry, failure: SlError): SlError {
+  if (failure.code !== 'E_ABORTED') return failure;
+  return new SlError('E_ABORTED', `sl ${kind} of ${set} was cancelled; ${LEFT[kind]}`, { cause: failure });
 }
 
 async function* eventsOf(entry: Entry, signal: AbortSignal): AsyncGenerator<OperationEvent> {

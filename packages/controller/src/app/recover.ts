@@ -11,18 +11,19 @@ export async function recover(deps: ControllerDeps): Promise<void> {
   await deps.store.dropLeases();
   for (const set of await deps.store.sets()) {
     for (const row of await deps.store.deploys(set.name)) {
-      if (row.state !== 'ended') await end(deps, row);
+      if (row.state !== 'ended') await end(deps, row, set.epoch);
     }
   }
 }
 
-async function end(deps: ControllerDeps, row: DeployRow): Promise<void> {
+/** `epoch`: the set's, which only the last commit can have raised, as deploys of a set do not overlap. */
+async function end(deps: ControllerDeps, row: DeployRow, epoch: number): Promise<void> {
   const committed = row.state === 'committed';
   const error = toWireError(
     new SlError('E_ABORTED', 'the controller ended while it was staging; nothing was switched'),
   );
   const record = committed
-    ? { ...row.record, outcome: 'done' as const }
+    ? { ...row.record, outcome: 'done' as const, epoch }
     : { ...row.record, outcome: 'aborted' as const, error };
   await deps.store.putDeploy({ ...row, state: 'ended', record });
   if (!committed) await deps.store.deleteReleases(row.set, await neverLive(deps, row));

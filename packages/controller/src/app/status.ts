@@ -3,28 +3,26 @@ import { type HealthReport, SlError, type StatusResult } from '@silverlining/pro
 import { disputes } from '../core/release/dispute.ts';
 import type { AgentSession, NodeRecord, SetRecord } from '../ports.ts';
 import type { ControllerDeps } from './deps.ts';
+import { inGrace } from './grace.ts';
 
-/** Milliseconds after the controller's start in which no node is called down: agents are still reconnecting. */
-const GRACE = 60_000;
 const PROBE_DEADLINE = 3_000;
 
-export async function status(deps: ControllerDeps, name: string, upSince: number): Promise<StatusResult> {
+export async function status(deps: ControllerDeps, name: string): Promise<StatusResult> {
   const set = await deps.store.set(name);
   if (set === undefined) throw unknownSet(name);
   const records = await deps.store.nodes(name);
   const healths = await freshHealth(deps, records);
   const wanted = set.config.nodes.filter((node) => !records.some((record) => record.name === node.name));
-  const inGrace = deps.clock.now() - upSince < GRACE;
   return {
     set: name,
-    controller: { version: deps.version, pid: process.pid, url: deps.url(), upSince },
+    controller: { version: deps.version, pid: process.pid, url: deps.url(), upSince: deps.startedAt },
     generation: set.topology?.generation ?? 0,
     nodes: [
       ...records.map((record) =>
         nodeStatus(set, record, {
           session: deps.fleet.session(record.uuid),
           health: healths.get(record.uuid),
-          inGrace,
+          inGrace: inGrace(deps),
         }),
       ),
       ...wanted.map((node) => missingNode(node.name, node.roles)),

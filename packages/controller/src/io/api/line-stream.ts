@@ -33,7 +33,7 @@ export class LineStream {
     await once(this.#response, 'drain', { signal: this.gone }).catch(() => undefined);
   }
 
-  async writeAll(values: AsyncIterable<unknown>): Promise<void> {
+  async writeAll(values: AsyncIterable<unknown> | Iterable<unknown>): Promise<void> {
     for await (const value of values) await this.write(value);
   }
 

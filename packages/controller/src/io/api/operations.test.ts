@@ -59,6 +59,15 @@ describe('an operation', () => {
     expect(api.defects).toMatchObject([{ message: 'x is undefined' }]);
   });
 
+  it('of an earlier controller is told from the journal', async () => {
+    const past: OperationEvent[] = [
+      { type: 'operation', id: 'deploy-old', kind: 'deploy', set: 'shop' },
+      { type: 'done', result: { deploys: [aDeploy] } },
+    ];
+    api.service.journal.set('deploy-old', past);
+    expect(await collect(api.client.operate('attach', { operation: 'deploy-old' }))).toEqual(past);
+  });
+
   it('runs on without its client, and is replayed from the beginning to who attaches', async () => {
     let finish = () => {};
     api.service.work.rollback = async ({ emit, signal }) => {

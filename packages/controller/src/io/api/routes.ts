@@ -1,4 +1,4 @@
-import { apiRequests, type ControllerInfo, SlError, toWireError } from '@silverlining/protocol';
+import { apiRequests, type ControllerInfo, type OperationEvent, SlError, toWireError } from '@silverlining/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { ControllerService, OperationRegistry, OperationRequest } from '../../service.ts';
@@ -67,7 +67,7 @@ export function addRoutes(app: FastifyInstance, context: RouteContext): void {
     started(down, (body) => ({ kind: 'down', set: body.set, run: (it) => service.down(body, it) })),
   );
   app.post('/v1/attach', async (request, reply) => {
-    await follow(operations, parse(apiRequests.attach, request.body).operation, reply);
+    await attach(context, parse(apiRequests.attach, request.body).operation, reply);
   });
   app.post('/v1/logs', (request, reply) => streamLogs(service, request, reply));
 }
@@ -98,11 +98,30 @@ function startWith(operations: OperationRegistry) {
 async function follow(operations: OperationRegistry, id: string, reply: FastifyReply): Promise<void> {
   const gone = new AbortController();
   const events = operations.follow(id, gone.signal);
+  await stream(events, reply, gone);
+}
+
+/** What runs or ran lately is followed; of what an earlier controller ran, the end is told. */
+async function attach({ service, operations }: RouteContext, id: string, reply: FastifyReply): Promise<void> {
+  try {
+    await follow(operations, id, reply);
+  } catch (error) {
+    const past = reply.sent ? undefined : await service.recorded(id);
+    if (past === undefined) throw error;
+    await stream(past, reply, new AbortController());
+  }
+}
+
+async function stream(
+  events: AsyncIterable<OperationEvent> | Iterable<OperationEvent>,
+  reply: FastifyReply,
+  gone: AbortController,
+): Promise<void> {
   reply.hijack();
-  const stream = new LineStream(reply.raw);
-  stream.gone.addEventListener('abort', () => gone.abort());
-  await stream.writeAll(events);
-  stream.end();
+  const lines = new LineStream(reply.raw);
+  lines.gone.addEventListener('abort', () => gone.abort());
+  await lines.writeAll(events);
+  lines.end();
 }
 
 async function streamLogs(service: ControllerService, request: FastifyRequest, reply: FastifyReply): Promise<void> {

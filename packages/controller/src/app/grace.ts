@@ -1,0 +1,28 @@
+/** The time after the controller's start, when its agents are still on their way back to it. */
+import type { NodeRecord } from '../ports.ts';
+import type { ControllerDeps } from './deps.ts';
+
+/** Milliseconds in which no node is called down. */
+const GRACE = 60_000;
+/** Milliseconds by which an agent that lives is back: it tries again after 30 s at most. */
+const RETURN = 40_000;
+
+export function inGrace({ clock, startedAt }: ControllerDeps): boolean {
+  return clock.now() - startedAt < GRACE;
+}
+
+/**
+ * Waits, shortly after the start, for agents that were connected to the controller before this one. It resolves when all
+ * are back or none is to be expected any more: whoever needs them looks for himself who is there.
+ */
+export async function agentsBack(
+  deps: ControllerDeps,
+  nodes: readonly NodeRecord[],
+  { signal, onWait }: { signal: AbortSignal; onWait?: (names: string) => void },
+): Promise<void> {
+  const deadline = deps.startedAt + RETURN - deps.clock.now();
+  const away = nodes.filter((it) => it.state === 'enrolled' && deps.fleet.session(it.uuid) === undefined);
+  if (deadline <= 0 || away.length === 0) return;
+  onWait?.(away.map((it) => it.name).join(', '));
+  await Promise.allSettled(away.map(({ uuid }) => deps.fleet.waitFor(uuid, { signal, deadline })));
+}
