@@ -135,7 +135,7 @@ describe('a release that is no good', () => {
     expect(result.deploys[0]).toMatchObject({ outcome: 'aborted' });
     expect(judge(log, [before.release])).toMatchObject({ failed: [], stale: [] });
     expect((await page()).release).toBe(before.release);
-    await nothingStagedIsLeft(before.release);
+    await nothingIsLeftOf(result.deploys[0]?.instance ?? '');
   });
 
   it('shows the last lines that the app wrote', async () => {
@@ -148,18 +148,20 @@ describe('a release that is no good', () => {
   });
 });
 
-async function nothingStagedIsLeft(active: string): Promise<void> {
+async function nothingIsLeftOf(instance: string): Promise<void> {
   for (const [name, node] of await testNodes(SET)) {
     if (!name.startsWith('app')) continue;
-    const { stdout } = await node.exec([
-      'systemctl',
-      'list-units',
-      '--plain',
-      '--no-legend',
-      '--state=active',
-      'silver-app-*',
+    const units = await node.exec(['systemctl', 'list-units', '--all', '--plain', '--no-legend', 'silver-app-*']);
+    const files = await node.exec([
+      'find',
+      '/var/lib/silverlining',
+      '/var/www',
+      '/etc/systemd/system',
+      '-name',
+      `*${instance}*`,
     ]);
-    expect(stdout.split('\n').filter((line) => line !== '')).toEqual([expect.stringContaining(active)]);
+    expect(units.stdout).not.toContain(instance);
+    expect(files.stdout).toBe('');
   }
 }
 

@@ -6,7 +6,8 @@ import { crashOf } from '../../core/release/unit-status.ts';
 import type { ReleaseState } from './state.ts';
 
 /** Lines of an app's log that go into an error. */
-const LOG_LINES = 20;
+/** gunicorn ends with two tracebacks, of which the first has the cause. */
+const LOG_LINES = 60;
 const FIRST_DELAY = 25;
 const MAX_DELAY = 500;
 /** A question takes this long at most, so that an app that hangs does not hide that it exits. */
