@@ -5,8 +5,7 @@ import type { InstanceJournal } from '../../core/release/journal.ts';
 import { crashOf } from '../../core/release/unit-status.ts';
 import type { ReleaseState } from './state.ts';
 
-/** Lines of an app's log that go into an error. */
-/** gunicorn ends with two tracebacks, of which the first has the cause. */
+/** Lines of an app's log that go into an error: gunicorn ends with two tracebacks, of which the first has the cause. */
 const LOG_LINES = 60;
 const FIRST_DELAY = 25;
 const MAX_DELAY = 500;
