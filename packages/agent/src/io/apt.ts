@@ -120,6 +120,7 @@ async function finishInterrupted(context: AptContext): Promise<void> {
 }
 
 function apt(argv: readonly string[], context: AptContext, deadline = DEADLINE): Promise<ExecResult> {
+  let known: string | undefined;
   return execApart(argv, {
     env: APT_ENV,
     signal: context.signal,
@@ -128,7 +129,9 @@ function apt(argv: readonly string[], context: AptContext, deadline = DEADLINE):
     code: 'E_PACKAGES',
     onLine: (line) => {
       const holder = /Waiting for cache lock/.test(line) ? lockHolder(line) : undefined;
-      if (holder !== undefined) context.say(`waiting for ${holder}, which holds the package manager's lock`);
+      if (holder === undefined || holder === known) return;
+      known = holder;
+      context.say(`waiting for ${holder}, which holds the package manager's lock`);
     },
   });
 }
