@@ -6,6 +6,7 @@ import { type Logger, pino } from 'pino';
 import { createController } from './app/controller.ts';
 import type { ControllerDeps } from './app/deps.ts';
 import { enrol } from './app/enrol.ts';
+import { listenForAll } from './app/listen.ts';
 import { Operations } from './app/operations.ts';
 import { SERVER_NAME } from './core/enrolment.ts';
 import { type AgentServer, createAgentServer } from './io/agent-server/server.ts';
@@ -25,9 +26,6 @@ import { openStore } from './io/store/store.ts';
 import { createWorkstationHosts } from './io/workstation-hosts.ts';
 import type { Store } from './ports.ts';
 
-/** Milliseconds for the answer of the last `down` to reach its client before a controller without sets ends. */
-const IDLE_GRACE = 1_000;
-
 async function serve(): Promise<void> {
   const directories = findDirectories();
   await makeDirectories(directories);
@@ -41,12 +39,14 @@ async function serve(): Promise<void> {
     ...{ clock: systemClock, ids: randomIds },
     onDefect: (id, error) => log.error({ id, err: error }, 'an operation failed with a defect'),
   });
-  const service = await createController(makeDeps(directories, store, { agents, log, startedAt }), {
+  const deps = makeDeps(directories, store, { agents, log, startedAt });
+  const service = await createController(deps, {
     signal: stop.signal,
-    onIdle: () => void setTimeout(() => stop.abort(), IDLE_GRACE),
+    onIdle: () => stop.abort(),
   });
   const sets = async () => (await store.sets()).map((it) => it.name);
   const port = await listenForAgents(agents, directories, (await sets()).length > 0);
+  await listenForAll(deps);
   const api = await startApi({
     ...{ service, operations, socketPath: daemon.socketPath, logger: log },
     info: async () => ({ version: VERSION, pid: process.pid, port, upSince: startedAt, sets: await sets() }),
@@ -100,6 +100,7 @@ function makeDeps(
     installHostPackages: (set, report, signal) =>
       set.provider.driver === 'local' ? installHostPackages(report, signal) : Promise.resolve(),
     url: () => `wss://*:${agents.port()}`,
+    listen: listenOnce(agents),
   };
 }
 
@@ -111,6 +112,17 @@ async function listenForAgents(agents: Agents, { state }: Directories, hasAgents
   if (port !== kept) await writeFileDurable(file, `${port}\n`);
   agents.listening(port);
   return port;
+}
+
+/** Addresses that sets ask for. The port that all agents may use is open on every address of the machine already. */
+function listenOnce(agents: Agents): ControllerDeps['listen'] {
+  const open = new Set<string>();
+  return async ({ host, port }) => {
+    const key = `${host ?? '*'}:${port}`;
+    if (port === agents.port() || open.has(key)) return;
+    await agents.server.listen({ host, port });
+    open.add(key);
+  };
 }
 
 /** Until a signal, a shutdown request, or the last set is gone. */

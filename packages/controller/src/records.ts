@@ -126,6 +126,8 @@ export interface BootstrapRequest {
   learnHostKey: boolean;
   /** `wss://HOST:PORT`; undefined: the address that the node sees the SSH connection come from. */
   controllerUrl: string | undefined;
+  /** Port to go with that address; undefined: the controller's own. */
+  controllerPort?: number | undefined;
 }
 
 export interface BootstrapResult {

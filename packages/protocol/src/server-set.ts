@@ -109,7 +109,6 @@ export const serverSet = z.strictObject({
   controller: z.strictObject({
     url: z.string().optional(),
     listen: z.string().optional(),
-    node: nodeName.optional(),
   }),
   provider: providerConfig,
   /** In file order: app servers, services, balancers; a node with two roles stands once. */

@@ -1,6 +1,7 @@
 /** What the controller's app layer works with, made once by `main.ts`, and what one operation carries. */
 import type { ServerSet, WireError } from '@silverlining/protocol';
 import { SlError, toWireError } from '@silverlining/protocol';
+import type { ListenAddress } from '../core/controller-address.ts';
 import type {
   Bootstrapper,
   Clock,
@@ -17,6 +18,8 @@ export interface ControllerDeps {
   store: Store;
   fleet: Fleet;
   bootstrapper: Bootstrapper;
+  /** Serves agents at this address too, for as long as the controller runs; nothing where it does so already. */
+  listen(address: ListenAddress): Promise<void>;
   source: ReleaseSource;
   hosts: WorkstationHosts;
   clock: Clock;

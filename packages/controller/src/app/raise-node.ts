@@ -1,5 +1,6 @@
 /** Brings one node up to where its agent is connected: create or start it, bootstrap it, wait for its hello. */
 import { SlError, type WantedNode } from '@silverlining/protocol';
+import { advertised } from '../core/controller-address.ts';
 import type { NodeRecord, Provider, ProviderNode, SetRecord } from '../ports.ts';
 import type { OperationContext } from '../service.ts';
 import type { ControllerDeps } from './deps.ts';
@@ -104,13 +105,15 @@ async function bootstrap(
     op.emit({ status, action: 'bootstrap', node: name, text });
   say('started', 'setting up the agent over SSH');
   const since = deps.clock.now();
+  const tell = advertised(set.config.controller);
   const request = {
     ...{ uuid, name, set: set.name, certGeneration: node.certGeneration + 1, ssh: found.ssh },
     // Of a machine that something else made, the user's known hosts say whom to believe, also after it was set up anew.
     pinnedHostKeys: found.uuid === undefined ? [] : node.hostKeys,
     // A node that was just created has a key that nobody can know yet; for any other one it has to be known.
     learnHostKey: node.hostKeys.length === 0 && found.uuid !== undefined,
-    controllerUrl: set.config.controller.url,
+    controllerUrl: tell.url,
+    controllerPort: tell.port,
   };
   const result = await deps.bootstrapper.bootstrap(request, (text) => say('running', text), op.signal);
   const enrolled = await deps.store.node(uuid);

@@ -1,5 +1,6 @@
 /** `sl status`: what the agents last said of their nodes, against what should be. */
 import { type HealthReport, SlError, type StatusResult } from '@silverlining/protocol';
+import { advertised } from '../core/controller-address.ts';
 import { disputes } from '../core/release/dispute.ts';
 import type { AgentSession, NodeRecord, SetRecord } from '../ports.ts';
 import type { ControllerDeps } from './deps.ts';
@@ -15,7 +16,12 @@ export async function status(deps: ControllerDeps, name: string): Promise<Status
   const wanted = set.config.nodes.filter((node) => !records.some((record) => record.name === node.name));
   return {
     set: name,
-    controller: { version: deps.version, pid: process.pid, url: deps.url(), upSince: deps.startedAt },
+    controller: {
+      version: deps.version,
+      pid: process.pid,
+      url: advertised(set.config.controller).url ?? deps.url(),
+      upSince: deps.startedAt,
+    },
     generation: set.topology?.generation ?? 0,
     nodes: [
       ...records.map((record) =>

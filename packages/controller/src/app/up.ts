@@ -17,6 +17,7 @@ import { convergeNodes } from './converge.ts';
 import { rollOut } from './deploy.ts';
 import { type ControllerDeps, onEach } from './deps.ts';
 import { withLease } from './lease.ts';
+import { listenFor } from './listen.ts';
 import { type Observed, observe } from './observe.ts';
 import { prepareItems } from './prepare.ts';
 import { raiseNode } from './raise-node.ts';
@@ -46,6 +47,7 @@ export async function up(deps: ControllerDeps, op: OperationContext, request: Ap
     if (request.installHostPackages) await prepareHost(deps, op, set);
     const observed = await observe(deps, set, op.signal);
     const record = await deps.store.putSet(set.name, set);
+    await listenFor(deps, set);
     const run: Run = { deps, op, set: record, observed, token, nodes: [], leaving: leavingNodes(observed), changes: 0 };
     await raise(run);
     run.set = (await agree(deps, { name: set.name, token, nodes: run.nodes })) ?? record;

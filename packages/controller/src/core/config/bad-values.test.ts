@@ -89,11 +89,11 @@ describe('bad values', () => {
       ':3: name: a value that needs itself (general.name -> general.base_domain -> general.name)',
     ],
     ['[appserver]\n[controller]\nurl = example.com', ':3: url must look like wss://HOST:PORT, not "example.com"'],
-    ['[appserver]\n[controller]\nlisten = eth0!', ':3: listen must look like ADDRESS:PORT, :PORT or PORT, not "eth0!"'],
-    [
-      '[appserver]\n[controller]\nnode = app2',
-      ':3: node app2.set.internal is no node of this set; did you mean app1.set.internal?',
-    ],
+    ['[appserver]\n[controller]\nurl = https://a:1', ':3: url must look like wss://HOST:PORT, not "https://a:1"'],
+    ['[appserver]\n[controller]\nurl = wss://a', ':3: url must look like wss://HOST:PORT, not "wss://a"'],
+    ['[appserver]\n[controller]\nlisten = eth0!', ':3: listen must look like HOST:PORT, :PORT or PORT, not "eth0!"'],
+    ['[appserver]\n[controller]\nlisten = 70000', ':3: listen must look like HOST:PORT, :PORT or PORT, not "70000"'],
+    ['[appserver]\n[controller]\nnode = app1', ':3: node is not supported yet'],
     ['[appserver]\n[controller]\ndatabase = x', ':3: database is not supported yet'],
     [
       '[appserver]\n[balancer]\nhostnames = a.com; ServerAlias b.com',

@@ -1,9 +1,9 @@
 /** `[general]` and `[controller]`. */
 import { type ServerSet, setName } from '@silverlining/protocol';
-import { fullName, nodeNameProblem } from './node-group.ts';
+import { isControllerUrl, parseListen } from '../controller-address.ts';
+import { nodeNameProblem } from './node-group.ts';
 import { baseName, directoryOf } from './paths.ts';
 import { type Problems, quote } from './problem.ts';
-import { suggest } from './suggest.ts';
 import type { SectionValues } from './values.ts';
 
 /** Name, base domain and hosts policy. Without a name the set is called after the directory of its file. */
@@ -29,20 +29,16 @@ export function setNameOf(directory: string): string {
   return plain((/^[a-z]/.test(name) ? name : `set-${name}`).slice(0, 40));
 }
 
-/** `[controller]`; its `node` must be one of the set's. */
-export function resolveController(
-  values: SectionValues | undefined,
-  { nodes, baseDomain }: Pick<ServerSet, 'nodes' | 'baseDomain'>,
-  problems: Problems,
-): ServerSet['controller'] {
+/** `[controller]`. */
+export function resolveController(values: SectionValues | undefined, problems: Problems): ServerSet['controller'] {
   if (values === undefined) return {};
   const url = values.line('url');
-  if (url !== undefined && !/^(?:wss|https):\/\/(?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\])(?::\d{1,5})?\/?$/.test(url))
+  if (url !== undefined && !isControllerUrl(url))
     problems.error(values.place('url'), `url must look like wss://HOST:PORT, not ${quote(url)}`);
   const listen = values.line('listen');
-  if (listen !== undefined && !/^(?:(?:[A-Za-z0-9.-]*|\[[0-9a-fA-F:.]+\]):)?\d{1,5}$/.test(listen))
-    problems.error(values.place('listen'), `listen must look like ADDRESS:PORT, :PORT or PORT, not ${quote(listen)}`);
-  return { url, listen, node: readNode(values, nodes, baseDomain, problems) };
+  if (listen !== undefined && parseListen(listen) === undefined)
+    problems.error(values.place('listen'), `listen must look like HOST:PORT, :PORT or PORT, not ${quote(listen)}`);
+  return { url, listen };
 }
 
 function readBaseDomain(values: SectionValues | undefined, problems: Problems): string | undefined {
@@ -50,22 +46,5 @@ function readBaseDomain(values: SectionValues | undefined, problems: Problems): 
   if (text === undefined || values === undefined) return undefined;
   if (nodeNameProblem(text) === undefined) return text;
   problems.error(values.place('base_domain'), `invalid base_domain ${quote(text)}: a domain such as example.com`);
-  return undefined;
-}
-
-function readNode(
-  values: SectionValues,
-  nodes: ServerSet['nodes'],
-  baseDomain: string,
-  problems: Problems,
-): string | undefined {
-  const text = values.line('node');
-  if (text === undefined) return undefined;
-  const name = fullName(text, baseDomain);
-  const names = nodes.map((it) => it.name);
-  if (names.includes(name)) return name;
-  const near = suggest(name, names);
-  const hint = near === undefined ? '' : `; did you mean ${near}?`;
-  problems.error(values.place('node'), nodeNameProblem(name) ?? `node ${name} is no node of this set${hint}`);
   return undefined;
 }

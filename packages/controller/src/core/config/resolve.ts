@@ -41,7 +41,7 @@ export function resolveSet(input: ResolveInput): Resolution {
   const set: ServerSet = {
     ...general,
     file,
-    controller: resolveController(values.get('controller'), { nodes, baseDomain }, problems),
+    controller: resolveController(values.get('controller'), problems),
     provider: provider.config,
     nodes,
     ...routes,

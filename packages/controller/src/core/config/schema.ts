@@ -44,6 +44,7 @@ const LINE = { type: 'line' } as const;
 const LINES = { type: 'lines' } as const;
 const NAMES = { type: 'lines', numbered: true } as const;
 const PATH = { type: 'path' } as const;
+const LATER = { type: 'line', later: true } as const;
 
 export const NODE_KEYS: KeyTable = {
   nodes: { type: 'integer', min: 1, max: 1000, default: '1' },
@@ -62,10 +63,10 @@ export const PROVIDER_KEYS: KeyTable = {
 
 const SECTIONS = new Map<string, KeyTable>([
   ['general', { name: LINE, base_domain: LINE, set_etc_hosts: { type: 'boolean', default: 'true' }, extends: PATH }],
-  ['controller', { url: LINE, listen: LINE, node: LINE, database: { type: 'line', later: true } }],
+  ['controller', { url: LINE, listen: LINE, node: LATER, database: LATER }],
   ['provider', PROVIDER_KEYS],
   ['appserver', { locations: LINES, ...NODE_KEYS, load_balancer: { type: 'line', default: 'automatic' } }],
-  ['balancer', { hostnames: LINES, ...NODE_KEYS, tls: { type: 'line', later: true } }],
+  ['balancer', { hostnames: LINES, ...NODE_KEYS, tls: LATER }],
 ]);
 
 const APP_SECTION: KeyTable = {

@@ -28,7 +28,7 @@ export interface AgentServer {
   readonly fleet: Fleet;
   /** When it began to listen, milliseconds since 1970: for a minute after it an absent agent is no news. Undefined before. */
   startedAt(): number | undefined;
-  /** Returns the port. */
+  /** Serves at one more address. Returns the port. */
   listen(options?: ListenOptions): Promise<number>;
   /** Ends every connection. */
   close(): Promise<void>;
@@ -44,27 +44,33 @@ export async function createAgentServer(options: AgentServerOptions): Promise<Ag
   const fleet = new ConnectedFleet({ ...options, settings, random: options.random ?? Math.random });
   const gate = createGate({ store, certificates, clock });
   const bucket = new TokenBucket(settings.connectionsPerSecond, clock.monotonic());
-  const server = createServer({ ...(await tlsContext(certificates)), ...HTTP_LIMITS });
-  server.maxConnections = MAX_CONNECTIONS;
-  server.on('request', createRequestHandler({ gate, certificates, log }));
-  server.on('upgrade', createUpgradeHandler({ gate, fleet, log, admit: () => bucket.take(clock.monotonic()) }));
-  server.on('tlsClientError', (error) => log.debug({ error: error.message }, 'a TLS handshake failed'));
-  const renewal = setInterval(() => renewContext(server, certificates, log), CERTIFICATE_CHECK);
+  const servers = new Set<Server>();
+  const onRequest = createRequestHandler({ gate, certificates, log });
+  const onUpgrade = createUpgradeHandler({ gate, fleet, log, admit: () => bucket.take(clock.monotonic()) });
+  const makeServer = async () => {
+    const server = createServer({ ...(await tlsContext(certificates)), ...HTTP_LIMITS });
+    server.maxConnections = MAX_CONNECTIONS;
+    server.on('request', onRequest).on('upgrade', onUpgrade);
+    return server.on('tlsClientError', (error) => log.debug({ error: error.message }, 'a TLS handshake failed'));
+  };
+  const renewal = setInterval(() => renewContext(servers, certificates, log), CERTIFICATE_CHECK);
   renewal.unref();
   let startedAt: number | undefined;
   return {
     fleet,
     startedAt: () => startedAt,
     async listen(where = {}) {
+      const server = await makeServer();
       const port = await listen(server, where);
+      servers.add(server);
       server.on('error', (error) => log.error({ err: error }, 'agents cannot connect'));
-      startedAt = clock.now();
+      startedAt ??= clock.now();
       return port;
     },
     async close() {
       clearInterval(renewal);
       fleet.endAll();
-      await closeServer(server);
+      await Promise.all([...servers].map(closeServer));
     },
   };
 }
@@ -95,9 +101,11 @@ async function tlsContext(certificates: Certificates): Promise<TlsOptions & Secu
   };
 }
 
-function renewContext(server: Server, certificates: Certificates, log: Log): void {
+function renewContext(servers: ReadonlySet<Server>, certificates: Certificates, log: Log): void {
   tlsContext(certificates).then(
-    (context) => server.setSecureContext(context),
+    (context) => {
+      for (const server of servers) server.setSecureContext(context);
+    },
     (error: unknown) => log.error({ err: error }, 'the certificate of the controller could not be renewed'),
   );
 }

@@ -72,7 +72,8 @@ export async function installAgent(
 
 function urlFor(facts: NodeFacts, { request, port }: InstallOptions): string {
   if (request.controllerUrl !== undefined) return request.controllerUrl;
-  if (facts.seen !== undefined && facts.seen !== '') return defaultControllerUrl(facts.seen, port());
+  if (facts.seen !== undefined && facts.seen !== '')
+    return defaultControllerUrl(facts.seen, request.controllerPort ?? port());
   throw new SlError(
     'E_NODE_UNREACHABLE',
     `${request.name} does not say where the SSH connection comes from: set [controller] url to an address that it can reach`,
@@ -116,9 +117,9 @@ async function checkReachable(remote: RemoteScript, url: string, { request, repo
     if (reason === undefined) throw cause;
     throw new SlError(
       'E_NODE_UNREACHABLE',
-      `${request.name} cannot reach the controller at ${url} (${reason}). Three ways out, in [controller]: url = an address ` +
-        'of this machine that the nodes can reach; listen = the address and port to serve them on, where a firewall lets ' +
-        'them in; node = NAME, which puts the controller on a node of the set',
+      `${request.name} cannot reach the controller at ${url} (${reason}). Three ways out: in [controller], url = an address ` +
+        'of this machine that the nodes can reach, or listen = an address and port that a firewall lets them connect to; ' +
+        'or run sl on a machine that they can reach, such as one of them',
       { cause },
     );
   }
