@@ -1,5 +1,6 @@
 /** The guestbook example on machines that something else made: Silver Lining gets their addresses and SSH, nothing more. */
 import { readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { DeployResult, StatusResult, UpResult } from '@silverlining/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -25,6 +26,8 @@ let machines: BareMachines;
 let work: Workspace;
 let knownHosts: string;
 let address: string;
+/** Where the set's agents find the controller, beside the port that it has of its own. */
+let port: number;
 
 const up = (code = 0) => slJson<UpResult & { error?: Failure }>(['up', '-f', work.file, '--yes'], { code });
 const status = () => slJson<StatusResult>(['status', '-f', work.file]);
@@ -43,6 +46,8 @@ beforeAll(async () => {
   knownHosts = join(work.dir, 'known_hosts');
   await work.edit('silver.ini', 'provider = local', ownSection());
   await work.edit('silver.ini', 'guestbook.test', HOST);
+  port = await freePort();
+  await work.edit('silver.ini', '[provider]', `[controller]\nlisten = ${port}\n\n[provider]`);
   await makeAdmin(APP2);
 });
 
@@ -51,6 +56,16 @@ afterAll(async () => {
   await work.remove();
   await machines.destroy();
 });
+
+function freePort(): Promise<number> {
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.listen(0, () => {
+      const found = server.address();
+      server.close(() => resolve(typeof found === 'object' ? (found?.port ?? 0) : 0));
+    });
+  });
+}
 
 /** The machines' section with known hosts of the test's own, and one machine that lets root not in. */
 function ownSection(): string {
@@ -134,6 +149,13 @@ describe('sl up', () => {
     expect(new Set(pages.map(({ body }) => /id="node">(app\d)/.exec(body)?.[1]))).toEqual(new Set(['app1', 'app2']));
   });
 
+  it('tells agents the port that the file asks for', async () => {
+    const urls = await everywhere(['sh', '-c', 'grep -o \'"controllerUrl":"[^"]*"\' /etc/silverlining/agent.json']);
+    for (const url of urls) expect(url).toMatch(new RegExp(`^"controllerUrl":"wss://[0-9.]+:${port}"$`));
+    const { port: own } = await slJson<{ port: number }>(['controller', 'status']);
+    expect(own).not.toBe(port);
+  });
+
   it('has nothing to do the second time', async () => {
     expect(await up()).toMatchObject({ changes: 0, deploys: [] });
   });
@@ -176,25 +198,27 @@ describe('without SSH', () => {
     expect(deploys).toEqual([expect.objectContaining({ outcome: 'done', previous: before })]);
     expect((await page()).body).toContain('Guest book');
     await fourHealthyNodes();
-    const { stdout } = await sl(['logs', '-f', work.file, '-n', '20']);
+    const { stdout } = await sl(['logs', '--file', work.file, '-n', '20']);
     for (const name of ['app1', 'app2']) expect(stdout).toContain(name);
   });
 
   it('takes the set down and leaves the machines as they were, packages and databases aside', async () => {
     const { destroyed } = await slJson<{ destroyed: string[] }>(['down', '-f', work.file, '--yes']);
     expect(destroyed.sort()).toEqual([...NAMES].sort());
+    const units = ['silver*', 'apache2*', 'haproxy*', 'mariadb*'];
+    const running = ['systemctl', 'list-units', '--plain', '--no-legend', '--state=active', '--type=service', ...units];
+    await expect.poll(() => everywhere(running)).toEqual(['', '', '', '']);
     const ours =
-      'find / -xdev -path /proc -prune -o \\( -type f -o -type l \\) -ipath "*silver*" ! -name 90silverlining-proxy -print';
+      'find / /var/lib/silverlining -xdev -path /proc -prune -o \\( -type f -o -type l \\) -ipath "*silver*" ! -name 90silverlining-proxy -print';
     expect(await everywhere(['sh', '-c', ours], [1])).toEqual(['', '', '', '']);
     expect(await everywhere(['sh', '-c', 'grep silverlining /etc/hosts; nft list tables'], [1])).toEqual(
       Array(4).fill(''),
     );
-    const units = ['silver*', 'apache2*', 'haproxy*', 'mariadb*'];
-    const running = ['systemctl', 'list-units', '--plain', '--no-legend', '--state=active', '--type=service', ...units];
-    expect(await everywhere(running)).toEqual(['', '', '', '']);
     expect(await machines.exec(BALANCER, ['dpkg', '--verify', 'haproxy'])).toMatchObject({ stdout: '' });
-    for (const name of [APP1, APP2])
+    for (const name of [APP1, APP2]) {
       expect(await machines.exec(name, ['dpkg', '--verify', 'apache2'])).toMatchObject({ stdout: '' });
+      expect(await machines.exec(name, ['ls', '/var/www'])).toMatchObject({ stdout: 'html\n' });
+    }
   });
 
   it('brings the same machines up again, and the rows are still there', async () => {
