@@ -2,6 +2,7 @@
 import type { Duplex } from 'node:stream';
 import type {
   ActiveMap,
+  AppAnswer,
   Facts,
   HealthReport,
   InstanceReport,
@@ -36,6 +37,8 @@ export interface Releases
   instances(): Promise<InstanceReport[]>;
   /** Asks the active instance of each app that runs here over its health path. */
   appHealth(signal: AbortSignal): Promise<HealthReport['apps']>;
+  /** The same without restarts, which only systemd knows. */
+  appAnswers(signal: AbortSignal): Promise<AppAnswer[]>;
   /** At start: makes processes and maps what the journal says; removes half-staged leftovers. */
   recover(): Promise<void>;
   /** Stops everything and removes all releases; for `retire`. */

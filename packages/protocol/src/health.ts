@@ -24,6 +24,17 @@ export const instanceReport = z.strictObject({
 });
 export type InstanceReport = z.infer<typeof instanceReport>;
 
+/** What the active instance of an app answered over its health path. */
+export const appAnswer = z.strictObject({
+  app: z.string(),
+  instance: z.string(),
+  healthy: z.boolean(),
+  /** HTTP status, where it answered. */
+  status: z.number().optional(),
+  error: z.string().optional(),
+});
+export type AppAnswer = z.infer<typeof appAnswer>;
+
 const usage = z.strictObject({ used: z.number(), total: z.number() });
 
 export const healthReport = z.strictObject({
@@ -39,13 +50,7 @@ export const healthReport = z.strictObject({
   units: z.array(z.strictObject({ name: z.string(), active: z.boolean(), state: z.string() })),
   /** The active instance of each app, asked over its health path. */
   apps: z.array(
-    z.strictObject({
-      app: z.string(),
-      instance: z.string(),
-      healthy: z.boolean(),
-      /** HTTP status, where it answered. */
-      status: z.number().optional(),
-      error: z.string().optional(),
+    appAnswer.extend({
       /** Starts by systemd since it was staged. */
       restarts: z.number().int(),
     }),

@@ -3,7 +3,7 @@
  * each with the schema of its one reply; `agentNotices` are what an agent may say unasked. Messages are added, never changed.
  */
 import { z } from 'zod';
-import { facts, healthReport, instanceReport } from './health.ts';
+import { appAnswer, facts, healthReport, instanceReport } from './health.ts';
 import { appName, digest, instanceName } from './names.ts';
 import { activeMap, instanceSpec, manifest } from './release.ts';
 import { resource, resourceReport } from './resources.ts';
@@ -119,6 +119,20 @@ export const agentRequests = {
   },
   /** A health report now, without waiting for the next one. */
   probe: { request: nothing, reply: z.strictObject({ health: healthReport }) },
+  /**
+   * What the node can serve and, with `ask`, whether its active apps answer. Of `probe` it is the part that costs a node
+   * next to nothing, since it needs no process.
+   */
+  serving: {
+    request: z.strictObject({ ask: z.boolean() }),
+    reply: z.strictObject({
+      epoch,
+      active: activeMap,
+      instances: z.array(instanceReport),
+      /** Empty unless it was asked for. */
+      apps: z.array(appAnswer),
+    }),
+  },
   /** Streams journal lines over the transfer until it is closed, or until the end without `follow`. */
   logs: {
     request: z.strictObject({

@@ -44,6 +44,10 @@ export function createHandlers(deps: HandlerDependencies): Handlers {
     topology: deps.topology.handler,
     converge: createConverge(deps),
     probe: async (_body, { signal }) => ({ health: await deps.health.report(signal) }),
+    serving: async ({ ask }, { signal }) => ({
+      ...{ epoch: releases.epoch(), active: releases.active(), instances: await releases.instances() },
+      apps: ask ? await releases.appAnswers(signal) : [],
+    }),
     async logs(body, { signal, openTransfer }) {
       await deps.probe.streamLogs(body, await openTransfer(body.transfer), signal);
       return {};

@@ -384,6 +384,11 @@ describe('starting again', () => {
     expect(await releases.appHealth(signal)).toEqual([
       { app: 'blog', instance: name(1), healthy: true, status: 200, restarts: 0 },
     ]);
+    expect(await releases.appAnswers(signal)).toEqual([{ app: 'blog', instance: name(1), healthy: true, status: 200 }]);
+    node.answer = () => ({ status: 503, body: '' });
+    expect(await releases.appAnswers(signal)).toEqual([
+      { app: 'blog', instance: name(1), healthy: false, status: 503 },
+    ]);
   });
 });
 

@@ -1,11 +1,11 @@
 /** Brings nodes that lack a release that is live, new ones and such that lost it, to where they can serve it. */
-import type { HealthReport } from '@silverlining/protocol';
+import type { InstanceReport } from '@silverlining/protocol';
 import type { NodeRecord, ReleaseRecord, ScannedRelease, SetRecord } from '../ports.ts';
 import type { OperationContext } from '../service.ts';
 import { type ControllerDeps, onEach } from './deps.ts';
 import { type StageTarget, stageOnNode } from './rollout-stage.ts';
 
-const PROBE_DEADLINE = 30_000;
+const ASK_DEADLINE = 30_000;
 const SWITCH_DEADLINE = 30_000;
 
 /** Returns how many releases were brought to nodes. The map does not change: what is live stays live. */
@@ -21,22 +21,18 @@ export async function backfill(
   const releases = (await deps.store.releases(set.name)).filter((it) => set.active[it.app] === it.instance);
   if (releases.length === 0) return 0;
   const counts = await onEach(appservers, async (node) => {
-    const { health } = await deps.fleet.request(
-      node.uuid,
-      'probe',
-      {},
-      { signal: op.signal, deadline: PROBE_DEADLINE },
-    );
-    const lacking = releases.filter((it) => !serves(health, it.instance));
+    const options = { signal: op.signal, deadline: ASK_DEADLINE };
+    const here = await deps.fleet.request(node.uuid, 'serving', { ask: false }, options);
+    const lacking = releases.filter((it) => !serves(here.instances, it.instance));
     for (const release of lacking) await bring(deps, op, { set, node, release, scanned });
-    if (lacking.length > 0 || health.epoch < set.epoch) await inform(deps, op, set, node);
+    if (lacking.length > 0 || here.epoch < set.epoch) await inform(deps, op, set, node);
     return lacking.length;
   });
   return counts.reduce((sum, it) => sum + it, 0);
 }
 
-function serves(health: HealthReport, instance: string): boolean {
-  return health.instances.some((it) => it.instance === instance && (it.state === 'active' || it.state === 'staged'));
+function serves(here: readonly InstanceReport[], instance: string): boolean {
+  return here.some((it) => it.instance === instance && (it.state === 'active' || it.state === 'staged'));
 }
 
 interface Bring {

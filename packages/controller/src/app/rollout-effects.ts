@@ -7,7 +7,6 @@ import type { ControllerDeps } from './deps.ts';
 import type { RolloutInput, RolloutItem } from './rollout.ts';
 import { deployId, type Measured } from './rollout-record.ts';
 import { type Sent, stageOnNode } from './rollout-stage.ts';
-import { trafficSince } from './traffic.ts';
 
 export interface RolloutContext {
   deps: ControllerDeps;
@@ -25,6 +24,7 @@ type Executors = { [K in Effect['do']]: Executor<Extract<Effect, { do: K }>> };
 const HOOK_TIMEOUT = 120;
 const SWITCH_DEADLINE = 30_000;
 const ABORT_DEADLINE = 30_000;
+const VERIFY_DEADLINE = 15_000;
 const VERIFY_TRIES = 3;
 const VERIFY_PAUSE = 250;
 
@@ -136,9 +136,9 @@ async function switchNode(
 async function verify(context: RolloutContext, { node }: { node: string }, signal: AbortSignal): Promise<void> {
   const { deps, input } = context;
   for (let tries = 1; ; tries++) {
-    const { health } = await deps.fleet.request(node, 'probe', {}, { signal, deadline: 15_000 });
+    const { apps } = await deps.fleet.request(node, 'serving', { ask: true }, { signal, deadline: VERIFY_DEADLINE });
     const wrong = input.items.flatMap(({ app, instance }) => {
-      const seen = health.apps.find((it) => it.app === app.name);
+      const seen = apps.find((it) => it.app === app.name);
       if (seen?.instance === instance && seen.healthy) return [];
       return [`${app.name}: ${seen?.error ?? (seen?.status === undefined ? 'no answer' : `status ${seen.status}`)}`];
     });
@@ -151,7 +151,6 @@ async function verify(context: RolloutContext, { node }: { node: string }, signa
     }
     await deps.clock.sleep(VERIFY_PAUSE, signal);
   }
-  context.measured.requests = await trafficSince(deps, input.balancers, signal);
 }
 
 async function abort(context: RolloutContext, { node, app }: { node: string; app: string }): Promise<void> {

@@ -13,6 +13,7 @@ import type { OperationContext } from '../service.ts';
 import type { ControllerDeps } from './deps.ts';
 import { executors, type RolloutContext } from './rollout-effects.ts';
 import { deployRecord, newMeasured } from './rollout-record.ts';
+import { countTraffic } from './traffic.ts';
 
 /** One app of a rollout. */
 export interface RolloutItem {
@@ -54,8 +55,10 @@ export async function rollout(
     items: new Map(input.items.map((item) => [item.app.name, item])),
     measured: newMeasured(deps.clock.monotonic(), input.set.epoch),
   };
+  const counted = countTraffic(deps, input.balancers);
   await journalStart(context, plan);
   const state = await runMachine(context, plan);
+  if (state.phase !== 'aborted') context.measured.requests = await counted();
   return journalEnd(context, state);
 }
 

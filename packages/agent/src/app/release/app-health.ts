@@ -1,4 +1,4 @@
-import { type HealthReport, toSlError } from '@silverlining/protocol';
+import { type AppAnswer, type HealthReport, toSlError } from '@silverlining/protocol';
 import { hasProcess } from '../../core/release/instance-unit.ts';
 import type { InstanceJournal } from '../../core/release/journal.ts';
 import { healthQuestion } from './start.ts';
@@ -10,24 +10,34 @@ const TIMEOUT = 5_000;
 /** Asks the active instance of each app that is here over its health path. */
 export async function appHealth(state: ReleaseState, signal: AbortSignal): Promise<AppHealth[]> {
   await state.refreshProxy();
-  const active = state.all().filter((it) => state.active[it.spec.app] === it.instance);
-  const running = active.filter((it) => hasProcess(it.spec.platform)).map((it) => it.instance);
-  const statuses = await state.ports.units.status(running);
+  const running = activeHere(state).filter((it) => hasProcess(it.spec.platform));
+  const [answers, statuses] = await Promise.all([
+    appAnswers(state, signal),
+    state.ports.units.status(running.map((it) => it.instance)),
+  ]);
+  return answers.map((it) => ({ ...it, restarts: statuses.get(it.instance)?.restarts ?? 0 }));
+}
+
+/** The same without what only systemd knows, and so without a process. */
+export function appAnswers(state: ReleaseState, signal: AbortSignal): Promise<AppAnswer[]> {
   return Promise.all(
-    active.map(async (it) => ({
+    activeHere(state).map(async (it) => ({
       app: it.spec.app,
       instance: it.instance,
-      restarts: statuses.get(it.instance)?.restarts ?? 0,
       ...(await ask(state, it, signal)),
     })),
   );
+}
+
+function activeHere(state: ReleaseState): InstanceJournal[] {
+  return state.all().filter((it) => state.active[it.spec.app] === it.instance);
 }
 
 async function ask(
   state: ReleaseState,
   journal: InstanceJournal,
   signal: AbortSignal,
-): Promise<Pick<AppHealth, 'healthy' | 'status' | 'error'>> {
+): Promise<Pick<AppAnswer, 'healthy' | 'status' | 'error'>> {
   if (journal.state !== 'prepared') return { healthy: false, error: `it is ${journal.state} on this node` };
   if (!hasProcess(journal.spec.platform)) return { healthy: true };
   try {
