@@ -14,6 +14,7 @@ import { startApi } from './io/api/server.ts';
 import { createArtifacts } from './io/artifacts.ts';
 import { openCertificates } from './io/certificates.ts';
 import { systemClock } from './io/clock.ts';
+import { checkAppConfig } from './io/config-checker.ts';
 import { ALREADY_RUNNING_STATUS, claimDaemon } from './io/daemon.ts';
 import { type Directories, findDirectories, makeDirectories } from './io/directories.ts';
 import { writeFileDurable } from './io/durable-file.ts';
@@ -101,6 +102,7 @@ function makeDeps(
       set.provider.driver === 'local' ? installHostPackages(report, signal) : Promise.resolve(),
     url: () => `wss://*:${agents.port()}`,
     listen: listenOnce(agents),
+    checkConfig: checkAppConfig,
   };
 }
 

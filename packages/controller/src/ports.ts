@@ -20,20 +20,13 @@ import type {
   DeployRow,
   Lease,
   NodeRecord,
+  NodeSize,
   ProviderNode,
   ReleaseRecord,
   SetRecord,
 } from './records.ts';
 
 export type * from './records.ts';
-
-/** A size that a provider offers. */
-export interface NodeSize {
-  id: string;
-  name: string;
-  /** Memory in MiB. */
-  ram: number;
-}
 
 export interface NodeImage {
   id: string;
@@ -45,6 +38,7 @@ export interface CreateNodeRequest {
   uuid: string;
   name: string;
   set: string;
+  /** Id of one of the provider's sizes; undefined leaves it to the provider. */
   size: string | undefined;
   image: string | undefined;
 }
@@ -62,6 +56,7 @@ export interface Provider {
   start(id: string, signal: AbortSignal): Promise<ProviderNode>;
   /** Removes the node and all it held; a node that is gone already is no error. */
   destroy(id: string, signal: AbortSignal): Promise<void>;
+  /** None where there is nothing to choose from: then every wish for a size is met. */
   sizes(signal: AbortSignal): Promise<NodeSize[]>;
   images(signal: AbortSignal): Promise<NodeImage[]>;
   /** Releases what the provider holds for the set beside its nodes (a bridge that nothing uses any more, ...). */

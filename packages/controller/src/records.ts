@@ -136,3 +136,11 @@ export interface BootstrapResult {
   arch: string;
   controllerUrl: string;
 }
+
+/** A size that a provider offers. */
+export interface NodeSize {
+  id: string;
+  name: string;
+  /** Memory in MiB. */
+  ram: number;
+}

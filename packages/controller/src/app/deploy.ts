@@ -2,6 +2,7 @@
 import { type ApiRequest, type DeployRecord, type DeployResult, SlError } from '@silverlining/protocol';
 import type { NodeRecord, SetRecord } from '../ports.ts';
 import { type OperationContext, OperationFailed } from '../service.ts';
+import { checkConfigs } from './check-configs.ts';
 import { type ControllerDeps, combined } from './deps.ts';
 import { agentsBack } from './grace.ts';
 import { withLease } from './lease.ts';
@@ -22,6 +23,7 @@ export async function deploy(
   return withLease(deps, op, { set: wanted.name, holder: 'sl deploy' }, async (token) => {
     const set = await deps.store.putSet(wanted.name, wanted);
     const observed = await observeApps(deps, wanted, set, op.signal, apps);
+    await checkConfigs(deps, observed, op.signal);
     const { items, unchanged } = await prepareItems(deps, set, observed);
     const deploys = unchanged.map((it) => unchangedRecord(op.operationId, set, it));
     if (items.length === 0) return { deploys };

@@ -1,5 +1,5 @@
 /** What the controller's app layer works with, made once by `main.ts`, and what one operation carries. */
-import type { ServerSet, WireError } from '@silverlining/protocol';
+import type { App, ServerSet, WireError } from '@silverlining/protocol';
 import { SlError, toWireError } from '@silverlining/protocol';
 import type { ListenAddress } from '../core/controller-address.ts';
 import type {
@@ -27,6 +27,8 @@ export interface ControllerDeps {
   providerFor(set: ServerSet): Provider;
   /** Installs what the provider needs on this machine; called only when the user agreed. */
   installHostPackages(set: ServerSet, report: (text: string) => void, signal: AbortSignal): Promise<void>;
+  /** Runs the app's own checker on its configuration, if it has both. E_APP_CONFIG with what the checker printed. */
+  checkConfig(app: App, signal: AbortSignal): Promise<void>;
   version: string;
   /** When this controller started, milliseconds since 1970. */
   startedAt: number;

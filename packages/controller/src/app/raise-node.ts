@@ -14,6 +14,8 @@ export interface RaiseRequest {
   set: SetRecord;
   provider: Provider;
   wanted: WantedNode;
+  /** The provider's size for it, should it have to be created. */
+  size: string | undefined;
   record: NodeRecord | undefined;
   found: ProviderNode | undefined;
 }
@@ -53,7 +55,7 @@ async function journal(deps: ControllerDeps, { set, wanted }: RaiseRequest): Pro
 
 async function running(
   op: OperationContext,
-  { set, provider, wanted, found }: RaiseRequest,
+  { set, provider, wanted, size, found }: RaiseRequest,
   { uuid }: NodeRecord,
 ): Promise<ProviderNode> {
   const { name } = wanted;
@@ -68,7 +70,7 @@ async function running(
   }
   say('started', 'create-node', 'creating');
   const { image } = set.config.provider.options;
-  const request = { uuid, name, set: set.name, size: wanted.size, image };
+  const request = { uuid, name, set: set.name, size, image };
   const created = await provider.create(request, (text) => say('running', 'create-node', text), op.signal);
   say('changed', 'create-node', `created at ${created.address}`);
   return created;

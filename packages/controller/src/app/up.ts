@@ -5,6 +5,7 @@ import {
   nodesWithRole,
   type ServerSet,
   type UpResult,
+  type WantedNode,
 } from '@silverlining/protocol';
 import pLimit from 'p-limit';
 import { workstationHostsLines } from '../core/hosts-lines.ts';
@@ -13,6 +14,7 @@ import type { NodeRecord, SetRecord } from '../ports.ts';
 import { type OperationContext, OperationFailed } from '../service.ts';
 import { agree } from './agree.ts';
 import { backfill, inform } from './backfill.ts';
+import { checkConfigs } from './check-configs.ts';
 import { convergeNodes } from './converge.ts';
 import { rollOut } from './deploy.ts';
 import { type ControllerDeps, onEach } from './deps.ts';
@@ -22,6 +24,7 @@ import { type Observed, observe } from './observe.ts';
 import { prepareItems } from './prepare.ts';
 import { raiseNode } from './raise-node.ts';
 import { removeApps, removeLeaving } from './shrink.ts';
+import { chooseSizes } from './sizes.ts';
 
 /** Bootstraps at a time: each keeps a core busy with encryption. */
 const BOOTSTRAPS = 6;
@@ -33,6 +36,8 @@ interface Run {
   op: OperationContext;
   set: SetRecord;
   observed: Observed;
+  /** The provider's sizes for nodes that are missing, by name. */
+  sizes: ReadonlyMap<string, string>;
   /** Wanted nodes, connected. */
   nodes: NodeRecord[];
   /** Nodes of the set that the file no longer wants; they serve until the balancers have dropped them. */
@@ -46,9 +51,12 @@ export async function up(deps: ControllerDeps, op: OperationContext, request: Ap
   return withLease(deps, op, { set: set.name, holder: 'sl up' }, async (token) => {
     if (request.installHostPackages) await prepareHost(deps, op, set);
     const observed = await observe(deps, set, op.signal);
+    await checkConfigs(deps, observed.apps, op.signal);
+    const sizes = await chooseSizes(observed.provider, missingNodes(observed), op.signal);
     const record = await deps.store.putSet(set.name, set);
     await listenFor(deps, set);
-    const run: Run = { deps, op, set: record, observed, token, nodes: [], leaving: leavingNodes(observed), changes: 0 };
+    const leaving = leavingNodes(observed);
+    const run: Run = { deps, op, set: record, observed, sizes, token, nodes: [], leaving, changes: 0 };
     await raise(run);
     run.set = (await agree(deps, { name: set.name, token, nodes: run.nodes })) ?? record;
     await configure(run);
@@ -68,15 +76,25 @@ function leavingNodes({ set, nodes }: Observed): NodeRecord[] {
   return nodes.filter((node) => !set.nodes.some((wanted) => wanted.name === node.name));
 }
 
+function missingNodes(observed: Observed): WantedNode[] {
+  return observed.set.nodes.filter((wanted) => existing(observed, wanted).found === undefined);
+}
+
+function existing({ nodes, providerNodes }: Observed, { name }: WantedNode) {
+  const record = nodes.find((it) => it.name === name);
+  const found = providerNodes.find((it) => (record && it.uuid === record.uuid) || it.name === name);
+  return { record, found };
+}
+
 /** Creates, starts and bootstraps what is missing. */
 async function raise(run: Run): Promise<void> {
-  const { deps, op, observed, set } = run;
+  const { deps, op, observed, set, sizes } = run;
   const limit = pLimit(BOOTSTRAPS);
   run.nodes = await onEach(observed.set.nodes, (wanted) => {
-    const record = observed.nodes.find((it) => it.name === wanted.name);
-    const found = observed.providerNodes.find((it) => (record && it.uuid === record.uuid) || it.name === wanted.name);
+    const { record, found } = existing(observed, wanted);
     if (record === undefined || deps.fleet.session(record.uuid) === undefined) run.changes++;
-    return limit(() => raiseNode(deps, op, { set, provider: observed.provider, wanted, record, found }));
+    const size = sizes.get(wanted.name);
+    return limit(() => raiseNode(deps, op, { set, provider: observed.provider, wanted, size, record, found }));
   });
 }
 

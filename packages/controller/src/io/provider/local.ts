@@ -1,4 +1,3 @@
-import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { SlError } from '@silverlining/protocol';
 import type { CreateNodeRequest, NodeImage, NodeSize, Provider, ProviderNode } from '../../ports.ts';
@@ -27,8 +26,7 @@ const DEFAULT_IMAGE = 'debian:bookworm';
  * Nodes that are systemd-nspawn containers on this machine. Everything is under `STATE/local`; what runs is known from
  * control groups, so nothing here has to be remembered, and any step that was cut short can be taken again.
  *
- * Nodes share this machine's processors and memory and nothing limits them, so there is one size, `host`, and `create`
- * meets every wish for a size with it.
+ * Nodes share this machine's processors and memory and nothing limits them, so there are no sizes to choose from.
  */
 export class LocalProvider implements Provider {
   readonly driver = 'local';
@@ -85,7 +83,7 @@ export class LocalProvider implements Provider {
   }
 
   async sizes(): Promise<NodeSize[]> {
-    return [{ id: 'host', name: 'host', ram: Math.floor(totalmem() / 2 ** 20) }];
+    return [];
   }
 
   async images(): Promise<NodeImage[]> {
