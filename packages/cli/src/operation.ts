@@ -1,4 +1,4 @@
-import type { ControllerClient } from '@silverlining/controller';
+import { type ControllerClient, daemonLogPath, findController, findDirectories } from '@silverlining/controller';
 import { type OperationEvent, SlError, toSlError } from '@silverlining/protocol';
 import type { Context, Report } from './context.ts';
 import { createProgressView, type ProgressView } from './render/live-screen.ts';
@@ -28,10 +28,14 @@ export async function followOperation(
   const interrupts = watchInterrupts(client, view);
   let last: OperationEvent | undefined;
   let thrown: SlError | undefined;
+  let begun: Begun | undefined;
   try {
     for await (const event of events(interrupts.left)) {
       last = event;
-      if (event.type === 'operation') interrupts.name(event.id);
+      if (event.type === 'operation') {
+        begun = event;
+        interrupts.name(event.id);
+      }
       if (event.type === 'progress') view.event(event);
     }
   } catch (error) {
@@ -40,26 +44,37 @@ export async function followOperation(
   view.end();
   interrupts.stop();
   return {
-    ...endOf(last, thrown, interrupts.id()),
+    ...(endOf(last) ?? { error: await cutOff(context, thrown, begun) }),
     interrupted: interrupts.happened(),
     ms: performance.now() - started,
   };
 }
 
-function endOf(last: OperationEvent | undefined, thrown: SlError | undefined, id: string | undefined) {
+type Begun = Extract<OperationEvent, { type: 'operation' }>;
+
+function endOf(last: OperationEvent | undefined): Pick<OperationEnd, 'result' | 'error'> | undefined {
   if (last?.type === 'done') return { result: last.result };
   if (last?.type === 'failed') return { result: last.result, error: SlError.fromWire(last.error) };
-  if (id === undefined) return { error: thrown ?? new SlError('E_CONTROLLER', 'the controller ended before it began') };
+  return undefined;
+}
+
+/** Why the events ended before the operation did. */
+async function cutOff(context: Context, thrown: SlError | undefined, begun: Begun | undefined): Promise<SlError> {
+  if (begun === undefined) return thrown ?? new SlError('E_CONTROLLER', 'the controller ended before it began');
+  const { id, kind } = begun;
   const attach = `sl deploy --attach ${id}`;
-  if (thrown?.code === 'E_ABORTED') {
-    return {
-      error: new SlError('E_ABORTED', `left it to the controller, which goes on; follow it again with: ${attach}`, {
-        details: { operation: id },
-      }),
-    };
-  }
-  const message = `the connection to the controller broke, what it was doing may go on; follow it again with: ${attach}`;
-  return { error: new SlError('E_CONTROLLER', message, { cause: thrown, details: { operation: id } }) };
+  const details = { operation: id };
+  if (thrown?.code === 'E_ABORTED')
+    return new SlError('E_ABORTED', `left it to the controller, which goes on; follow it again with: ${attach}`, {
+      details,
+    });
+  const { state } = findDirectories(context.env);
+  const lives = await findController(state).catch(() => true);
+  const message =
+    lives === undefined
+      ? `the controller ended in the middle of it. What it had committed is finished by the next one, nothing else was switched: run sl ${kind} again, or ask how it ended with: ${attach} (its log: ${daemonLogPath(state)})`
+      : `the connection to the controller broke, what it was doing goes on; follow it again with: ${attach}`;
+  return new SlError('E_CONTROLLER', message, { cause: thrown, details });
 }
 
 /** SIGINT and SIGTERM while an operation runs: cancel it, then leave it. */

@@ -20,6 +20,8 @@ export interface SlOptions {
   input?: string;
   /** Aborting sends SIGINT, as Ctrl-C does. */
   interrupt?: AbortSignal;
+  /** What aborting sends in place of it. */
+  interruptWith?: NodeJS.Signals;
   /** Called with what it prints, as it comes. */
   onOutput?: (text: string) => void;
 }
@@ -36,7 +38,7 @@ export function sl(args: readonly string[], options: SlOptions = {}): Promise<Sl
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (text: string) => options.onOutput?.(text));
     child.stdin.end(options.input ?? '');
     const timer = setTimeout(() => child.kill('SIGKILL'), options.timeout ?? 600_000);
-    options.interrupt?.addEventListener('abort', () => child.kill('SIGINT'));
+    options.interrupt?.addEventListener('abort', () => child.kill(options.interruptWith ?? 'SIGINT'));
     child.on('error', fail);
     child.on('close', (code) => {
       clearTimeout(timer);

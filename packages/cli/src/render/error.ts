@@ -4,7 +4,6 @@ import { clean, cleanLines, count } from './text.ts';
 
 /** What to do about an error, where its message alone does not say it. */
 const HINTS: Partial<Record<SlError['code'], string>> = {
-  E_ABORTED: 'nothing was switched; run the command again when you want to go on',
   E_INTERNAL: 'this is a defect: sl controller logs, and -v, show where',
   E_NODE_DISCONNECTED: 'sl status shows which nodes answer',
 };

@@ -34,7 +34,11 @@ export async function createController(deps: ControllerDeps, options: Controller
       idleness.asked();
       return planSet(deps, request, signal);
     },
-    status: ({ set }) => status(deps, set),
+    async status({ set }) {
+      // Asking for a set that is not there, as `sl down` does first, may be all that this controller was started for.
+      if ((await deps.store.sets()).length === 0) idleness.watch();
+      return status(deps, set);
+    },
     deploys: ({ set }) => deploys(deps, set),
     up: (request, op) => during(request.set.name, () => up(deps, op, request)),
     deploy: (request, op) => during(request.set.name, () => deploy(deps, op, request)),

@@ -61,6 +61,18 @@ function setTests(store: () => Store): void {
     expect(await store().release('other', FIRST)).toEqual(release('other', FIRST));
     expect(await store().putSet('demo', serverSet('demo'))).toMatchObject({ epoch: 1, active: {} });
   });
+
+  it('goes on above what it had when a set of its name was there before, its lease included', async () => {
+    await commitFirst(store());
+    await store().deleteSet('demo');
+    await store().releaseLease('demo', 1);
+    await store().dropLeases();
+    const { lease } = await store().acquireLease('demo', 'bob', 'op2', 2000);
+    expect(lease.token).toBe(2);
+    expect(await store().putSet('demo', serverSet('demo'))).toMatchObject({ epoch: 1 });
+    expect(await store().raiseEpoch('demo', 1)).toBe(1);
+    expect(await store().commit({ set: 'demo', token: 2, active: {}, deploys: [], now: 6000 })).toBe(2);
+  });
 }
 
 function epochTests(store: () => Store): void {

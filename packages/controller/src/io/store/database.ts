@@ -21,6 +21,8 @@ export class Database {
       this.exec('PRAGMA journal_mode = WAL');
       // With NORMAL a committed row can vanish on power loss.
       this.exec('PRAGMA synchronous = FULL');
+      // What is deleted is overwritten: the passwords of a set that is gone are not left in free pages.
+      this.exec('PRAGMA secure_delete = ON');
     } catch (error) {
       this.#db.close();
       throw error;

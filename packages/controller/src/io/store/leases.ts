@@ -1,8 +1,9 @@
 import type { Lease, Store } from '../../ports.ts';
 import type { Database } from './database.ts';
+import { foldFences, PAST_EPOCH, PAST_TOKEN } from './fences.ts';
 import { leaseRow, parseRow } from './rows.ts';
 
-const NEXT_TOKEN = `INSERT INTO fences (set_name, token) VALUES (?, 1)
+const NEXT_TOKEN = `INSERT INTO fences (set_name, epoch, token) VALUES (?, ${PAST_EPOCH}, ${PAST_TOKEN} + 1)
   ON CONFLICT (set_name) DO UPDATE SET token = token + 1 RETURNING token`;
 
 /** Leases, and the tokens that fence off whoever held one before. */
@@ -24,10 +25,16 @@ export function leasesTable(db: Database): Pick<Store, 'acquireLease' | 'release
         return { lease, granted: true };
       }),
     async releaseLease(set, token) {
-      db.run('DELETE FROM leases WHERE set_name = ? AND token = ?', set, token);
+      db.transaction(() => {
+        db.run('DELETE FROM leases WHERE set_name = ? AND token = ?', set, token);
+        foldFences(db);
+      });
     },
     async dropLeases() {
-      db.run('DELETE FROM leases');
+      db.transaction(() => {
+        db.run('DELETE FROM leases');
+        foldFences(db);
+      });
     },
   };
 }

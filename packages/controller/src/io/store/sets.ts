@@ -1,13 +1,14 @@
 import { SlError } from '@silverlining/protocol';
 import type { SetRecord, Store } from '../../ports.ts';
 import type { Database } from './database.ts';
+import { PAST_EPOCH, PAST_TOKEN } from './fences.ts';
 import { PRUNE_MANIFESTS } from './releases.ts';
 import { parseRow, setRow } from './rows.ts';
 
-const SELECT = `SELECT name, config, topology, active, coalesce(epoch, 0) AS epoch
+const SELECT = `SELECT name, config, topology, active, coalesce(epoch, ${PAST_EPOCH}) AS epoch
   FROM sets LEFT JOIN fences ON set_name = name`;
 
-const RAISE = `INSERT INTO fences (set_name, epoch) SELECT name, ? FROM sets WHERE name = ?
+const RAISE = `INSERT INTO fences (set_name, epoch, token) SELECT name, max(?, ${PAST_EPOCH}), ${PAST_TOKEN} FROM sets WHERE name = ?
   ON CONFLICT (set_name) DO UPDATE SET epoch = max(epoch, excluded.epoch)`;
 
 export function setsTable(

@@ -42,6 +42,16 @@ describe('openStore', () => {
     store.close();
   });
 
+  it('has nothing that names a set once it is gone, not even in free pages', async () => {
+    const store = openStore(file);
+    await store.acquireLease('demo', 'bob', 'op1', 1000);
+    await store.secret('demo', 'mysql:password', () => 'canary');
+    await store.deleteSet('demo');
+    await store.releaseLease('demo', 1);
+    store.close();
+    expect((await readFile(file)).toString('latin1')).not.toMatch(/demo|canary/);
+  });
+
   it('refuses a store that another controller has open', () => {
     const store = openStore(file);
     expect(() => openStore(file)).toThrow(/in use by another controller/);
