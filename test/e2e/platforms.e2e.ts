@@ -3,6 +3,7 @@ import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DeployResult, StatusResult, UpResult } from '@silverlining/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describeAgentsPort } from './agents-port.ts';
 import { describeRouting, HOST } from './platforms-routing.ts';
 import { type Answer, type AskOptions, ask } from './support/http.ts';
 import { judge, startLoad } from './support/load.ts';
@@ -232,6 +233,8 @@ async function nothingIsLeftOf(instance: string): Promise<void> {
   expect(`${units.stdout}${files.stdout}`).toContain(instance.split('.')[0]);
   expect(`${units.stdout}${files.stdout}`).not.toContain(instance);
 }
+
+describeAgentsPort(SET, () => node);
 
 describe('an app that leaves the file', () => {
   it('is no longer served, and leaves nothing running', async () => {
