@@ -11,10 +11,19 @@ import type {
 } from '../../packages/controller/src/ports.ts';
 import { SlError } from '../../packages/protocol/src/index.ts';
 
+interface Fence {
+  epoch: number;
+  token: number;
+  heardEpoch: number;
+  committed: boolean;
+}
+
+const NO_FENCE: Fence = { epoch: 0, token: 0, heardEpoch: 0, committed: false };
+
 interface Tables {
-  sets: Map<string, Omit<SetRecord, 'epoch'>>;
+  sets: Map<string, Omit<SetRecord, 'epoch' | 'heardEpoch' | 'committed'>>;
   /** Outlive their sets. */
-  fences: Map<string, { epoch: number; token: number }>;
+  fences: Map<string, Fence>;
   leases: Map<string, Lease>;
   nodes: Map<string, NodeRecord>;
   releases: ReleaseRecord[];
@@ -38,10 +47,11 @@ export function memoryStore(): Store {
   };
 }
 
-function sets(tables: Tables): Pick<Store, 'sets' | 'set' | 'putSet' | 'putTopology' | 'raiseEpoch' | 'deleteSet'> {
+function sets(tables: Tables): Pick<Store, 'sets' | 'set' | 'putSet' | 'putTopology' | 'hearEpoch' | 'deleteSet'> {
   const find = (name: string): SetRecord | undefined => {
     const row = tables.sets.get(name);
-    return row && structuredClone({ ...row, epoch: tables.fences.get(name)?.epoch ?? 0 });
+    const { epoch, heardEpoch, committed } = tables.fences.get(name) ?? NO_FENCE;
+    return row && structuredClone({ ...row, epoch, heardEpoch, committed });
   };
   return {
     sets: async () => [...tables.sets.keys()].sort().flatMap((name) => find(name) ?? []),
@@ -54,12 +64,10 @@ function sets(tables: Tables): Pick<Store, 'sets' | 'set' | 'putSet' | 'putTopol
     async putTopology(set, topology) {
       tables.sets.set(set, { ...need(tables, set), topology: structuredClone(topology) });
     },
-    async raiseEpoch(set, epoch) {
-      if (!tables.sets.has(set)) return 0;
-      const fence = tables.fences.get(set) ?? { epoch: 0, token: 0 };
-      fence.epoch = Math.max(fence.epoch, epoch);
-      tables.fences.set(set, fence);
-      return fence.epoch;
+    async hearEpoch(set, epoch) {
+      if (!tables.sets.has(set)) return;
+      const fence = tables.fences.get(set) ?? NO_FENCE;
+      tables.fences.set(set, { ...fence, heardEpoch: Math.max(fence.heardEpoch, epoch) });
     },
     async deleteSet(name) {
       tables.sets.delete(name);
@@ -149,7 +157,8 @@ function commit(tables: Tables, { set, token, active, deploys, now }: CommitDeci
     if (isActive && !before.includes(release.instance)) release.committedAt = now;
   }
   tables.sets.set(set, { ...row, active: { ...active } });
-  fence.epoch += 1;
+  fence.epoch = Math.max(fence.epoch, fence.heardEpoch) + 1;
+  fence.committed = true;
   return fence.epoch;
 }
 
@@ -158,7 +167,7 @@ function leases(tables: Tables): Pick<Store, 'acquireLease' | 'releaseLease' | '
     async acquireLease(set, holder, operation, since) {
       const held = tables.leases.get(set);
       if (held !== undefined) return { lease: { ...held }, granted: false };
-      const fence = tables.fences.get(set) ?? { epoch: 0, token: 0 };
+      const fence = { ...(tables.fences.get(set) ?? NO_FENCE) };
       fence.token += 1;
       tables.fences.set(set, fence);
       const lease = { set, holder, operation, since, token: fence.token };
@@ -191,7 +200,7 @@ function secrets(tables: Tables): Pick<Store, 'secret' | 'deleteSecrets'> {
   };
 }
 
-function need(tables: Tables, set: string): Omit<SetRecord, 'epoch'> {
+function need(tables: Tables, set: string): Omit<SetRecord, 'epoch' | 'heardEpoch' | 'committed'> {
   const row = tables.sets.get(set);
   if (row === undefined) throw noSet(set);
   return row;

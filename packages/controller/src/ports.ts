@@ -69,11 +69,8 @@ export interface Store {
   set(name: string): Promise<SetRecord | undefined>;
   putSet(name: string, config: ServerSet): Promise<SetRecord>;
   putTopology(set: string, topology: Topology): Promise<void>;
-  /**
-   * Makes the set's epoch at least `epoch`, so that the next commit is above what an agent has seen. Never lowers it,
-   * commits nothing, and does nothing for a set that does not exist. Returns the epoch as it is then.
-   */
-  raiseEpoch(set: string, epoch: number): Promise<number>;
+  /** Notes an epoch that an agent has: the next commit of the set goes above it. Nothing for a set that does not exist. */
+  hearEpoch(set: string, epoch: number): Promise<void>;
   /** Removes the set and all rows that belong to it. */
   deleteSet(name: string): Promise<void>;
 

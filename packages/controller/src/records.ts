@@ -17,8 +17,12 @@ export interface SetRecord {
   config: ServerSet;
   /** The newest topology; its generation is the set's. Undefined before the first push. */
   topology: Topology | undefined;
-  /** Grows with every commit. */
+  /** That of the last commit; grows with every one. Before the first it is where sets of the past ended. */
   epoch: number;
+  /** Whether anything was ever committed: until then `epoch` and `active` say nothing about what serves. */
+  committed: boolean;
+  /** The highest epoch that an agent has been heard to have: above it only when what this store knew was lost. */
+  heardEpoch: number;
   /** The committed instance of each app. */
   active: ActiveMap;
 }

@@ -7,35 +7,34 @@ import type { ControllerDeps } from './deps.ts';
 /** No set gets there: a node that says so is broken, and following it would leave no epoch to go on to. */
 const EPOCH_MAX = 2 ** 40;
 
-/** Raises the set's epoch to what the agent has seen, so that the next commit is not refused. What serves stays as it is. */
-export async function followEpoch(deps: ControllerDeps, set: SetRecord, session: AgentSession): Promise<SetRecord> {
+/** What this needs of the controller. */
+export type Agreement = Pick<ControllerDeps, 'store' | 'fleet' | 'clock' | 'log'>;
+
+/** Notes an epoch above the row's, so that the next commit is not refused. What serves stays as it is. */
+export async function hearEpoch({ store, log }: Agreement, set: SetRecord, session: AgentSession): Promise<void> {
   const { epoch } = session.hello;
-  if (epoch <= set.epoch) return set;
+  if (epoch <= Math.max(set.epoch, set.heardEpoch)) return;
   const fields = { set: set.name, uuid: session.uuid, epoch, known: set.epoch };
-  if (epoch > EPOCH_MAX) {
-    deps.log.warn(fields, 'an agent claims an epoch that cannot be; it is not followed');
-    return set;
-  }
-  deps.log.warn(fields, 'an agent has seen a higher epoch than this controller; the next commit will be above it');
-  return { ...set, epoch: await deps.store.raiseEpoch(set.name, epoch) };
+  if (epoch > EPOCH_MAX) return log.warn(fields, 'an agent claims an epoch that cannot be; it is not followed');
+  log.warn(fields, 'an agent has seen a higher epoch than this controller; the next commit will be above it');
+  await store.hearEpoch(set.name, epoch);
 }
 
 /**
- * The set's row as it is when its agents have connected. When one of them has another map in force at the row's epoch, what
- * the row says is committed again: then it is the newest, and nodes are informed of it as of any other.
+ * The set's row as it is when its agents have connected. When one of them has something else in force than what the row says
+ * was committed, that is committed again: then it is the newest, and nodes are informed of it as of any other.
  */
 export async function agree(
-  deps: ControllerDeps,
+  { store, fleet, clock }: Agreement,
   { name, token, nodes }: { name: string; token: number; nodes: readonly NodeRecord[] },
 ): Promise<SetRecord | undefined> {
-  const set = await deps.store.set(name);
-  if (set === undefined || Object.keys(set.active).length === 0) return set;
-  const { active } = set;
+  const set = await store.set(name);
+  if (set?.committed !== true) return set;
   const inForce = nodes.flatMap(({ uuid }) => {
-    const session = deps.fleet.session(uuid);
+    const session = fleet.session(uuid);
     return session === undefined ? [] : [session.health ?? session.hello];
   });
   if (!inForce.some((it) => disputes(set, it))) return set;
-  const epoch = await deps.store.commit({ set: name, token, active, deploys: [], now: deps.clock.now() });
+  const epoch = await store.commit({ set: name, token, active: set.active, deploys: [], now: clock.now() });
   return { ...set, epoch };
 }

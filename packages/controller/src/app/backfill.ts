@@ -1,5 +1,6 @@
 /** Brings nodes that lack a release that is live, new ones and such that lost it, to where they can serve it. */
 import type { InstanceReport } from '@silverlining/protocol';
+import { orderEpoch } from '../core/release/dispute.ts';
 import type { NodeRecord, ReleaseRecord, ScannedRelease, SetRecord } from '../ports.ts';
 import type { OperationContext } from '../service.ts';
 import { type ControllerDeps, onEach } from './deps.ts';
@@ -53,7 +54,7 @@ async function bring(
   say('started', `bringing ${instance}, which is live`);
   const here = scanned.get(app);
   const target: StageTarget = {
-    ...{ app: config, instance, spec, deploy: `${op.operationId}.${app}`, epoch: set.epoch },
+    ...{ app: config, instance, spec, deploy: `${op.operationId}.${app}`, epoch: orderEpoch(set) },
     release: here?.digest === digest ? here : { manifest, digest, bytes: 0 },
     // Its files can be sent only while the folder still is what was deployed; the content store may have them all.
     sendable: here?.digest === digest,

@@ -1,15 +1,14 @@
 /** What a node is told when its agent says hello: what is true now. So a node that missed anything catches up by itself. */
 import { disputes } from '../core/release/dispute.ts';
 import type { AgentSession, SetRecord } from '../ports.ts';
-import { followEpoch } from './agree.ts';
-import type { ControllerDeps } from './deps.ts';
+import { type Agreement, hearEpoch } from './agree.ts';
 import type { Settler } from './settler.ts';
 
 const HEALTH_INTERVAL = 10_000;
 const DEADLINE = 60_000;
 
 /** Greets every agent for as long as the controller runs. */
-export function greetAgents(deps: ControllerDeps, settler: Settler, signal: AbortSignal): void {
+export function greetAgents(deps: Agreement, settler: Settler, signal: AbortSignal): void {
   deps.fleet.onHello((session) => {
     greet(deps, session, settler, signal).catch((error: unknown) => {
       deps.log.warn(
@@ -20,17 +19,13 @@ export function greetAgents(deps: ControllerDeps, settler: Settler, signal: Abor
   });
 }
 
-async function greet(
-  deps: ControllerDeps,
-  session: AgentSession,
-  settler: Settler,
-  signal: AbortSignal,
-): Promise<void> {
+async function greet(deps: Agreement, session: AgentSession, settler: Settler, signal: AbortSignal): Promise<void> {
   const node = await deps.store.node(session.uuid);
-  const row = node && (await deps.store.set(node.set));
-  if (node === undefined || row === undefined) return;
-  const set = await followEpoch(deps, row, session);
-  const { epoch, active } = set;
+  const set = node && (await deps.store.set(node.set));
+  if (node === undefined || set === undefined) return;
+  await hearEpoch(deps, set, session);
+  // A row under which nothing was ever committed has nothing to say about what serves.
+  const { epoch, active } = set.committed ? set : session.hello;
   const welcome = { set: set.name, node: node.name, epoch, active, healthInterval: HEALTH_INTERVAL };
   await deps.fleet.request(node.uuid, 'welcome', welcome, { signal, deadline: DEADLINE });
   if (set.topology !== undefined && set.topology.generation > session.hello.generation) {
@@ -44,9 +39,9 @@ async function greet(
 }
 
 /** Removes what a rollout left on the node that nobody finished: its row was never committed, so it never will be. */
-async function tidy(deps: ControllerDeps, set: SetRecord, session: AgentSession, signal: AbortSignal): Promise<void> {
+async function tidy(deps: Agreement, set: SetRecord, session: AgentSession, signal: AbortSignal): Promise<void> {
   for (const { app, instance } of session.hello.instances) {
-    if (set.active[app] === instance) continue;
+    if (set.active[app] === instance || session.hello.active[app] === instance) continue;
     const release = await deps.store.release(set.name, instance);
     if (release?.committedAt !== undefined) continue;
     await deps.fleet.request(session.uuid, 'abort', { instance, deploy: 'tidy' }, { signal, deadline: DEADLINE });

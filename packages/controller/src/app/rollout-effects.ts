@@ -1,5 +1,6 @@
 /** How each effect of the rollout machine is carried out. One typed table; the machine decides, these do. */
 import { SlError } from '@silverlining/protocol';
+import { orderEpoch } from '../core/release/dispute.ts';
 import type { Effect } from '../core/release/rollout-state.ts';
 import type { NodeRecord } from '../ports.ts';
 import type { OperationContext } from '../service.ts';
@@ -50,7 +51,7 @@ async function stage(
   report('started', `staging ${item.instance}`);
   try {
     const { deps, op, input } = context;
-    const target = { ...item, deploy: deployId(op.operationId, app), epoch: input.set.epoch };
+    const target = { ...item, deploy: deployId(op.operationId, app), epoch: orderEpoch(input.set) };
     noteSent(context.measured, app, await stageOnNode(deps, target, node, signal));
   } catch (error) {
     report('failed', error instanceof Error ? error.message : String(error));

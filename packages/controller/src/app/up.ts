@@ -110,11 +110,11 @@ async function configure(run: Run): Promise<void> {
   await converge(run, early);
   const scanned = new Map(run.observed.apps.map((it) => [it.app.name, it.scanned]));
   const appservers = nodesWithRole(run.nodes, 'appserver');
-  run.changes += await backfill(deps, op, { set, appservers, scanned });
+  const brought = await backfill(deps, op, { set, appservers, scanned });
+  if (run.changes === 0) run.changes += brought;
   if (leaving.length > 0) await pushTopology(run, run.nodes);
   await converge(run, late);
-  if (Object.keys(set.active).length > 0)
-    await onEach(nodesWithRole(run.nodes, 'balancer'), (node) => inform(deps, op, run.set, node));
+  if (set.committed) await onEach(nodesWithRole(run.nodes, 'balancer'), (node) => inform(deps, op, run.set, node));
 }
 
 /** Balancers that serve already; before anything is live there is no order to keep. */
@@ -133,7 +133,7 @@ async function pushTopology(run: Run, nodes: readonly NodeRecord[]): Promise<voi
     await deps.store.putTopology(set.name, topology);
     run.set = { ...set, topology };
     run.changes++;
-    op.emit({ status: 'changed', action: 'topology', text: `generation ${topology.generation}` });
+    op.emit({ status: 'changed', action: 'topology', text: `topology generation ${topology.generation}` });
   }
   const behind = run.nodes.filter((node) => generationOf(deps, node) !== topology.generation);
   await onEach(behind, (node) =>
@@ -156,16 +156,13 @@ async function converge(run: Run, nodes: readonly NodeRecord[]): Promise<void> {
     onProgress: ({ name }, { text, done, total }) =>
       op.emit({ status: 'running', action: 'converge', node: name, text, done, total }),
   });
-  for (const node of nodes) {
-    const count = changed.get(node.uuid)?.length ?? 0;
-    if (count > 0) run.changes++;
-    const status = count === 0 ? 'ok' : 'changed';
-    op.emit({
-      status,
-      action: 'converge',
-      node: node.name,
-      text: count === 0 ? 'as it should be' : `${count} resources changed`,
-    });
+  // A new node or topology is one change, as the plan counts it, and what follows from it on nodes is no other one.
+  const isCounted = run.changes === 0;
+  for (const { uuid, name } of nodes) {
+    const count = changed.get(uuid)?.length ?? 0;
+    if (count > 0 && isCounted) run.changes++;
+    const text = count === 0 ? 'as it should be' : `${count} resource${count === 1 ? '' : 's'} changed`;
+    op.emit({ status: count === 0 ? 'ok' : 'changed', action: 'converge', node: name, text });
   }
 }
 
@@ -210,7 +207,7 @@ async function writeHosts(run: Run): Promise<void> {
   }
   await deps.hosts.write(observed.set.name, wanted);
   run.changes++;
-  op.emit({ status: 'changed', action: 'workstation-hosts', text: '/etc/hosts of this machine' });
+  op.emit({ status: 'changed', action: 'workstation-hosts', text: 'updated /etc/hosts of this machine' });
 }
 
 function sitesOf(set: ServerSet, nodes: readonly NodeRecord[]): UpResult['sites'] {

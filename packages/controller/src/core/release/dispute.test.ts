@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { disputes } from './dispute.ts';
+import { disputes, orderEpoch } from './dispute.ts';
 
 const row = { epoch: 4, active: { blog: 'blog.20260131_001', shop: 'shop.20260131_001' } };
 
@@ -15,4 +15,9 @@ describe('what a node has in force', () => {
     expect(disputes(row, { epoch: 3, active: { blog: 'blog.20260130_009' } })).toBe(false);
     expect(disputes({ epoch: 0, active: {} }, { epoch: 0, active: {} })).toBe(false);
   });
+});
+
+it('orders carry no epoch below one that a node has', () => {
+  expect(orderEpoch({ epoch: 4, heardEpoch: 0 })).toBe(4);
+  expect(orderEpoch({ epoch: 4, heardEpoch: 9 })).toBe(9);
 });

@@ -16,3 +16,8 @@ export function disputes(row: InForce, node: InForce): boolean {
   if (node.epoch !== row.epoch) return node.epoch > row.epoch;
   return !sameValue(node.active, row.active);
 }
+
+/** The epoch that orders which are no commit carry: below nothing that a node has seen. */
+export function orderEpoch({ epoch, heardEpoch }: { epoch: number; heardEpoch: number }): number {
+  return Math.max(epoch, heardEpoch);
+}

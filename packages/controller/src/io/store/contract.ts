@@ -1,10 +1,9 @@
 /** What every `Store` must do, the one on disk and the fake: called by their tests. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Store } from '../../ports.ts';
+import { commitFirst, commitTests, epochTests, FIRST, SECOND, UNCOMMITTED } from './contract-commits.ts';
 import { APP, deploy, nodeRecord, release, serverSet, topology } from './contract-records.ts';
 
-const FIRST = 'blog.20260131_001';
-const SECOND = 'blog.20260131_002';
 const FACTS = {
   ...{ hostname: 'app1', arch: 'x64', cpus: 2, memory: 1, bootId: 'b', agentDigest: 'd' },
   os: { id: 'debian', version: '13', name: 'Debian' },
@@ -31,7 +30,7 @@ function setTests(store: () => Store): void {
   it('keeps a set, and what was committed when its configuration is written again', async () => {
     expect(await store().set('demo')).toBeUndefined();
     const made = await store().putSet('demo', serverSet('demo'));
-    expect(made).toEqual({ name: 'demo', config: serverSet('demo'), topology: undefined, epoch: 0, active: {} });
+    expect(made).toEqual({ name: 'demo', config: serverSet('demo'), topology: undefined, active: {}, ...UNCOMMITTED });
     await store().putTopology('demo', topology('demo', 1));
     await commitFirst(store());
     const again = await store().putSet('demo', { ...serverSet('demo'), aliases: ['www.example'] });
@@ -70,26 +69,8 @@ function setTests(store: () => Store): void {
     const { lease } = await store().acquireLease('demo', 'bob', 'op2', 2000);
     expect(lease.token).toBe(2);
     expect(await store().putSet('demo', serverSet('demo'))).toMatchObject({ epoch: 1 });
-    expect(await store().raiseEpoch('demo', 1)).toBe(1);
+    await store().hearEpoch('demo', 1);
     expect(await store().commit({ set: 'demo', token: 2, active: {}, deploys: [], now: 6000 })).toBe(2);
-  });
-}
-
-function epochTests(store: () => Store): void {
-  it('is raised to what an agent has seen, and never lowered', async () => {
-    await commitFirst(store());
-    expect(await store().raiseEpoch('demo', 7)).toBe(7);
-    expect(await store().raiseEpoch('demo', 3)).toBe(7);
-    expect(await store().set('demo')).toMatchObject({ epoch: 7, active: { blog: FIRST } });
-    const again = { set: 'demo', token: 1, active: { blog: FIRST }, deploys: [], now: 6000 };
-    expect(await store().commit(again)).toBe(8);
-  });
-
-  it('is raised for a set that was just made, and for no other', async () => {
-    await store().putSet('demo', serverSet('demo'));
-    expect(await store().raiseEpoch('demo', 7)).toBe(7);
-    expect(await store().raiseEpoch('nope', 7)).toBe(0);
-    expect(await store().putSet('nope', serverSet('nope'))).toMatchObject({ epoch: 0 });
   });
 }
 
@@ -186,50 +167,6 @@ function leaseTests(store: () => Store): void {
   });
 }
 
-function commitTests(store: () => Store): void {
-  it('raises the epoch and marks deploys and the releases that became active', async () => {
-    expect(await commitFirst(store())).toBe(1);
-    expect(await store().set('demo')).toMatchObject({ epoch: 1, active: { blog: FIRST } });
-    expect(await store().deploy('d1')).toMatchObject({ state: 'committed' });
-    await store().putRelease(release('demo', SECOND, { app: 'shop' }));
-    const both = { blog: FIRST, shop: SECOND };
-    expect(await store().commit({ set: 'demo', token: 1, active: both, deploys: ['d1'], now: 6000 })).toBe(2);
-    expect(await store().release('demo', FIRST)).toMatchObject({ committedAt: 5000 });
-    expect(await store().release('demo', SECOND)).toMatchObject({ committedAt: 6000 });
-  });
-
-  it.each([
-    ['a lease that somebody else took since', { token: 1 }, 'E_CONFLICT'],
-    ['a token that was never given', { token: 3 }, 'E_CONFLICT'],
-    ['a deploy that ended', { deploys: ['d2', 'ended'] }, 'E_CONFLICT'],
-    ['a deploy that was never journalled', { deploys: ['d2', 'nope'] }, 'E_CONFLICT'],
-    ['a deploy of another set', { deploys: ['d2', 'other'] }, 'E_CONFLICT'],
-  ])('changes nothing for %s', async (_name, changes, code) => {
-    await commitFirst(store());
-    await store().releaseLease('demo', 1);
-    await store().acquireLease('demo', 'bob', 'op2', 2000);
-    await store().putSet('other', serverSet('other'));
-    await store().putDeploy(deploy('other', 'other', SECOND));
-    await store().putDeploy(deploy('demo', 'd2', SECOND));
-    await store().putDeploy(deploy('demo', 'ended', SECOND, { state: 'ended' }));
-    await store().putRelease(release('demo', SECOND));
-    const decision = { set: 'demo', token: 2, active: { blog: SECOND }, deploys: ['d2'], now: 6000, ...changes };
-    await expect(store().commit(decision)).rejects.toMatchObject({ code });
-    expect(await store().set('demo')).toMatchObject({ epoch: 1, active: { blog: FIRST } });
-    expect(await store().deploy('d2')).toMatchObject({ state: 'staging' });
-    expect(await store().release('demo', SECOND)).toMatchObject({ committedAt: undefined });
-  });
-
-  it('refuses one without a lease, and one for a set that is gone', async () => {
-    await commitFirst(store());
-    const decision = { set: 'demo', token: 1, active: {}, deploys: [], now: 6000 };
-    await store().deleteSet('demo');
-    await expect(store().commit(decision)).rejects.toMatchObject({ code: 'E_NOT_FOUND' });
-    await store().dropLeases();
-    await expect(store().commit(decision)).rejects.toMatchObject({ code: 'E_CONFLICT' });
-  });
-}
-
 function secretTests(store: () => Store): void {
   it('makes each once, and forgets those of a prefix taken literally', async () => {
     await store().putSet('demo', serverSet('demo'));
@@ -244,13 +181,4 @@ function secretTests(store: () => Store): void {
     expect(await make('demo', 'mysql:axb', 'new')).toBe('three');
     expect(await make('other', 'mysql:a_b', 'new')).toBe('four');
   });
-}
-
-/** A set with one release, committed under a lease with token 1 at 5000. */
-async function commitFirst(store: Store): Promise<number> {
-  await store.putSet('demo', serverSet('demo'));
-  await store.putRelease(release('demo', FIRST));
-  await store.putDeploy(deploy('demo', 'd1', FIRST));
-  const { lease } = await store.acquireLease('demo', 'ada', 'op1', 1000);
-  return store.commit({ set: 'demo', token: lease.token, active: { blog: FIRST }, deploys: ['d1'], now: 5000 });
 }

@@ -39,7 +39,7 @@ function commit(db: Database, { set, token, active, deploys, now }: CommitDecisi
     if (db.run(sql, id, set) === 0) throw endedDeploy(id);
   }
   db.run('UPDATE sets SET active = ? WHERE name = ?', JSON.stringify(active), set);
-  db.run('UPDATE fences SET epoch = epoch + 1 WHERE set_name = ?', set);
+  db.run('UPDATE fences SET epoch = max(epoch, heard) + 1, committed = 1 WHERE set_name = ?', set);
   return Number(db.get('SELECT epoch FROM fences WHERE set_name = ?', set)?.epoch);
 }
 

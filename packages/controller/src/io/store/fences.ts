@@ -12,7 +12,7 @@ export const PAST_TOKEN = past('token');
 const GONE = `set_name <> '' AND set_name NOT IN (SELECT name FROM sets) AND set_name NOT IN (SELECT set_name FROM leases)`;
 // The WHERE of the outer SELECT keeps SQLite from reading ON as a part of a join.
 const FOLD = `INSERT INTO fences (set_name, epoch, token)
-  SELECT '', highest, token FROM (SELECT max(epoch) AS highest, max(token) AS token FROM fences WHERE ${GONE})
+  SELECT '', highest, token FROM (SELECT max(max(epoch, heard)) AS highest, max(token) AS token FROM fences WHERE ${GONE})
   WHERE highest IS NOT NULL
   ON CONFLICT (set_name) DO UPDATE SET epoch = max(epoch, excluded.epoch), token = max(token, excluded.token)`;
 

@@ -40,9 +40,16 @@ export const setRow = z
     config: json(serverSet),
     topology: json(topology).nullable(),
     epoch: z.number(),
+    heard: z.number(),
+    committed: z.number(),
     active: json(activeMap),
   })
-  .transform((row) => ({ ...row, topology: row.topology ?? undefined }));
+  .transform(({ heard, committed, ...row }) => ({
+    ...row,
+    heardEpoch: heard,
+    committed: committed === 1,
+    topology: row.topology ?? undefined,
+  }));
 
 export const nodeRow = z
   .object({

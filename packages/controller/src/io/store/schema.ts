@@ -81,4 +81,11 @@ export const UPGRADES: readonly string[] = [
     PRIMARY KEY (set_name, name)
   ) STRICT;
   `,
+  `
+  -- The highest epoch that an agent of the set has been heard to have; commits go on above it.
+  ALTER TABLE fences ADD COLUMN heard INTEGER NOT NULL DEFAULT 0;
+  -- Whether epoch is that of a commit, and not only where the first one goes on from.
+  ALTER TABLE fences ADD COLUMN committed INTEGER NOT NULL DEFAULT 0;
+  UPDATE fences SET committed = 1 WHERE epoch > 0;
+  `,
 ];

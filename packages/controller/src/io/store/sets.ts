@@ -5,15 +5,17 @@ import { PAST_EPOCH, PAST_TOKEN } from './fences.ts';
 import { PRUNE_MANIFESTS } from './releases.ts';
 import { parseRow, setRow } from './rows.ts';
 
-const SELECT = `SELECT name, config, topology, active, coalesce(epoch, ${PAST_EPOCH}) AS epoch
+const SELECT = `SELECT name, config, topology, active, coalesce(epoch, ${PAST_EPOCH}) AS epoch, coalesce(heard, 0) AS heard,
+    coalesce(committed, 0) AS committed
   FROM sets LEFT JOIN fences ON set_name = name`;
 
-const RAISE = `INSERT INTO fences (set_name, epoch, token) SELECT name, max(?, ${PAST_EPOCH}), ${PAST_TOKEN} FROM sets WHERE name = ?
-  ON CONFLICT (set_name) DO UPDATE SET epoch = max(epoch, excluded.epoch)`;
+const HEAR = `INSERT INTO fences (set_name, epoch, token, heard)
+  SELECT name, ${PAST_EPOCH}, ${PAST_TOKEN}, ? FROM sets WHERE name = ?
+  ON CONFLICT (set_name) DO UPDATE SET heard = max(heard, excluded.heard)`;
 
 export function setsTable(
   db: Database,
-): Pick<Store, 'sets' | 'set' | 'putSet' | 'putTopology' | 'raiseEpoch' | 'deleteSet'> {
+): Pick<Store, 'sets' | 'set' | 'putSet' | 'putTopology' | 'hearEpoch' | 'deleteSet'> {
   const where = { file: db.file, table: 'sets' };
   const find = (name: string): SetRecord | undefined => {
     const row = db.get(`${SELECT} WHERE name = ?`, name);
@@ -32,9 +34,8 @@ export function setsTable(
       const changes = db.run('UPDATE sets SET topology = ? WHERE name = ?', JSON.stringify(topology), set);
       if (changes === 0) throw noSet(set);
     },
-    async raiseEpoch(set, epoch) {
-      db.run(RAISE, epoch, set);
-      return find(set)?.epoch ?? 0;
+    async hearEpoch(set, epoch) {
+      db.run(HEAR, epoch, set);
     },
     async deleteSet(name) {
       db.transaction(() => {

@@ -1,0 +1,92 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { FakeFleet } from '../../../../test/fakes/fake-fleet.ts';
+import { idle, ManualClock } from '../../../../test/fakes/manual-clock.ts';
+import { memoryStore } from '../../../../test/fakes/memory-store.ts';
+import { nodeRecord, release, serverSet } from '../io/store/contract-records.ts';
+import type { NodeRecord, Store } from '../ports.ts';
+import { type Agreement, agree } from './agree.ts';
+import { greetAgents } from './greet.ts';
+
+const SET = 'shop';
+const [OLD, NEW] = ['blog.20260131_001', 'blog.20260131_002'];
+const INSTANCE = { app: 'blog', instance: NEW, state: 'active' as const, digest: 'd'.repeat(64) };
+
+let store: Store;
+let fleet: FakeFleet;
+let clock: ManualClock;
+let nodes: NodeRecord[];
+let token: number;
+
+beforeEach(async () => {
+  [store, fleet, clock] = [memoryStore(), new FakeFleet(), new ManualClock()];
+  await store.putSet(SET, serverSet(SET));
+  nodes = [nodeRecord(SET, 'app1', { roles: ['appserver'] }), nodeRecord(SET, 'app2', { roles: ['appserver'] })];
+  for (const node of nodes) await store.putNode(node);
+  token = (await store.acquireLease(SET, 'test', 'op', 1)).lease.token;
+  const settler = {
+    isBusy: () => false,
+    soon: () => undefined,
+    during: <R>(_set: string, work: () => Promise<R>) => work(),
+  };
+  greetAgents(deps(), settler, new AbortController().signal);
+});
+
+function deps(): Agreement {
+  return { store, fleet, clock, log: { info: () => undefined, warn: () => undefined } };
+}
+
+/** What the controller knows from an older copy of its state. */
+async function commitOld(): Promise<void> {
+  await store.putRelease(release(SET, OLD));
+  await store.commit({ set: SET, token, active: { blog: OLD }, deploys: [], now: 1 });
+}
+
+async function connect(uuid: string, hello: { epoch: number; active?: Record<string, string> }): Promise<void> {
+  const answers = { welcome: () => ({ epoch: hello.epoch }), abort: () => ({}) };
+  fleet.connect(uuid, answers, { ...hello, active: hello.active ?? { blog: NEW }, instances: [INSTANCE] });
+  await idle();
+}
+
+describe('a controller that lost its state', () => {
+  it('goes on above the epoch of the agents', async () => {
+    await connect('app1', { epoch: 7 });
+    await connect('app2', { epoch: 5 });
+    expect(await store.set(SET)).toMatchObject({ heardEpoch: 7, active: {} });
+    expect(await store.commit({ set: SET, token, active: { blog: OLD }, deploys: [], now: 1 })).toBe(8);
+  });
+
+  it('takes nothing down: it tells agents nothing new, removes nothing and commits nothing', async () => {
+    await connect('app1', { epoch: 7 });
+    await connect('app2', { epoch: 5 });
+    expect(fleet.bodies('welcome').map(({ epoch, active }) => [epoch, active])).toEqual([
+      [7, { blog: NEW }],
+      [5, { blog: NEW }],
+    ]);
+    expect(fleet.bodies('abort')).toEqual([]);
+    expect(await agree(deps(), { name: SET, token, nodes })).toMatchObject({ epoch: 0, committed: false });
+  });
+
+  it('does not follow an epoch that cannot be', async () => {
+    await connect('app1', { epoch: Number.MAX_SAFE_INTEGER });
+    expect(await store.set(SET)).toMatchObject({ heardEpoch: 0 });
+  });
+});
+
+describe('a controller whose state is older than what the nodes have', () => {
+  beforeEach(commitOld);
+
+  it('leaves the nodes as they are until somebody asks, then commits its row anew', async () => {
+    await connect('app1', { epoch: 7 });
+    await connect('app2', { epoch: 5 });
+    expect(fleet.bodies('welcome').map(({ epoch }) => epoch)).toEqual([1, 1]);
+    expect(fleet.bodies('abort')).toEqual([]);
+    expect(await agree(deps(), { name: SET, token, nodes })).toMatchObject({ epoch: 8, active: { blog: OLD } });
+    expect(await store.set(SET)).toMatchObject({ epoch: 8, active: { blog: OLD } });
+  });
+
+  it('commits nothing where all agree, or are only behind', async () => {
+    await connect('app1', { epoch: 1, active: { blog: OLD } });
+    await connect('app2', { epoch: 0, active: {} });
+    expect(await agree(deps(), { name: SET, token, nodes })).toMatchObject({ epoch: 1 });
+  });
+});
