@@ -1,4 +1,4 @@
-import { readFile, readlink, rm } from 'node:fs/promises';
+import { readdir, readFile, readlink, rm, rmdir } from 'node:fs/promises';
 import type { Resource } from '@silverlining/protocol';
 import { replaceBlock } from '../../core/converge/block.ts';
 import { type Original, untouched } from '../../core/converge/originals.ts';
@@ -75,10 +75,15 @@ async function restore(root: string, it: Exclude<Original, { kind: 'unit' }>): P
   await writeFileDurable(path, Buffer.from(it.content, 'base64'), it.mode, { uid: it.uid, gid: it.gid });
 }
 
-/** A folder on which something is mounted can only be emptied. */
+/** Removes what is at the path. A folder on which something is mounted can only be emptied. */
 export async function removeTree(path: string): Promise<void> {
+  const found = await lookAt(path);
+  if (found === undefined) return;
+  if (!found.isDirectory()) return rm(path, { force: true });
+  // Node gives up on such a folder before it has looked into it.
+  for (const name of await readdir(path)) await removeTree(`${path}/${name}`);
   try {
-    await rm(path, { recursive: true, force: true });
+    await rmdir(path);
   } catch (error) {
     if (errno(error) !== 'EBUSY') throw error;
   }
