@@ -3,6 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { type LoadedSet, readServerSet } from '@silverlining/controller';
 import { type ServerSet, SlError } from '@silverlining/protocol';
 import { type Context, note } from './context.ts';
+import { checkedName } from './names.ts';
 import { problemLine } from './render/error.ts';
 
 const DEFAULT_FILE = 'silver.ini';
@@ -47,5 +48,5 @@ export function configError(file: string, problems: LoadedSet['problems']): SlEr
 
 /** The name of the set: as given, so that a set whose file is gone or broken can still be named, or the file's. */
 export function setName(context: Context, given: string | undefined): string {
-  return given ?? loadSet(context).name;
+  return checkedName('set', given) ?? loadSet(context).name;
 }

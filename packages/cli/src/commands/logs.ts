@@ -1,6 +1,7 @@
 import { type LogLine, SlError } from '@silverlining/protocol';
 import type { Context, Report } from '../context.ts';
 import { connect } from '../controller.ts';
+import { checkedName } from '../names.ts';
 import { clean, clock } from '../render/text.ts';
 import { setName } from '../server-set.ts';
 
@@ -19,6 +20,8 @@ export async function logs(context: Context, app: string | undefined, options: L
       `${JSON.stringify(app)} is no app: -f means --follow here, the server set file is --file FILE`,
     );
   }
+  checkedName('app', app);
+  checkedName('node', options.node);
   const { json } = context.globals;
   const set = setName(context, options.set);
   const client = await connect(context);

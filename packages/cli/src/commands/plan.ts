@@ -8,5 +8,6 @@ export async function plan(context: Context, options: { deep?: boolean }): Promi
   const set = loadSet(context);
   const client = await connect(context);
   const planned = await client.plan({ set, deep: options.deep === true });
-  return { json: planned, lines: planLines(planned, context.paint) };
+  const nodes = planned.nodes.map((node) => ({ ...node, size: node.size ?? null }));
+  return { json: { ...planned, nodes }, lines: planLines(planned, context.paint) };
 }

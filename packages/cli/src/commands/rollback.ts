@@ -1,6 +1,7 @@
 import { SlError } from '@silverlining/protocol';
 import type { Context, Report } from '../context.ts';
 import { connect } from '../controller.ts';
+import { checkedName } from '../names.ts';
 import { followOperation, operationReport } from '../operation.ts';
 import { setName } from '../server-set.ts';
 
@@ -10,7 +11,8 @@ export async function rollback(
   app: string | undefined,
   options: { to?: string; set?: string },
 ): Promise<Report> {
-  const { to } = options;
+  checkedName('app', app);
+  const to = checkedName('instance', options.to);
   const owner = to?.slice(0, Math.max(0, to.lastIndexOf('.')));
   if (app !== undefined && owner !== undefined && owner !== app) {
     throw new SlError(

@@ -20,7 +20,8 @@ export function progressLine(event: ProgressEvent, verbose: boolean, paint: Pain
   return `${paint('dim', clock(event.at))} ${where === '' ? '' : `${clean(where)}: `}${status}${clean(event.text)}${counter(event)}`;
 }
 
-const SHOWN = new Set<ProgressEvent['status']>(['failed', 'warning', 'changed']);
+/** What else happened is in the text; these have to be seen. */
+const SHOWN = new Set<ProgressEvent['status']>(['failed', 'warning']);
 
 /** ` 40%`, or ` 12 MB` when it is not known how much there will be. */
 export function counter({ done, total }: { done?: number | undefined; total?: number | undefined }): string {

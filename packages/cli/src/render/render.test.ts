@@ -54,13 +54,10 @@ describe('text', () => {
 });
 
 describe('a plan', () => {
-  it('shows steps by node, then those of the set', () => {
+  it('shows a line for each step', () => {
     expect(planLines(aPlan, plain)).toEqual([
       'shop: 2 nodes, 2 changes',
-      '',
-      'app2.shop.internal (new, appserver, ram 256MB)',
       '  + create app2.shop.internal',
-      '',
       '  ~ deploy blog: 1 of 10,000 files changed',
     ]);
   });
@@ -81,7 +78,10 @@ describe('a plan', () => {
 
 describe('a result', () => {
   it('of up names deploys, changes, time and sites', () => {
-    const sites = [{ url: 'http://shop.example/', app: 'blog', address: '192.0.2.10' }];
+    const sites = [
+      { url: 'http://shop.example/', app: 'blog', address: '192.0.2.10' },
+      { url: 'http://shop.example/admin/', app: 'admin', address: '192.0.2.10' },
+    ];
     const requests = {
       releases: { a: { requests: 30, failed: 0 }, b: { requests: 12, failed: 0 } },
       failed: 0,
@@ -93,7 +93,8 @@ describe('a result', () => {
       '  1 of 10,000 files sent (1.2 kB), staged in 0.6 s, switched in 12 ms, 0.8 s in all',
       '  42 requests around the switch: 0 failed, 0 of the old release after it',
       'shop: 3 changes in 4.2 s',
-      '  http://shop.example/  blog, at 192.0.2.10',
+      '  http://shop.example/        blog   192.0.2.10',
+      '  http://shop.example/admin/  admin  192.0.2.10',
     ]);
   });
 
@@ -130,10 +131,10 @@ describe('status', () => {
   it('shows nodes, reasons and apps', () => {
     const lines = statusLines(aStatus, 1_769_860_105_000, plain);
     expect(lines).toEqual([
-      'shop: generation 4; controller 0.1.0 at wss://192.0.2.1:7420, pid 4711, up 1 min 45 s',
+      'shop: generation 4; controller 0.1.0, pid 4711, up 1 min 45 s',
       '',
       'NODE                STATE    ADDRESS     ROLES      GENERATION  LOAD  MEMORY         DISK           SEEN',
-      'app1.shop.internal  healthy  192.0.2.11  appserver  4           0.25  105 MB/268 MB  1.1 GB/8.6 GB  5.0 s ago',
+      'app1.shop.internal  healthy  192.0.2.11  appserver  4           0.25  105 MB/268 MB  1.1 GB/8.6 GB  5 s ago',
       'app2.shop.internal  down     -           appserver  -           -     -              -              never',
       '  app2.shop.internal: silent for 40 s',
       '',

@@ -1,6 +1,6 @@
 import { type DeployRecord, downResult, type UpResult, upResult } from '@silverlining/protocol';
 import type { Paint } from './paint.ts';
-import { bytes, count, duration } from './text.ts';
+import { bytes, count, duration, table } from './text.ts';
 
 /** What the result of any operation may hold. */
 export interface AnyResult {
@@ -25,8 +25,13 @@ export function resultLines(result: AnyResult, ms: number | undefined, paint: Pa
     ...result.deploys.flatMap((it) => deployLines(it, paint)),
     ...(result.destroyed === undefined ? [] : [destroyedLine(result.destroyed)]),
     ...(result.changes === undefined ? [] : [summary(result, ms)]),
-    ...result.sites.map((site) => `  ${paint('cyan', site.url)}  ${paint('dim', `${site.app}, at ${site.address}`)}`),
+    ...siteLines(result.sites, paint),
   ];
+}
+
+function siteLines(sites: AnyResult['sites'], paint: Paint): string[] {
+  const rows = sites.map(({ url, app, address }) => [url, app, address]);
+  return table(rows, (text, _row, column) => paint(column === 0 ? 'cyan' : 'dim', text)).map((row) => `  ${row}`);
 }
 
 function summary({ set, changes = 0 }: AnyResult, ms: number | undefined): string {

@@ -22,7 +22,7 @@ export function statusLines(status: StatusResult, now: number, paint: Paint): st
   });
   const up = duration(Math.max(0, now - controller.upSince));
   return [
-    `${paint('bold', set)}: generation ${generation}; controller ${controller.version} at ${controller.url}, pid ${controller.pid}, up ${up}`,
+    `${paint('bold', set)}: generation ${generation}; controller ${controller.version}, pid ${controller.pid}, up ${up}`,
     '',
     ...rows,
     ...nodes.flatMap((node) =>
@@ -43,8 +43,15 @@ function nodeCells(node: NodeStatus, now: number): string[] {
     node.load === null ? '-' : node.load.toFixed(2),
     usage(node.memory),
     usage(node.disk),
-    node.lastSeen === null ? 'never' : `${duration(Math.max(0, now - node.lastSeen))} ago`,
+    seen(node.lastSeen, now),
   ];
+}
+
+function seen(at: number | null, now: number): string {
+  if (at === null) return 'never';
+  const ms = Math.max(0, now - at);
+  if (ms < 2_000) return 'now';
+  return `${ms < 60_000 ? `${Math.round(ms / 1000)} s` : duration(ms)} ago`;
 }
 
 function appLines(app: StatusResult['apps'][number], paint: Paint): string[] {

@@ -11,8 +11,8 @@ const PROBE_DEADLINE = 3_000;
 export async function status(deps: ControllerDeps, name: string): Promise<StatusResult> {
   const set = await deps.store.set(name);
   if (set === undefined) throw unknownSet(name);
-  const records = await deps.store.nodes(name);
-  const healths = await freshHealth(deps, records);
+  const records = inFileOrder(set, await deps.store.nodes(name));
+  const heard = await hear(deps, records);
   const wanted = set.config.nodes.filter((node) => !records.some((record) => record.name === node.name));
   return {
     set: name,
@@ -25,11 +25,7 @@ export async function status(deps: ControllerDeps, name: string): Promise<Status
     generation: set.topology?.generation ?? 0,
     nodes: [
       ...records.map((record) =>
-        nodeStatus(set, record, {
-          session: deps.fleet.session(record.uuid),
-          health: healths.get(record.uuid),
-          inGrace: inGrace(deps),
-        }),
+        nodeStatus(set, record, { ...(heard.get(record.uuid) ?? NOTHING_HEARD), inGrace: inGrace(deps) }),
       ),
       ...wanted.map((node) => missingNode(node.name, node.roles)),
     ],
@@ -37,9 +33,16 @@ export async function status(deps: ControllerDeps, name: string): Promise<Status
       name: app.name,
       locations: set.config.locations.filter((it) => it.app === app.name).map((it) => `http://${it.host}${it.path}`),
       active: set.active[app.name] ?? null,
-      instances: instancesOf(records, healths, app.name),
+      instances: instancesOf(records, heard, app.name),
     })),
   };
+}
+
+/** As the file names them; nodes that it no longer names stand last. */
+function inFileOrder({ config }: SetRecord, records: readonly NodeRecord[]): NodeRecord[] {
+  const place = new Map(config.nodes.map((node, i) => [node.name, i]));
+  const placeOf = ({ name }: NodeRecord): number => place.get(name) ?? place.size;
+  return [...records].sort((a, b) => placeOf(a) - placeOf(b));
 }
 
 export function unknownSet(name: string): SlError {
@@ -51,10 +54,16 @@ type NodeStatus = StatusResult['nodes'][number];
 interface Heard {
   session: AgentSession | undefined;
   health: HealthReport | undefined;
-  inGrace: boolean;
+  /** When it was last heard, milliseconds since 1970. */
+  at: number | undefined;
 }
+const NOTHING_HEARD: Heard = { session: undefined, health: undefined, at: undefined };
 
-function nodeStatus(set: SetRecord, record: NodeRecord, { session, health, inGrace }: Heard): NodeStatus {
+function nodeStatus(
+  set: SetRecord,
+  record: NodeRecord,
+  { session, health, at, inGrace }: Heard & { inGrace: boolean },
+): NodeStatus {
   const reasons = session === undefined ? [absence(record, inGrace)] : complaints(set, record, health);
   return {
     name: record.name,
@@ -64,7 +73,7 @@ function nodeStatus(set: SetRecord, record: NodeRecord, { session, health, inGra
     reasons,
     agent: session?.hello.version ?? null,
     generation: health?.generation ?? session?.hello.generation ?? null,
-    lastSeen: record.lastSeen ?? null,
+    lastSeen: at ?? null,
     load: health?.load ?? null,
     memory: health?.memory ?? null,
     disk: health?.disk ?? null,
@@ -128,24 +137,23 @@ function missingNode(name: string, roles: string[]): NodeStatus {
   return { name, roles, state: 'missing', reasons: ['it does not exist yet; sl up creates it'], ...unknown };
 }
 
-function instancesOf(records: readonly NodeRecord[], healths: ReadonlyMap<string, HealthReport>, app: string) {
+function instancesOf(records: readonly NodeRecord[], heard: Map<string, Heard>, app: string) {
   return records.flatMap(({ name, uuid }) => {
-    const instances = healths.get(uuid)?.instances.filter((it) => it.app === app) ?? [];
+    const instances = heard.get(uuid)?.health?.instances.filter((it) => it.app === app) ?? [];
     return instances.map(({ instance, state }) => ({ node: name, instance, state }));
   });
 }
 
 /** Asked now; of an agent that is slow to answer, what it last said. */
-async function freshHealth(deps: ControllerDeps, records: readonly NodeRecord[]): Promise<Map<string, HealthReport>> {
+async function hear(deps: ControllerDeps, records: readonly NodeRecord[]): Promise<Map<string, Heard>> {
   const options = { signal: AbortSignal.timeout(PROBE_DEADLINE), deadline: PROBE_DEADLINE };
   const found = await Promise.all(
-    records.map(async ({ uuid }) => {
+    records.map(async ({ uuid, lastSeen }): Promise<[string, Heard]> => {
       const session = deps.fleet.session(uuid);
-      if (session === undefined) return [];
-      const probed = await deps.fleet.request(uuid, 'probe', {}, options).catch(() => undefined);
-      const health = probed?.health ?? session.health;
-      return health === undefined ? [] : [[uuid, health] as const];
+      const probed = session && (await deps.fleet.request(uuid, 'probe', {}, options).catch(() => undefined));
+      const at = probed === undefined ? lastSeen : deps.clock.now();
+      return [uuid, { session, health: probed?.health ?? session?.health, at }];
     }),
   );
-  return new Map(found.flat());
+  return new Map(found);
 }

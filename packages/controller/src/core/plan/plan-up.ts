@@ -85,7 +85,15 @@ function topologySteps({ topology }: PlanInput): PlanStep[] {
 function driftSteps({ set, records, drift }: PlanInput): PlanStep[] {
   return set.nodes.flatMap(({ name }): PlanStep[] => {
     const count = drift.get(records.find((it) => it.name === name)?.uuid ?? '') ?? 0;
-    return count === 0 ? [] : [{ action: 'converge', node: name, summary: `${count} resources differ on ${name}` }];
+    return count === 0
+      ? []
+      : [
+          {
+            action: 'converge',
+            node: name,
+            summary: `${plural(count, 'resource')} of ${name} ${count === 1 ? 'differs' : 'differ'}`,
+          },
+        ];
   });
 }
 
@@ -102,5 +110,9 @@ function leavingSteps({ set, records }: PlanInput): PlanStep[] {
 
 function deployStep({ name, active, files }: PlannedApp): PlanStep {
   const what = active === undefined ? `deploy ${name} for the first time` : `deploy ${name} (${active} is live)`;
-  return { action: 'deploy', app: name, summary: `${what}, ${files} files` };
+  return { action: 'deploy', app: name, summary: `${what}, ${plural(files, 'file')}` };
+}
+
+function plural(n: number, noun: string): string {
+  return `${n} ${noun}${n === 1 ? '' : 's'}`;
 }
