@@ -1,0 +1,34 @@
+/** How a deploy ended whose controller did not live to say so: as the set's row says. */
+import { type DeployRecord, SlError, toWireError } from '@silverlining/protocol';
+import type { DeployRow, ReleaseRecord, SetRecord } from '../../records.ts';
+
+export interface Ending {
+  record: DeployRecord;
+  /** Whether the release goes: this deploy made it, and it is not what serves. */
+  forget: boolean;
+}
+
+/**
+ * Without a commit it is aborted. With one it is done, unless the row no longer names its instance: then it was switched back
+ * already, and is no success. `set` is the row as it is now; deploys of a set do not overlap, so no later one changed it.
+ */
+export function endingOf(
+  row: DeployRow,
+  set: Pick<SetRecord, 'epoch' | 'active'>,
+  release: Pick<ReleaseRecord, 'createdAt' | 'committedAt'> | undefined,
+): Ending {
+  // A rollback's release was there before it.
+  const isOwn = release !== undefined && release.createdAt >= row.startedAt;
+  if (row.state !== 'committed') {
+    const error = toWireError(new SlError('E_ABORTED', STAGING));
+    return { record: { ...row.record, outcome: 'aborted', error }, forget: isOwn && release.committedAt === undefined };
+  }
+  const { epoch, active } = set;
+  if (active[row.app] === row.instance) return { record: { ...row.record, outcome: 'done', epoch }, forget: false };
+  const error = toWireError(new SlError('E_APP_UNHEALTHY', SWITCHED_BACK));
+  return { record: { ...row.record, outcome: 'rolled-back', epoch, error }, forget: isOwn };
+}
+
+const STAGING = 'the controller ended while it was staging; nothing was switched';
+const SWITCHED_BACK =
+  'verification failed after the switch, and what was live before is live again; the controller ended before it recorded what was wrong';
