@@ -83,7 +83,12 @@ export const upResult = z.object({
 export type UpResult = z.infer<typeof upResult>;
 export const deployResult = z.object({ deploys: z.array(deployRecord) });
 export type DeployResult = z.infer<typeof deployResult>;
-export const downResult = z.object({ set: z.string(), destroyed: z.array(z.string()) });
+export const downResult = z.object({
+  set: z.string(),
+  destroyed: z.array(z.string()),
+  /** The machines are the user's own: they left the set and were not destroyed. */
+  keepsMachines: z.boolean().optional(),
+});
 export type DownResult = z.infer<typeof downResult>;
 /** Newest first. */
 export const deploysResult = z.object({
@@ -103,6 +108,8 @@ export const statusResult = z.object({
   set: z.string(),
   controller: z.object({ version: z.string(), pid: z.number(), url: z.string(), upSince: z.number() }),
   generation: z.number().int(),
+  /** As in `downResult`: what `sl down` would do with the nodes. */
+  keepsMachines: z.boolean().optional(),
   nodes: z.array(
     z.object({
       name: z.string(),

@@ -14,7 +14,8 @@ export async function down(context: Context, options: { set?: string }): Promise
   const current = await known(client, set);
   if (current === undefined) return { json: { set, destroyed: [] }, lines: [`${set}: there is nothing to destroy`] };
   say(context, doomed(current, context));
-  await confirm(context, { question: `Type the set's name to destroy all of this (${set}):`, answer: set });
+  const what = current.keepsMachines === true ? 'take all of this down' : 'destroy all of this';
+  await confirm(context, { question: `Type the set's name to ${what} (${set}):`, answer: set });
   const end = await followOperation(context, client, (signal) => client.operate('down', { set }, signal));
   return operationReport(context, end, { set, destroyed: [] });
 }
@@ -28,11 +29,14 @@ async function known(client: ControllerClient, set: string): Promise<StatusResul
   }
 }
 
-function doomed({ set, nodes, apps }: StatusResult, { globals, paint, paintError }: Context): string[] {
+function doomed({ set, nodes, apps, keepsMachines }: StatusResult, { globals, paint, paintError }: Context): string[] {
   const red = globals.json ? paintError : paint;
   const existing = nodes.filter((node) => node.state !== 'missing' || node.address !== null);
+  const fate = keepsMachines
+    ? 'will leave the set: apps and services stop, what was there before is put back; packages and databases stay'
+    : 'with everything on them, data of services included, will be destroyed';
   return [
-    `${set}: ${count(existing.length, 'node')} with everything on them, data of services included, will be destroyed:`,
+    `${set}: ${count(existing.length, 'node')} ${fate}:`,
     ...existing.map((node) => `  ${red('red', '-')} ${node.name} (${node.roles.join(', ')})`),
     ...apps.flatMap((app) => (app.active === null ? [] : [`  ${red('red', '-')} app ${app.name}, ${app.active}`])),
   ];

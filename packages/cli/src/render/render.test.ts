@@ -120,6 +120,8 @@ describe('a result', () => {
   });
 
   it('of down names what is gone, and one that is not understood is empty', () => {
+    const kept = readResult({ set: 'shop', destroyed: ['a'], keepsMachines: true });
+    expect(resultLines(kept, 1, plain)).toEqual(['handed back 1 node: a']);
     expect(resultLines(readResult({ set: 'shop', destroyed: ['a', 'b'] }), 1, plain)).toEqual([
       'destroyed 2 nodes: a, b',
     ]);

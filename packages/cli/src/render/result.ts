@@ -9,6 +9,7 @@ export interface AnyResult {
   deploys: DeployRecord[];
   sites: UpResult['sites'];
   destroyed?: string[] | undefined;
+  keepsMachines?: boolean | undefined;
 }
 
 /** The known parts of an operation's result, whatever operation it was; what does not fit is left out. */
@@ -17,13 +18,14 @@ export function readResult(result: unknown): AnyResult {
   return { ...parts, deploys: parts.deploys ?? [], sites: parts.sites ?? [] };
 }
 
-const anyResult = upResult.extend({ destroyed: downResult.shape.destroyed }).partial();
+const { destroyed, keepsMachines } = downResult.shape;
+const anyResult = upResult.extend({ destroyed, keepsMachines }).partial();
 
 /** The end of an operation, for people: deploys, what was destroyed, changes and time, and where the sites are. */
 export function resultLines(result: AnyResult, ms: number | undefined, paint: Paint): string[] {
   return [
     ...result.deploys.flatMap((it) => deployLines(it, paint)),
-    ...(result.destroyed === undefined ? [] : [destroyedLine(result.destroyed)]),
+    ...(result.destroyed === undefined ? [] : [destroyedLine(result.destroyed, result.keepsMachines === true)]),
     ...(result.changes === undefined ? [] : [summary(result, ms)]),
     ...siteLines(result.sites, paint),
   ];
@@ -38,10 +40,10 @@ function summary({ set, changes = 0 }: AnyResult, ms: number | undefined): strin
   return `${set ?? 'done'}: ${count(changes, 'change')}${ms === undefined ? '' : ` in ${duration(ms)}`}`;
 }
 
-function destroyedLine(names: readonly string[]): string {
-  return names.length === 0
-    ? 'nothing was left to destroy'
-    : `destroyed ${count(names.length, 'node')}: ${names.join(', ')}`;
+function destroyedLine(names: readonly string[], keepsMachines: boolean): string {
+  if (names.length === 0) return 'nothing was left to destroy';
+  const nodes = `${count(names.length, 'node')}: ${names.join(', ')}`;
+  return keepsMachines ? `handed back ${nodes}` : `destroyed ${nodes}`;
 }
 
 /** One deploy: what became of it, what it cost, and what the balancers counted. */

@@ -23,7 +23,8 @@ async function takeDown(deps: ControllerDeps, op: OperationContext, set: SetReco
   await deps.hosts.write(name, []);
   await provider.cleanUp(name, op.signal);
   await deps.store.deleteSet(name);
-  return { set: name, destroyed: nodes.map((node) => node.name) };
+  const { keepsMachines } = provider;
+  return { set: name, destroyed: nodes.map((node) => node.name), ...(keepsMachines ? { keepsMachines } : {}) };
 }
 
 /** Retires the node's agent, destroys the node where that is ours to do, and forgets it. */

@@ -23,6 +23,7 @@ export async function status(deps: ControllerDeps, name: string): Promise<Status
       upSince: deps.startedAt,
     },
     generation: set.topology?.generation ?? 0,
+    ...(keepsMachines(deps, set) ? { keepsMachines: true } : {}),
     nodes: [
       ...records.map((record) =>
         nodeStatus(set, record, { ...(heard.get(record.uuid) ?? NOTHING_HEARD), inGrace: inGrace(deps) }),
@@ -43,6 +44,15 @@ function inFileOrder({ config }: SetRecord, records: readonly NodeRecord[]): Nod
   const place = new Map(config.nodes.map((node, i) => [node.name, i]));
   const placeOf = ({ name }: NodeRecord): number => place.get(name) ?? place.size;
   return [...records].sort((a, b) => placeOf(a) - placeOf(b));
+}
+
+/** A provider whose options an older version took, and this one does not, is no reason to show nothing. */
+function keepsMachines(deps: ControllerDeps, { config }: SetRecord): boolean {
+  try {
+    return deps.providerFor(config).keepsMachines;
+  } catch {
+    return false;
+  }
 }
 
 export function unknownSet(name: string): SlError {
