@@ -1,8 +1,9 @@
 /** `sl logs`: the apps' last lines from every node, merged as they come. */
 import { createInterface } from 'node:readline';
 import { type ApiRequest, type LogLine, logLine, SlError } from '@silverlining/protocol';
-import type { NodeRecord, SetRecord } from '../ports.ts';
+import type { NodeRecord } from '../ports.ts';
 import { type ControllerDeps, onEach } from './deps.ts';
+import { knownApp } from './rollback.ts';
 import { unknownSet } from './status.ts';
 
 const TRANSFER_OPEN = 15_000;
@@ -28,7 +29,7 @@ export async function logs(
 async function nodesToRead(deps: ControllerDeps, request: ApiRequest<'logs'>): Promise<NodeRecord[]> {
   const set = await deps.store.set(request.set);
   if (set === undefined) throw unknownSet(request.set);
-  if (request.app !== undefined) requireApp(set, request.app);
+  if (request.app !== undefined) knownApp(set, request.app);
   const nodes = await deps.store.nodes(request.set);
   const named =
     request.node === undefined
@@ -36,16 +37,9 @@ async function nodesToRead(deps: ControllerDeps, request: ApiRequest<'logs'>): P
       : nodes.filter((it) => it.name === request.node || it.name.split('.')[0] === request.node);
   if (named.length > 0) return named;
   throw new SlError(
-    'E_NOT_FOUND',
+    request.node === undefined ? 'E_NOT_FOUND' : 'E_USAGE',
     `no node ${request.node ?? 'with an app'} in ${request.set}; there are ${nodes.map((it) => it.name).join(', ')}`,
   );
-}
-
-/** One of the file's, or one that is still served though the file has it no more. */
-function requireApp({ name, config, active }: SetRecord, app: string): void {
-  const known = new Set([...config.apps.map((it) => it.name), ...Object.keys(active)]);
-  if (known.has(app)) return;
-  throw new SlError('E_NOT_FOUND', `no app ${app} in ${name}; there are ${[...known].join(', ')}`);
 }
 
 async function readNode(

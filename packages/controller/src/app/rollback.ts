@@ -16,40 +16,54 @@ export async function rollback(
   return withLease(deps, op, { set: request.set, holder: 'sl rollback' }, async (token) => {
     const set = await deps.store.set(request.set);
     if (set === undefined) throw unknownSet(request.set);
-    const target = await findTarget(deps, set, request);
-    const live = new Date(target.committedAt ?? target.createdAt).toISOString();
-    const text = `going back to ${target.instance}, live since ${live}`;
-    op.emit({ status: 'info', action: 'rollback', app: target.app, text });
-    return { deploys: await rollOut(deps, op, { set, token, items: [itemOf(set, target)] }) };
+    const targets = await Promise.all(
+      (await appsOf(deps, set, request)).map((app) => findTarget(deps, set, { app, to: request.to })),
+    );
+    for (const { app, instance, committedAt, createdAt } of targets) {
+      const live = new Date(committedAt ?? createdAt).toISOString();
+      op.emit({ status: 'info', action: 'rollback', app, text: `going back to ${instance}, live since ${live}` });
+    }
+    return { deploys: await rollOut(deps, op, { set, token, items: targets.map((it) => itemOf(set, it)) }) };
   });
+}
+
+/** The app that is named, by itself or by its instance, or all that the last deploy or rollback switched. */
+async function appsOf(deps: ControllerDeps, set: SetRecord, { app, to }: ApiRequest<'rollback'>): Promise<string[]> {
+  const named = app ?? to?.slice(0, to.lastIndexOf('.'));
+  if (named !== undefined) return [knownApp(set, named)];
+  const rows = (await deps.store.deploys(set.name))
+    .filter(({ app: of, state, record }) => state === 'ended' && record.outcome === 'done' && of in set.active)
+    .sort((a, b) => b.startedAt - a.startedAt);
+  const [last] = rows;
+  if (last === undefined) throw new SlError('E_NOT_FOUND', `${set.name}: nothing was deployed yet`);
+  const operation = last.id.slice(0, last.id.indexOf('.') + 1);
+  return rows.filter((it) => it.id.startsWith(operation)).map((it) => it.app);
+}
+
+/** The app's name; E_USAGE when the set has none of that name, in its file or served. */
+export function knownApp({ name, config, active }: SetRecord, app: string): string {
+  const known = new Set([...config.apps.map((it) => it.name), ...Object.keys(active)]);
+  if (known.has(app)) return app;
+  throw new SlError('E_USAGE', `${name} has no app ${JSON.stringify(app)}: it has ${[...known].join(', ') || 'none'}`);
 }
 
 /** The named release, or the one that served before the active one. */
 async function findTarget(
   deps: ControllerDeps,
   set: SetRecord,
-  { app, to }: ApiRequest<'rollback'>,
+  { app, to }: { app: string; to: string | undefined },
 ): Promise<ReleaseRecord> {
-  const name = app ?? (to === undefined ? onlyApp(set) : to.slice(0, to.lastIndexOf('.')));
-  const active = set.active[name];
-  const releases = (await deps.store.releases(set.name, name))
+  const active = set.active[app];
+  const releases = (await deps.store.releases(set.name, app))
     .filter((it) => it.committedAt !== undefined && it.instance !== active)
     .sort((a, b) => (b.committedAt ?? 0) - (a.committedAt ?? 0));
   const found = to === undefined ? releases[0] : releases.find((it) => it.instance === to);
   if (found !== undefined) return found;
+  if (to !== undefined && to === active) throw new SlError('E_USAGE', `${to} is active already`);
+  const wanted = to ?? `earlier release of ${app}`;
   const there = releases.length === 0 ? 'there is none' : `there are ${releases.map((it) => it.instance).join(', ')}`;
-  const active_ = active === undefined ? '' : ` (${active} is active)`;
-  throw new SlError(
-    'E_NOT_FOUND',
-    `no release ${to ?? ''} of ${name} to go back to: ${there}${active_}`.replace('  ', ' '),
-  );
-}
-
-function onlyApp(set: SetRecord): string {
-  const apps = set.config.apps.map((it) => it.name);
-  const [only] = apps;
-  if (only !== undefined && apps.length === 1) return only;
-  throw new SlError('E_USAGE', `name the app to roll back: ${apps.join(', ')}`);
+  const now = active === undefined ? '' : ` (${active} is active)`;
+  throw new SlError('E_NOT_FOUND', `no ${wanted} to go back to: ${there}${now}`);
 }
 
 /** Hooks do not run again: the release was live already. Its files are on the nodes, not here. */
