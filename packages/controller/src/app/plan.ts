@@ -23,6 +23,7 @@ export async function planSet(
   const wantedApps = new Set(set.apps.map((it) => it.name));
   return planUp({
     ...{ set, records: observed.nodes, providerNodes: observed.providerNodes },
+    keepsMachines: observed.provider.keepsMachines,
     connected: new Set(observed.nodes.map((it) => it.uuid).filter((uuid) => deps.fleet.session(uuid) !== undefined)),
     topology: { current: current?.generation, changes: isNew || topology !== current },
     apps: observed.apps.map((it) => ({

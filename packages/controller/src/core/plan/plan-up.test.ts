@@ -78,6 +78,15 @@ describe('the plan of sl up', () => {
     ]);
   });
 
+  it('destroys no machine of the user', () => {
+    const summary = (keepsMachines: boolean) => {
+      const records = [...input().records, record('db', { roles: ['service:mysql'] })];
+      return planUp(input({ records, keepsMachines })).steps.map((it) => it.summary);
+    };
+    expect(summary(false)).toEqual(['destroy db.shop.internal and all it holds']);
+    expect(summary(true)).toEqual(['hand db.shop.internal back as it was, packages and databases aside']);
+  });
+
   it('names drift, changed apps and apps that are gone', () => {
     expect(steps({ drift: new Map([['u-lb', 2]]) })).toEqual(['converge lb']);
     expect(steps({ goneApps: ['old'] })).toEqual(['remove-app old']);

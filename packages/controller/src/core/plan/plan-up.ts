@@ -28,6 +28,8 @@ export interface PlanInput {
   goneApps: readonly string[];
   /** Resources that differ on a node, by UUID, where the nodes were asked. */
   drift: ReadonlyMap<string, number>;
+  /** Nodes that leave are machines of the user's own, and stay. */
+  keepsMachines?: boolean;
   /** Whether the workstation's /etc/hosts has to change. */
   hosts: boolean;
 }
@@ -98,11 +100,14 @@ function driftSteps({ set, records, drift }: PlanInput): PlanStep[] {
 }
 
 /** Highest numbers first, as they go. */
-function leavingSteps({ set, records }: PlanInput): PlanStep[] {
+function leavingSteps({ set, records, keepsMachines }: PlanInput): PlanStep[] {
   const unwanted = records.filter((it) => !set.nodes.some((wanted) => wanted.name === it.name));
   const leaving = unwanted.sort((a, b) => b.name.localeCompare(a.name, 'en', { numeric: true }));
   return leaving.flatMap(({ name, roles }): PlanStep[] => {
-    const destroy: PlanStep = { action: 'destroy-node', node: name, summary: `destroy ${name} and all it holds` };
+    const summary = keepsMachines
+      ? `hand ${name} back as it was, packages and databases aside`
+      : `destroy ${name} and all it holds`;
+    const destroy: PlanStep = { action: 'destroy-node', node: name, summary };
     if (!roles.includes('appserver')) return [destroy];
     return [{ action: 'drain-node', node: name, summary: `take ${name} from the balancers and drain it` }, destroy];
   });
