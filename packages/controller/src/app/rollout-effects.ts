@@ -112,13 +112,14 @@ async function commit(context: RolloutContext, { direction }: { direction: 'forw
 async function switchNode(
   context: RolloutContext,
   { node, decides }: { node: string; decides: boolean },
+  signal: AbortSignal,
 ): Promise<void> {
   const { deps, op, input, measured } = context;
   const row = await deps.store.set(input.set.name);
   if (row === undefined) throw new SlError('E_STORE', `the row of set ${input.set.name} is gone`);
   const body = { epoch: row.epoch, active: row.active, deploy: op.operationId };
-  const { at } = await insist(context, node, (signal) =>
-    deps.fleet.request(node, 'switch', body, { signal, deadline: SWITCH_DEADLINE }),
+  const { at } = await insist(context, { node, signal }, (limited) =>
+    deps.fleet.request(node, 'switch', body, { signal: limited, deadline: SWITCH_DEADLINE }),
   );
   const { name } = nodeOf(context, node);
   mark(context, name, undefined, 'switched');
@@ -137,7 +138,9 @@ async function switchNode(
 async function verify(context: RolloutContext, { node }: { node: string }, signal: AbortSignal): Promise<void> {
   const { deps, input } = context;
   for (let tries = 1; ; tries++) {
-    const { apps } = await deps.fleet.request(node, 'serving', { ask: true }, { signal, deadline: VERIFY_DEADLINE });
+    const { apps } = await insist(context, { node, signal }, (limited) =>
+      deps.fleet.request(node, 'serving', { ask: true }, { signal: limited, deadline: VERIFY_DEADLINE }),
+    );
     const wrong = input.items.flatMap(({ app, instance }) => {
       const seen = apps.find((it) => it.app === app.name);
       if (seen?.instance === instance && seen.healthy) return [];
@@ -175,10 +178,10 @@ function noteSent(measured: Measured, app: string, { files, wire }: Sent): void 
 /** Tries until the deadline over lost connections; other errors are the node's answer. */
 async function insist<R>(
   { deps }: RolloutContext,
-  node: string,
+  { node, signal: cancelled }: { node: string; signal: AbortSignal },
   attempt: (signal: AbortSignal) => Promise<R>,
 ): Promise<R> {
-  const signal = AbortSignal.timeout(SWITCH_DEADLINE);
+  const signal = AbortSignal.any([cancelled, AbortSignal.timeout(SWITCH_DEADLINE)]);
   for (;;) {
     try {
       return await attempt(signal);

@@ -74,6 +74,22 @@ describe('a rollout', () => {
     expect(seen.filter((it) => it === 'switch b1')).toHaveLength(2);
   });
 
+  it('stands when the row cannot be written back, and is no success', () => {
+    const { state, seen } = drive(PLAN, ['verify a2', 'commit back']);
+    expect(state.phase).toBe('done');
+    expect(state.errors).toHaveLength(2);
+    expect(seen.filter((it) => it === 'switch b1')).toHaveLength(1);
+  });
+
+  it.each(['E_NODE_DISCONNECTED', 'E_DEADLINE'] as const)('does not go back when a node says nothing: %s', (code) => {
+    let at = startRollout({ ...PLAN, appservers: ['a1'], balancers: [], apps: PLAN.apps.slice(1) });
+    while (at.state.phase !== 'verifying') {
+      for (const { key } of at.effects) at = reduce(at.state, { type: 'succeeded', key });
+    }
+    const { state } = reduce(at.state, { type: 'failed', key: 'verify a1', error: { ...BOOM, code } });
+    expect(state).toMatchObject({ phase: 'done', errors: [{ code }] });
+  });
+
   it('keeps going once committed when a node cannot be told', () => {
     expect(drive(PLAN, ['switch a1']).state).toMatchObject({ phase: 'done', errors: [BOOM] });
   });

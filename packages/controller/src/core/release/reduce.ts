@@ -49,7 +49,12 @@ const ON_FAILURE: { [P in Phase]?: Phase } = {
   'hooking-secondaries': 'aborting',
   committing: 'aborting',
   verifying: 'reverting',
+  // The row could not be written back, so what it says stands: it is what every node goes to.
+  reverting: 'done',
 };
+
+/** Not a word from the node is no verdict on the release: the node goes by the row when it is back. */
+const UNKNOWN: ReadonlySet<WireError['code']> = new Set(['E_NODE_DISCONNECTED', 'E_DEADLINE']);
 
 /** Phases in which a cancellation still aborts: nothing has been decided. */
 const CANCELLABLE: ReadonlySet<Phase> = new Set(['staging', 'hooking-primary', 'hooking-secondaries']);
@@ -92,7 +97,8 @@ function enter(state: RolloutState, phase: Phase): Transition {
 
 function failed(state: RolloutState, error: WireError): Transition {
   const noted = { ...state, errors: [...state.errors, error] };
-  const next = ON_FAILURE[state.phase];
+  const isVerdict = state.phase !== 'verifying' || !UNKNOWN.has(error.code);
+  const next = isVerdict ? ON_FAILURE[state.phase] : undefined;
   if (next !== undefined) return { ...enter(noted, next), cancel: state.pending };
   return noted.pending.length > 0 ? unchanged(noted) : advance(noted);
 }

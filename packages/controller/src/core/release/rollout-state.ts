@@ -21,7 +21,8 @@ export interface RolloutPlan {
 
 /**
  * Before `committing` nothing has changed for visitors and a failure aborts; after it the row decides and a failure
- * rolls back as one unit. `done`, `aborted` and `rolled-back` are final.
+ * rolls back as one unit. `done`, `aborted` and `rolled-back` are final; `done` means that the row names the new
+ * instances, and with errors it is no success.
  */
 export type Phase =
   | 'staging'
