@@ -18,9 +18,9 @@ import { checkAppConfig } from './io/config-checker.ts';
 import { ALREADY_RUNNING_STATUS, claimDaemon } from './io/daemon.ts';
 import { type Directories, findDirectories, makeDirectories } from './io/directories.ts';
 import { writeFileDurable } from './io/durable-file.ts';
-import { installHostPackages } from './io/host-packages.ts';
 import { randomIds } from './io/ids.ts';
 import { createProvider } from './io/provider/index.ts';
+import { prepareLocalHost } from './io/provider/local-host.ts';
 import { createReleaseSource } from './io/release-source/index.ts';
 import { SshBootstrapper } from './io/ssh/bootstrapper.ts';
 import { openStore } from './io/store/store.ts';
@@ -98,8 +98,7 @@ function makeDeps(
     ...{ store, fleet: agents.server.fleet, bootstrapper: agents.bootstrapper, clock: systemClock, ids: randomIds },
     ...{ source: createReleaseSource(directories), hosts: createWorkstationHosts(), version: VERSION, log, startedAt },
     providerFor: (set) => createProvider(set.provider, { directories, baseDirectory: dirname(set.file) }),
-    installHostPackages: (set, report, signal) =>
-      set.provider.driver === 'local' ? installHostPackages(report, signal) : Promise.resolve(),
+    prepareHost: (set, options) => (set.provider.driver === 'local' ? prepareLocalHost(options) : Promise.resolve()),
     url: () => `wss://*:${agents.port()}`,
     listen: listenOnce(agents),
     checkConfig: checkAppConfig,

@@ -32,12 +32,14 @@ async function known(client: ControllerClient, set: string): Promise<StatusResul
 function doomed({ set, nodes, apps, keepsMachines }: StatusResult, { globals, paint, paintError }: Context): string[] {
   const red = globals.json ? paintError : paint;
   const existing = nodes.filter((node) => node.state !== 'missing' || node.address !== null);
+  const active = apps.filter((app) => app.active !== null);
+  if (existing.length + active.length === 0) return [`${set}: no node was made of it yet; it will be forgotten`];
   const fate = keepsMachines
     ? 'will leave the set: apps and services stop, what was there before is put back; packages and databases stay'
     : 'with everything on them, data of services included, will be destroyed';
   return [
     `${set}: ${count(existing.length, 'node')} ${fate}:`,
     ...existing.map((node) => `  ${red('red', '-')} ${node.name} (${node.roles.join(', ')})`),
-    ...apps.flatMap((app) => (app.active === null ? [] : [`  ${red('red', '-')} app ${app.name}, ${app.active}`])),
+    ...active.map((app) => `  ${red('red', '-')} app ${app.name}, ${app.active}`),
   ];
 }

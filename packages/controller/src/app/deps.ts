@@ -25,8 +25,11 @@ export interface ControllerDeps {
   clock: Clock;
   ids: Ids;
   providerFor(set: ServerSet): Provider;
-  /** Installs what the provider needs on this machine; called only when the user agreed. */
-  installHostPackages(set: ServerSet, report: (text: string) => void, signal: AbortSignal): Promise<void>;
+  /**
+   * Sees to it that this machine can have the set's nodes, before anything is made of them: E_PROVIDER or E_HOST_PACKAGES
+   * when it cannot. What is missing is installed when the user agreed to that.
+   */
+  prepareHost(set: ServerSet, options: HostPreparation): Promise<void>;
   /** Runs the app's own checker on its configuration, if it has both. E_APP_CONFIG with what the checker printed. */
   checkConfig(app: App, signal: AbortSignal): Promise<void>;
   version: string;
@@ -35,6 +38,12 @@ export interface ControllerDeps {
   /** `wss` address on this machine that agents are told when the set configures none; for `status`. */
   url(): string;
   log: { info(fields: object, text: string): void; warn(fields: object, text: string): void };
+}
+
+export interface HostPreparation {
+  install: boolean;
+  report(text: string): void;
+  signal: AbortSignal;
 }
 
 /** Runs `work` for each node at once; when any fails, one error that names every failure. */
@@ -50,14 +59,17 @@ export async function onEach<T extends Pick<NodeRecord, 'name'>, R>(
   return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
 }
 
-/** One error for several: the first one's code, node and log, and every message. */
+/** One error for several: the first one's code, node and log, and every message; one that is the same on all nodes once. */
 export function combined(failures: readonly WireError[]): SlError {
   const [first, ...rest] = failures;
   if (first === undefined) return new SlError('E_INTERNAL', 'no failure was given');
   const error = SlError.fromWire(first);
   if (rest.length === 0) return error;
-  const others = rest.map((it) => `${it.node ?? '?'}: ${it.message}`).join('; ');
-  return new SlError(error.code, `${error.message} (also: ${others})`, { details: error.details });
+  const nodeOf = (it: WireError) => it.node ?? '?';
+  const message = rest.every((it) => it.message === first.message)
+    ? `${failures.map(nodeOf).join(', ')}: ${first.message}`
+    : `${error.message} (also: ${rest.map((it) => `${nodeOf(it)}: ${it.message}`).join('; ')})`;
+  return new SlError(error.code, message, { details: error.details });
 }
 
 function named(error: WireError, node: string | undefined): WireError {

@@ -3,6 +3,7 @@ import { type DownResult, toSlError } from '@silverlining/protocol';
 import type { Provider, ProviderNode, SetRecord } from '../ports.ts';
 import type { OperationContext } from '../service.ts';
 import { type ControllerDeps, onEach } from './deps.ts';
+import { agentsBack } from './grace.ts';
 import { withLease } from './lease.ts';
 import { unknownSet } from './status.ts';
 
@@ -19,12 +20,14 @@ async function takeDown(deps: ControllerDeps, op: OperationContext, set: SetReco
   const { name } = set;
   const provider = deps.providerFor(set.config);
   const nodes = await nodesToDestroy(deps, op, set);
+  if (provider.keepsMachines) await agentsBack(deps, await deps.store.nodes(name), { signal: op.signal });
   await onEach(nodes, (node) => removeNode(deps, op, provider, node));
   await deps.hosts.write(name, []);
   await provider.cleanUp(name, op.signal);
   await deps.store.deleteSet(name);
   const { keepsMachines } = provider;
-  return { set: name, destroyed: nodes.map((node) => node.name), ...(keepsMachines ? { keepsMachines } : {}) };
+  const destroyed = nodes.filter((node) => node.providerId !== undefined).map((node) => node.name);
+  return { set: name, destroyed, ...(keepsMachines ? { keepsMachines } : {}) };
 }
 
 /** Retires the node's agent, destroys the node where that is ours to do, and forgets it. */
@@ -37,6 +40,8 @@ export async function removeNode(
   const keeps = provider.keepsMachines;
   const say = (status: 'started' | 'changed' | 'warning', text: string) =>
     op.emit({ status, action: 'destroy-node', node: name, text });
+  // Planned, and cut off before there was a machine.
+  if (providerId === undefined && uuid !== undefined) return deps.store.deleteNode(uuid);
   say('started', keeps ? 'putting back what was there before' : 'destroying');
   const left = uuid === undefined ? undefined : await retire(deps, op, uuid, keeps);
   if (left !== undefined && keeps) say('warning', `${left}: what was set up there stays`);

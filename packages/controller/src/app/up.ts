@@ -49,7 +49,8 @@ interface Run {
 export async function up(deps: ControllerDeps, op: OperationContext, request: ApiRequest<'up'>): Promise<UpResult> {
   const { set } = request;
   return withLease(deps, op, { set: set.name, holder: 'sl up' }, async (token) => {
-    if (request.installHostPackages) await prepareHost(deps, op, set);
+    const report = (text: string) => op.emit({ status: 'info', action: 'host-packages', text });
+    await deps.prepareHost(set, { install: request.installHostPackages, report, signal: op.signal });
     const observed = await observe(deps, set, op.signal);
     await checkConfigs(deps, observed.apps, op.signal);
     const sizes = await chooseSizes(observed.provider, missingNodes(observed), op.signal);
@@ -65,11 +66,6 @@ export async function up(deps: ControllerDeps, op: OperationContext, request: Ap
     await writeHosts(run);
     return { set: set.name, changes: run.changes, deploys, sites: sitesOf(set, run.nodes) };
   });
-}
-
-async function prepareHost(deps: ControllerDeps, op: OperationContext, set: ServerSet): Promise<void> {
-  const report = (text: string) => op.emit({ status: 'info', action: 'host-packages', text });
-  await deps.installHostPackages(set, report, op.signal);
 }
 
 function leavingNodes({ set, nodes }: Observed): NodeRecord[] {

@@ -6,6 +6,7 @@ import { requireHostPackages } from '../host-packages.ts';
 import { KeyedMutex } from './keyed-mutex.ts';
 import { bootNode, isRunning, killNode } from './local-container.ts';
 import { prepareDisk, removeDisk } from './local-disk.ts';
+import { requireRoot } from './local-host.ts';
 import { LOCAL_IMAGES, suiteOf } from './local-image.ts';
 import type { LocalNetwork } from './local-network.ts';
 import { type NodeRecord, readNode, writeNode } from './local-node-record.ts';
@@ -140,12 +141,4 @@ export class LocalProvider implements Provider {
     const ssh = { host: address, port: 22, user: 'root', identityFile: this.#site.identityFile, hostKeys };
     return { id: uuid, name, uuid, address, state: (await isRunning(record)) ? 'running' : 'stopped', ssh };
   }
-}
-
-function requireRoot(): void {
-  if (process.getuid?.() === 0) return;
-  throw new SlError(
-    'E_PROVIDER',
-    'local nodes are containers and need root: run sl as root (with sudo), or use machines that you have with provider = hosts',
-  );
 }
