@@ -35,9 +35,27 @@ export interface AptContext {
 /** apt has one lock for the machine; converge and a release's packages wait here, where no timeout counts. */
 const serial = createSerial();
 
-/** The text of dpkg's status file, read once for any number of packages. */
-export function readDpkgStatus(): Promise<string> {
-  return readFile(STATUS, 'utf8');
+interface DpkgState {
+  /** Which file it was read from: dpkg never changes its status file, it puts another one in its place. */
+  stamp: string;
+  installed: ReadonlySet<string>;
+  interrupted: boolean;
+}
+
+let lastState: DpkgState | undefined;
+
+/** Names of the installed packages. The status file, a megabyte on most nodes, is read again when there is a new one. */
+export async function readInstalled(): Promise<ReadonlySet<string>> {
+  return (await readState()).installed;
+}
+
+async function readState(): Promise<DpkgState> {
+  const { ino, size, mtimeNs } = await stat(STATUS, { bigint: true });
+  const stamp = `${ino} ${size} ${mtimeNs}`;
+  if (lastState?.stamp === stamp) return lastState;
+  const status = await readFile(STATUS, 'utf8');
+  lastState = { stamp, installed: installedPackages(status), interrupted: isInterrupted(status) };
+  return lastState;
 }
 
 /**
@@ -47,21 +65,17 @@ export function readDpkgStatus(): Promise<string> {
  */
 export function installPackages(names: readonly string[], context: AptContext): Promise<boolean> {
   return serial(async () => {
-    const status = await readDpkgStatus();
-    const missing = missingOf(names, status);
+    const { installed, interrupted } = await readState();
+    const missing = names.filter((name) => !installed.has(name));
     if (missing.length === 0) return false;
-    if (isInterrupted(status)) await finishInterrupted(context);
+    if (interrupted) await finishInterrupted(context);
     if (!(await listsAreFresh())) await update(context);
     await installWithRetries(missing, context);
-    const still = missingOf(names, await readDpkgStatus());
+    const now = await readInstalled();
+    const still = names.filter((name) => !now.has(name));
     if (still.length > 0) throw new SlError('E_PACKAGES', `not installed although apt succeeded: ${still.join(', ')}`);
     return true;
   });
-}
-
-function missingOf(names: readonly string[], status: string): string[] {
-  const installed = installedPackages(status);
-  return names.filter((name) => !installed.has(name));
 }
 
 async function installWithRetries(names: readonly string[], context: AptContext): Promise<void> {

@@ -13,12 +13,12 @@ const SAFE_DEPTH = 3;
 export function absentExecutor(node: Observations): Executor<'absent'> {
   return {
     async check(wanted) {
-      const found = await lookAt(node.root + wanted.path);
+      const found = lookAt(node.root + wanted.path);
       return found === undefined ? undefined : `is ${kindOf(found)}`;
     },
     async apply(wanted) {
       const path = node.root + wanted.path;
-      const found = await lookAt(path);
+      const found = lookAt(path);
       if (found === undefined) return {};
       if (found.isDirectory() && wanted.path.split('/').length <= SAFE_DEPTH) {
         throw new SlError('E_RESOURCE', `${wanted.path} is a directory too near to the root to be removed`);

@@ -20,7 +20,7 @@ export function blockExecutor(node: Observations): Executor<'block'> {
       if (current === next) return {};
       // A link to somewhere else stays one: what it points at is replaced.
       const path = await realpath(node.root + wanted.path).catch(() => node.root + wanted.path);
-      const found = await lookAt(path);
+      const found = lookAt(path);
       const undo = await remember(path);
       const owner = found === undefined ? undefined : { uid: found.uid, gid: found.gid };
       await writeFileDurable(path, next, found === undefined ? 0o644 : found.mode & 0o7777, owner);

@@ -22,7 +22,7 @@ export function commandExecutor(node: Observations): Executor<'command'> {
 }
 
 async function isDone(wanted: ResourceOf<'command'>, node: Observations): Promise<boolean> {
-  if (wanted.creates !== undefined && (await lookAt(node.root + wanted.creates)) !== undefined) return true;
+  if (wanted.creates !== undefined && lookAt(node.root + wanted.creates) !== undefined) return true;
   if (wanted.unless === undefined) return false;
   const options = {
     signal: node.signal,

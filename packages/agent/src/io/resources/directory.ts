@@ -9,7 +9,7 @@ import type { Observations } from './observations.ts';
 export function directoryExecutor(node: Observations): Executor<'directory'> {
   return {
     async check(wanted) {
-      const found = await lookAt(node.root + wanted.path);
+      const found = lookAt(node.root + wanted.path);
       if (found === undefined) return 'does not exist';
       if (!found.isDirectory()) return `is ${kindOf(found)}`;
       const differences = await attributeDifferences(wanted, found, node);
@@ -17,7 +17,7 @@ export function directoryExecutor(node: Observations): Executor<'directory'> {
     },
     async apply(wanted) {
       const path = node.root + wanted.path;
-      const found = await lookAt(path);
+      const found = lookAt(path);
       // Somebody's data may be in the way; nothing is removed to make room.
       if (found !== undefined && !found.isDirectory()) {
         throw new SlError('E_RESOURCE', `${wanted.path} is ${kindOf(found)}, not a directory`);

@@ -1,4 +1,5 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type ResourceOf, SlError } from '@silverlining/protocol';
 import { describeTextChange } from '../../core/converge/text-change.ts';
@@ -11,18 +12,18 @@ import { remember } from './undo.ts';
 export function fileExecutor(node: Observations): Executor<'file'> {
   return {
     async check(wanted) {
-      const found = await lookAt(node.root + wanted.path);
+      const found = lookAt(node.root + wanted.path);
       if (found === undefined) return 'does not exist';
       if (!found.isFile()) return `is ${kindOf(found)}`;
       if (wanted.once) return undefined;
       const differences = await attributeDifferences(wanted, found, node);
-      const content = await contentDifference(wanted, node);
+      const content = contentDifference(wanted, node);
       if (content !== undefined) differences.push(content);
       return differences.length === 0 ? undefined : differences.join('; ');
     },
     async apply(wanted) {
       const path = node.root + wanted.path;
-      const found = await lookAt(path);
+      const found = lookAt(path);
       if (found?.isDirectory()) throw new SlError('E_RESOURCE', `${wanted.path} is a directory`);
       const owner = await resolveOwner(wanted, node);
       const undo = await remember(path);
@@ -34,8 +35,8 @@ export function fileExecutor(node: Observations): Executor<'file'> {
   };
 }
 
-async function contentDifference(wanted: ResourceOf<'file'>, node: Observations): Promise<string | undefined> {
-  const current = await readFile(node.root + wanted.path);
+function contentDifference(wanted: ResourceOf<'file'>, node: Observations): string | undefined {
+  const current = readFileSync(node.root + wanted.path);
   if (current.equals(Buffer.from(wanted.content))) return undefined;
   return wanted.sensitive ? 'content differs' : describeTextChange(current.toString(), wanted.content);
 }

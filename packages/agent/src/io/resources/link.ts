@@ -1,4 +1,5 @@
-import { mkdir, readlink } from 'node:fs/promises';
+import { readlinkSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { SlError } from '@silverlining/protocol';
 import type { Executor } from '../../ports.ts';
@@ -11,15 +12,15 @@ export function linkExecutor(node: Observations): Executor<'link'> {
   return {
     async check(wanted) {
       const path = node.root + wanted.path;
-      const found = await lookAt(path);
+      const found = lookAt(path);
       if (found === undefined) return 'does not exist';
       if (!found.isSymbolicLink()) return `is ${kindOf(found)}`;
-      const target = await readlink(path);
+      const target = readlinkSync(path);
       return target === wanted.target ? undefined : `points at ${target} instead of ${wanted.target}`;
     },
     async apply(wanted) {
       const path = node.root + wanted.path;
-      if ((await lookAt(path))?.isDirectory()) throw new SlError('E_RESOURCE', `${wanted.path} is a directory`);
+      if (lookAt(path)?.isDirectory()) throw new SlError('E_RESOURCE', `${wanted.path} is a directory`);
       const undo = await remember(path);
       await mkdir(dirname(path), { recursive: true });
       await linkDurable(path, wanted.target);

@@ -1,9 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import type { Resource } from '@silverlining/protocol';
 import { type Accounts, parseAccounts } from '../../core/converge/accounts.ts';
-import { installedPackages } from '../../core/converge/dpkg-status.ts';
 import type { UnitState } from '../../core/converge/unit-state.ts';
-import { readDpkgStatus } from '../apt.ts';
+import { readInstalled } from '../apt.ts';
 import { daemonReload, showUnits } from '../systemd.ts';
 
 /** What executors share in one run. */
@@ -12,7 +11,7 @@ export interface Observations {
   readonly root: string;
   readonly signal: AbortSignal;
   say(text: string): void;
-  packages(): Promise<Set<string>>;
+  packages(): Promise<ReadonlySet<string>>;
   units(): Promise<Map<string, UnitState>>;
   accounts(): Promise<Accounts>;
   /** What was read may not hold any more; it is read again when somebody asks. */
@@ -34,7 +33,7 @@ export function observe(resources: readonly Resource[], context: ObservationCont
   const root = context.root ?? '';
   const unitNames = resources.flatMap((it) => (it.type === 'unit' ? [it.name] : []));
   const cache: Partial<{
-    packages: Promise<Set<string>>;
+    packages: Promise<ReadonlySet<string>>;
     units: Promise<Map<string, UnitState>>;
     accounts: Promise<Accounts>;
   }> = {};
@@ -49,7 +48,7 @@ export function observe(resources: readonly Resource[], context: ObservationCont
     root,
     signal: context.signal,
     say: context.say,
-    packages: () => (cache.packages ??= readDpkgStatus().then(installedPackages)),
+    packages: () => (cache.packages ??= readInstalled()),
     async units() {
       await reload();
       cache.units ??= showUnits(unitNames, context.signal);

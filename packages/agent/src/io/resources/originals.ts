@@ -59,7 +59,7 @@ async function lookAtUnits(names: readonly string[], units: UnitControl): Promis
 
 /** A folder that is there stays, and so does what is in it; nobody keeps a copy of one that is removed. */
 async function lookAtPath(root: string, path: string): Promise<Original[]> {
-  const found = await lookAt(root + path);
+  const found = lookAt(root + path);
   if (found === undefined) return [{ kind: 'nothing', path }];
   if (found.isSymbolicLink()) return [{ kind: 'link', path, target: await readlink(root + path) }];
   if (!found.isFile()) return [];
@@ -77,7 +77,7 @@ async function restore(root: string, it: Exclude<Original, { kind: 'unit' }>): P
 
 /** Removes what is at the path. A folder on which something is mounted can only be emptied. */
 export async function removeTree(path: string): Promise<void> {
-  const found = await lookAt(path);
+  const found = lookAt(path);
   if (found === undefined) return;
   if (!found.isDirectory()) return rm(path, { force: true });
   // Node gives up on such a folder before it has looked into it.
@@ -91,7 +91,7 @@ export async function removeTree(path: string): Promise<void> {
 
 async function removeBlock(path: string, name: string): Promise<void> {
   const text = await readFileIfAny(path);
-  const found = await lookAt(path);
+  const found = lookAt(path);
   if (text === undefined || found === undefined) return;
   const without = replaceBlock(text, name, '');
   if (without === text) return;

@@ -4,7 +4,7 @@ import { lookAt } from './attributes.ts';
 
 /** Remembers what is at the path now, a file, a link or nothing; the function that it returns puts that back. */
 export async function remember(path: string): Promise<() => Promise<void>> {
-  const found = await lookAt(path);
+  const found = lookAt(path);
   if (found === undefined) return () => rm(path, { force: true });
   if (found.isSymbolicLink()) {
     const target = await readlink(path);
