@@ -1,5 +1,5 @@
 /** How each effect of the rollout machine is carried out. One typed table; the machine decides, these do. */
-import { SlError } from '@silverlining/protocol';
+import { SlError, toSlError } from '@silverlining/protocol';
 import { orderEpoch } from '../core/release/dispute.ts';
 import type { Effect } from '../core/release/rollout-state.ts';
 import type { NodeRecord } from '../ports.ts';
@@ -54,7 +54,9 @@ async function stage(
     const target = { ...item, deploy: deployId(op.operationId, app), epoch: orderEpoch(input.set) };
     noteSent(context.measured, app, await stageOnNode(deps, target, node, signal));
   } catch (error) {
-    report('failed', error instanceof Error ? error.message : String(error));
+    // What failed elsewhere is the news; here it was only given up for that.
+    if (toSlError(error).code === 'E_ABORTED') report('ok', `${item.instance} is given up`);
+    else report('failed', error instanceof Error ? error.message : String(error));
     throw error;
   }
   mark(context, name, app, 'staged');

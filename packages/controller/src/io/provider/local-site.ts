@@ -1,3 +1,4 @@
+import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SlError } from '@silverlining/protocol';
 import type { Directories } from '../directories.ts';
@@ -78,6 +79,14 @@ export class LocalSite {
     return this.#mutex.run('network', async () => {
       if ((await this.nodes()).length === 0) await stopPackageCache(this.#path('packages'));
     });
+  }
+
+  /** Whether anything was ever made here. */
+  exists(): Promise<boolean> {
+    return access(this.#path()).then(
+      () => true,
+      () => false,
+    );
   }
 
   /** Removes everything, if there are no nodes and none is about to be. */

@@ -93,6 +93,7 @@ export class LocalProvider implements Provider {
 
   /** Network and package cache are shared by all sets, so they go with the last node of any. */
   async cleanUp(_set: string, _signal: AbortSignal): Promise<void> {
+    if (!(await this.#site.exists())) return;
     requireRoot();
     await this.#site.remove();
   }
