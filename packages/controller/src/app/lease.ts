@@ -2,6 +2,7 @@
 import { SlError } from '@silverlining/protocol';
 import type { OperationContext } from '../service.ts';
 import type { ControllerDeps } from './deps.ts';
+import { endLeftDeploys } from './recover.ts';
 
 /** Runs `work` under the set's lease; E_BUSY that says who holds it, since when and how to attach. */
 export async function withLease<R>(
@@ -20,6 +21,9 @@ export async function withLease<R>(
     );
   }
   try {
+    // Left where its end could not be written; the row says how it ended only until the next one is committed.
+    const row = await deps.store.set(set);
+    if (row !== undefined) await endLeftDeploys(deps, row);
     return await work(lease.token);
   } finally {
     await deps.store.releaseLease(set, lease.token);

@@ -3,16 +3,19 @@ import { endingOf } from '../core/release/ending.ts';
 import type { DeployRow, SetRecord } from '../ports.ts';
 import type { ControllerDeps } from './deps.ts';
 
-/**
- * Deploys that were staging are aborted: agents remove what they staged when they are greeted. Deploys that were
- * committed are done, or were switched back: agents that missed the switch learn it when they are greeted.
- */
 export async function recover(deps: ControllerDeps): Promise<void> {
   await deps.store.dropLeases();
-  for (const set of await deps.store.sets()) {
-    for (const row of await deps.store.deploys(set.name)) {
-      if (row.state !== 'ended') await end(deps, row, set);
-    }
+  for (const set of await deps.store.sets()) await endLeftDeploys(deps, set);
+}
+
+/**
+ * Only while nobody else can be deploying the set. Deploys that were staging are aborted: agents remove what they staged when
+ * they are greeted. Deploys that were committed are done, or were switched back: agents that missed the switch learn it when
+ * they are greeted.
+ */
+export async function endLeftDeploys(deps: ControllerDeps, set: SetRecord): Promise<void> {
+  for (const row of await deps.store.deploys(set.name)) {
+    if (row.state !== 'ended') await end(deps, row, set);
   }
 }
 

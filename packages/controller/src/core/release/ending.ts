@@ -10,7 +10,7 @@ export interface Ending {
 
 /**
  * Without a commit it is aborted. With one it is done, unless the row no longer names its instance: then it was switched back
- * already, and is no success. `set` is the row as it is now; deploys of a set do not overlap, so no later one changed it.
+ * already, and is no success. `set` is the row as it is now; what is left is ended before the next deploy of the set begins.
  */
 export function endingOf(
   row: DeployRow,
