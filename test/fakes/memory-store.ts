@@ -51,18 +51,18 @@ function sets(tables: Tables): Pick<Store, 'sets' | 'set' | 'putSet' | 'putTopol
   const find = (name: string): SetRecord | undefined => {
     const row = tables.sets.get(name);
     const { epoch, heardEpoch, committed } = tables.fences.get(name) ?? NO_FENCE;
-    return row && structuredClone({ ...row, epoch, heardEpoch, committed });
+    return row && { ...row, epoch, heardEpoch, committed };
   };
   return {
     sets: async () => [...tables.sets.keys()].sort().flatMap((name) => find(name) ?? []),
     set: async (name) => find(name),
     async putSet(name, config) {
       const row = tables.sets.get(name) ?? { name, topology: undefined, active: {} };
-      tables.sets.set(name, structuredClone({ ...row, config }));
+      tables.sets.set(name, { ...row, config: kept(config) });
       return find(name) ?? Promise.reject(noSet(name));
     },
     async putTopology(set, topology) {
-      tables.sets.set(set, { ...need(tables, set), topology: structuredClone(topology) });
+      tables.sets.set(set, { ...need(tables, set), topology: kept(topology) });
     },
     async hearEpoch(set, epoch) {
       if (!tables.sets.has(set)) return;
@@ -85,11 +85,11 @@ function nodes(tables: Tables): Pick<Store, 'nodes' | 'node' | 'putNode' | 'dele
   const put = (node: NodeRecord) => {
     const old = tables.nodes.get(node.uuid);
     const merged = { ...node, lastSeen: later(node.lastSeen, old?.lastSeen), facts: node.facts ?? old?.facts };
-    tables.nodes.set(node.uuid, structuredClone(merged));
+    tables.nodes.set(node.uuid, kept(merged));
   };
   return {
-    nodes: async (set) => structuredClone([...tables.nodes.values()].filter((node) => node.set === set)),
-    node: async (uuid) => structuredClone(tables.nodes.get(uuid)),
+    nodes: async (set) => [...tables.nodes.values()].filter((node) => node.set === set),
+    node: async (uuid) => tables.nodes.get(uuid),
     async putNode(node) {
       need(tables, node.set);
       put(node);
@@ -110,13 +110,13 @@ function releases(tables: Tables): Pick<Store, 'releases' | 'release' | 'putRele
   return {
     async releases(set, app) {
       const found = tables.releases.filter((it) => it.set === set && (app === undefined || it.app === app));
-      return structuredClone(found.sort(byAge));
+      return found.sort(byAge);
     },
-    release: async (set, instance) => structuredClone(tables.releases.find(isAt(set, instance))),
+    release: async (set, instance) => tables.releases.find(isAt(set, instance)),
     async putRelease(release) {
       need(tables, release.set);
       const same = isAt(release.set, release.instance);
-      tables.releases = [...tables.releases.filter((it) => !same(it)), structuredClone(release)];
+      tables.releases = [...tables.releases.filter((it) => !same(it)), kept(release)];
     },
     async deleteReleases(set, instances) {
       tables.releases = tables.releases.filter((it) => it.set !== set || !instances.includes(it.instance));
@@ -128,12 +128,12 @@ function deploys(tables: Tables): Pick<Store, 'deploys' | 'deploy' | 'putDeploy'
   return {
     async deploys(set) {
       const found = [...tables.deploys.values()].filter((it) => it.set === set);
-      return structuredClone(found.sort((a, b) => a.startedAt - b.startedAt));
+      return found.sort((a, b) => a.startedAt - b.startedAt);
     },
-    deploy: async (id) => structuredClone(tables.deploys.get(id)),
+    deploy: async (id) => tables.deploys.get(id),
     async putDeploy(deploy) {
       need(tables, deploy.set);
-      tables.deploys.set(deploy.id, structuredClone(deploy));
+      tables.deploys.set(deploy.id, kept(deploy));
     },
     commit: async (decision) => commit(tables, decision),
   };
@@ -150,13 +150,13 @@ function commit(tables: Tables, { set, token, active, deploys, now }: CommitDeci
     if (deploy?.set === set && deploy.state !== 'ended') return deploy;
     throw new SlError('E_CONFLICT', `deploy ${id} has ended or is not known, so nothing was committed`);
   });
-  for (const deploy of rows) deploy.state = 'committed';
+  for (const deploy of rows) tables.deploys.set(deploy.id, { ...deploy, state: 'committed' });
   const before = Object.values(row.active);
-  for (const release of tables.releases) {
+  tables.releases = tables.releases.map((release) => {
     const isActive = release.set === set && Object.values(active).includes(release.instance);
-    if (isActive && !before.includes(release.instance)) release.committedAt = now;
-  }
-  tables.sets.set(set, { ...row, active: { ...active } });
+    return isActive && !before.includes(release.instance) ? { ...release, committedAt: now } : release;
+  });
+  tables.sets.set(set, { ...row, active: kept(active) });
   fence.epoch = Math.max(fence.epoch, fence.heardEpoch) + 1;
   fence.committed = true;
   return fence.epoch;
@@ -208,4 +208,11 @@ function need(tables: Tables, set: string): Omit<SetRecord, 'epoch' | 'heardEpoc
 
 function noSet(name: string): SlError {
   return new SlError('E_NOT_FOUND', `set ${name} does not exist`);
+}
+
+/** A copy that nobody changes: what is written to a store is a row of it then, and so is what is read from it. */
+function kept<T>(it: T): T {
+  if (typeof it !== 'object' || it === null || Object.isFrozen(it)) return it;
+  if (Array.isArray(it)) return Object.freeze(it.map(kept)) as T;
+  return Object.freeze(Object.fromEntries(Object.entries(it).map(([key, value]) => [key, kept(value)]))) as T;
 }

@@ -1,0 +1,171 @@
+/** The real agent, its handlers and its releases, on a machine of the model and a link of the model. */
+import { createAgent } from '../../packages/agent/src/app/agent.ts';
+import { createHandlers } from '../../packages/agent/src/app/handlers.ts';
+import { createHealth } from '../../packages/agent/src/app/health.ts';
+import { createReleases } from '../../packages/agent/src/app/releases.ts';
+import type {
+  ControlSession,
+  ConvergeHost,
+  Handler,
+  Handlers,
+  Link,
+  NodeProbe,
+  SelfUpdate,
+  SessionEnd,
+} from '../../packages/agent/src/ports.ts';
+import {
+  type HealthReport,
+  type NoticeBody,
+  type ReplyBody,
+  type RequestBody,
+  type RequestType,
+  SlError,
+  toSlError,
+  toWireError,
+  type WireError,
+} from '../../packages/protocol/src/index.ts';
+import type { Life } from './life.ts';
+import type { Connection, End } from './network.ts';
+import type { NodeMachine } from './node-machine.ts';
+import { nodePorts } from './node-ports.ts';
+import type { Rules } from './rules.ts';
+
+/** What a request comes to, on its way back. */
+export type Outcome = { ok: true; body: unknown } | { ok: false; error: WireError };
+
+/** The agent's end of a connection, as a controller of the model calls it. */
+export interface AgentEnd extends End {
+  request<T extends RequestType>(request: { id: string; type: T; body: RequestBody<T> }): void;
+  cancel(id: string): void;
+}
+
+/** What the agent sends over a connection. */
+export interface AgentSide {
+  connection: Connection;
+  hello(body: NoticeBody<'hello'>): void;
+  health(body: HealthReport): void;
+  reply(id: string, type: RequestType, outcome: Outcome): void;
+}
+
+/** Opens a connection to a controller that listens; undefined when there is none to be reached. */
+export type Dial = (end: AgentEnd) => AgentSide | undefined;
+
+export interface AgentWorld {
+  machine: NodeMachine;
+  life: Life;
+  rules: Rules;
+  dial: Dial;
+}
+
+/** As `main.ts` puts the agent together. */
+export async function runAgent(parts: AgentWorld): Promise<void> {
+  const { machine, life, rules } = parts;
+  const { world } = life;
+  const log = (text: string) => world.note(life.name, text);
+  const releases = createReleases(nodePorts(machine, life, rules));
+  await releases.recover().catch((error: unknown) => log(`releases: ${toSlError(error).message}`));
+  const generation = () => machine.topology.generation;
+  const probe = nodeProbe(machine, life);
+  const watched = { read: () => life.quick((): string[] => []), write: () => life.quick(() => undefined) };
+  const health = createHealth({ probe, releases, watched, generation });
+  const clock = {
+    now: () => world.now,
+    monotonic: () => world.now,
+    random: () => world.random(),
+    sleep: (ms: number, signal: AbortSignal) => life.sleep(ms, signal),
+  };
+  const link = createLink(parts);
+  const agent = createAgent({ link, probe, releases, health, update: UPDATE, clock, generation, restart: ignore, log });
+  const handlers = createHandlers({
+    ...{ releases, health, probe, update: UPDATE, log, welcomed: agent.welcomed, leave: ignore, host: HOST },
+    topology: { view: { nodeName: machine.name, topology: () => machine.topology }, generation, handler: noTopology },
+    due: { read: () => life.quick(() => []), write: () => life.quick(() => undefined) },
+  });
+  await agent.run(handlers, new AbortController().signal);
+}
+
+function createLink({ life, rules, machine, dial }: AgentWorld): Link {
+  const { world } = life;
+  return {
+    validity: () => Promise.reject(new SlError('E_INTERNAL', 'certificates are another matter')),
+    renew: () => Promise.reject(new SlError('E_INTERNAL', 'certificates are another matter')),
+    async session({ handlers, opened }): Promise<SessionEnd> {
+      await life.sleep(world.jitter(3), new AbortController().signal);
+      return new Promise((resolve) => {
+        const running = new Map<string, AbortController>();
+        const end: AgentEnd = {
+          life,
+          closed(reason) {
+            for (const controller of running.values()) controller.abort(new SlError('E_ABORTED', 'the session ended'));
+            resolve({ kind: 'closed', reason });
+          },
+          cancel: (id) => running.get(id)?.abort(new SlError('E_ABORTED', 'cancelled by the controller')),
+          request({ id, type, body }) {
+            const controller = new AbortController();
+            running.set(id, controller);
+            void serve(handlers, { type, body, signal: controller.signal }).then((outcome) => {
+              running.delete(id);
+              if (outcome.ok && type === 'stage') rules.voted(machine, (body as RequestBody<'stage'>).instance);
+              session?.reply(id, type, outcome);
+            });
+          },
+        };
+        const session = dial(end);
+        if (session === undefined) return resolve({ kind: 'closed', reason: 'no controller answers' });
+        const notify: ControlSession['notify'] = (type, body) => {
+          if (type === 'hello') session.hello(body as NoticeBody<'hello'>);
+          else session.health(body as HealthReport);
+        };
+        opened({ notify }).catch(() => session.connection.close('agent', 'no hello'));
+      });
+    },
+  };
+}
+
+async function serve<T extends RequestType>(
+  handlers: Handlers,
+  { type, body, signal }: { type: T; body: RequestBody<T>; signal: AbortSignal },
+): Promise<Outcome> {
+  const handler = handlers[type] as Handler<T>;
+  const openTransfer = () => Promise.reject(new SlError('E_NODE_DISCONNECTED', 'no bulk sockets here'));
+  try {
+    const reply: ReplyBody<T> = await handler(body, { signal, progress: ignore, openTransfer });
+    return { ok: true, body: reply };
+  } catch (error) {
+    return { ok: false, error: toWireError(error) };
+  }
+}
+
+function nodeProbe(machine: NodeMachine, life: Life): NodeProbe {
+  const usage = { used: 1, total: 2 };
+  return {
+    facts: (agentDigest) =>
+      life.quick(() => ({
+        ...{ hostname: machine.name, os: { id: 'debian', version: '12', name: 'Debian 12' }, arch: 'x64', cpus: 2 },
+        ...{ memory: 2 ** 30, bootId: 'boot', agentDigest },
+      })),
+    measure: () => life.quick(() => ({ clock: life.world.now, load: 0, memory: usage, disk: usage, units: [] })),
+    streamLogs: () => life.quick(ignore),
+    forgetIdentity: () => life.quick(ignore),
+    removeAgent: () => life.quick(ignore),
+  };
+}
+
+const UPDATE: SelfUpdate = {
+  digest: 'digest',
+  install: async () => undefined,
+  begin: async () => 'nothing',
+  confirm: async () => undefined,
+  rollBack: async () => undefined,
+};
+
+const HOST: ConvergeHost = {
+  open: () => {
+    throw new SlError('E_INTERNAL', 'roles are another matter');
+  },
+  putBack: async () => [],
+};
+
+const noTopology: Handler<'topology'> = async ({ topology }) => ({ generation: topology.generation });
+
+function ignore(): void {}

@@ -1,0 +1,72 @@
+/** A node's disk and processes: what outlives its agent, and what a power cut leaves of it. */
+import type { CommittedMap, InstanceJournal, TrafficBaseline } from '../../packages/agent/src/core/release/journal.ts';
+import type { ActiveMap, Manifest, Topology } from '../../packages/protocol/src/index.ts';
+
+/** Times until which something is wrong with the node. */
+export interface Ailments {
+  /** Apps answer 503. */
+  sick: number;
+  /** `update_fetch` is answered with 500. */
+  hooks: number;
+  /** Nothing can be written. */
+  disk: number;
+  /** HAProxy does not answer. */
+  balancer: number;
+  /** No connection to any controller can be made. */
+  cut: number;
+}
+
+export class NodeMachine {
+  readonly name: string;
+  readonly topology: Topology;
+  readonly ailments: Ailments = { sick: 0, hooks: 0, disk: 0, balancer: 0, cut: 0 };
+  /** Small files that are synced when they are written. */
+  readonly journals = new Map<string, InstanceJournal>();
+  committed: CommittedMap | undefined;
+  baseline: TrafficBaseline | undefined;
+  /** Releases by instance; those that were not synced do not survive a power cut. */
+  readonly releases = new Map<string, { manifest: Manifest; isSynced: boolean }>();
+  readonly environments = new Set<string>();
+  readonly units = new Set<string>();
+  enabled: ReadonlySet<string> = new Set();
+  /** Instances whose process runs. */
+  readonly running = new Set<string>();
+  /** What Apache can be asked for by instance, and whether balancers may ask it at all. */
+  served: ReadonlyMap<string, number> = new Map();
+  isReady = false;
+  /** Apache's own map of what is active. */
+  active: ActiveMap = {};
+  /** HAProxy's map: as it routes, and the file that it reads when it is started again. */
+  routes: ActiveMap = {};
+  routesFile: ActiveMap = {};
+  isPowered = true;
+  /** Since a power cut, until the agent has said whether the node may get requests. */
+  isBooting = false;
+  hasBooted = false;
+
+  constructor(name: string, topology: Topology) {
+    this.name = name;
+    this.topology = topology;
+  }
+
+  hasRole(role: 'appserver' | 'balancer'): boolean {
+    return this.topology.nodes.some((it) => it.name === this.name && it.roles.includes(role));
+  }
+
+  powerCut(): void {
+    for (const [instance, release] of this.releases) if (!release.isSynced) this.releases.delete(instance);
+    this.running.clear();
+    this.isPowered = false;
+  }
+
+  boot(): void {
+    if (this.isPowered) return;
+    this.isPowered = true;
+    this.isBooting = true;
+    this.hasBooted = true;
+    this.routes = this.routesFile;
+    for (const instance of this.enabled) {
+      if (this.units.has(instance) && this.releases.has(instance)) this.running.add(instance);
+    }
+  }
+}

@@ -1,0 +1,236 @@
+/** The ports of an agent's releases on a machine of the model, for one life of the agent. */
+import { createHash } from 'node:crypto';
+import { releasePaths } from '../../packages/agent/src/core/release/paths.ts';
+import type { UnitStatus } from '../../packages/agent/src/core/release/unit-status.ts';
+import { createExclusive } from '../../packages/agent/src/io/release/exclusive.ts';
+import type { ReleasePorts } from '../../packages/agent/src/release-ports.ts';
+import { SlError } from '../../packages/protocol/src/index.ts';
+import type { Life } from './life.ts';
+import type { NodeMachine } from './node-machine.ts';
+import type { Rules } from './rules.ts';
+
+const PATHS = releasePaths();
+const DISK = { fails: 'E_DISK_FULL' } as const;
+
+export function nodePorts(machine: NodeMachine, life: Life, rules: Rules): ReleasePorts {
+  const { world } = life;
+  return {
+    journals: journals(machine, life, rules),
+    tree: tree(machine, life),
+    units: units(machine, life),
+    proxy: proxy(machine, life, rules),
+    balancer: balancer(machine, life, rules),
+    http: http(machine, life, rules),
+    places: places(machine, life),
+    // Every content is there already: how bytes get to nodes is another test's matter.
+    store: {
+      has: () => true,
+      receive: () => life.quick(() => ({ files: 0, bytes: 0 })),
+      collect: () => life.quick(() => 0),
+      space: () => life.quick(() => ({ bytes: 2 ** 40, inodes: undefined })),
+      removeAll: () => life.quick(() => undefined),
+    },
+    scripts: { find: () => life.quick(() => undefined), run: () => life.quick(() => []) },
+    clock: { now: () => world.now, monotonic: () => world.now, sleep: (ms, signal) => life.sleep(ms, signal) },
+    exclusive: createExclusive(),
+    node: { nodeName: machine.name, topology: () => machine.topology },
+    paths: PATHS,
+    rebooted: () =>
+      life.quick(() => {
+        const booted = machine.hasBooted;
+        machine.hasBooted = false;
+        return booted;
+      }),
+    sync: () =>
+      life.call(
+        'sync the disk',
+        () => {
+          for (const release of machine.releases.values()) release.isSynced = true;
+        },
+        { ms: 5, ...DISK },
+      ),
+    installPackages: () => life.quick(() => undefined),
+    readManifest: () => Promise.reject(new SlError('E_MANIFEST', 'manifests of the model are small')),
+    sha256: (text) => createHash('sha256').update(text).digest('hex'),
+    warn: (message) => world.note(life.name, `warns: ${message}`),
+  };
+}
+
+function journals(machine: NodeMachine, life: Life, rules: Rules): ReleasePorts['journals'] {
+  return {
+    all: () => life.quick(() => [...machine.journals.values()]),
+    put: (journal) =>
+      life.call(
+        `journal ${journal.instance} ${journal.state}`,
+        () => void machine.journals.set(journal.instance, journal),
+        DISK,
+      ),
+    delete: (instance) => life.call(`forget ${instance}`, () => void machine.journals.delete(instance)),
+    committed: () => life.quick(() => machine.committed),
+    writeCommitted: (committed) =>
+      life.call(
+        `journal epoch ${committed.epoch}`,
+        () => {
+          rules.journalled(machine, committed);
+          machine.committed = committed;
+        },
+        DISK,
+      ),
+    baseline: () => life.quick(() => machine.baseline),
+    writeBaseline: (baseline) =>
+      life.call('write the baseline', () => Object.assign(machine, { baseline }), DISK).then(ignore),
+    removeAll: () => life.quick(() => machine.journals.clear()),
+  };
+}
+
+function tree(machine: NodeMachine, life: Life): ReleasePorts['tree'] {
+  return {
+    materialise: ({ instance, manifest }) =>
+      life.call(`unpack ${instance}`, () => void machine.releases.set(instance, { manifest, isSynced: false }), {
+        ms: 20,
+        ...DISK,
+      }),
+    manifest: (instance) => life.quick(() => machine.releases.get(instance)?.manifest),
+    intact: (instance) => life.quick(() => machine.releases.has(instance)),
+    remove: (instance) => life.call(`remove ${instance}`, () => void machine.releases.delete(instance)),
+    sweep: (keep) => life.quick(() => retain(machine.releases, keep)),
+  };
+}
+
+function places(machine: NodeMachine, life: Life): ReleasePorts['places'] {
+  const instanceOf = (path: string) =>
+    path
+      .split('/')
+      .at(-1)
+      ?.replace(/\.env$/, '') ?? '';
+  return {
+    ensureUser: () => life.quick(() => undefined),
+    ensureFolders: () => life.quick(() => undefined),
+    writeEnv: (path) => life.quick(() => void machine.environments.add(instanceOf(path))),
+    readEnv: () => life.quick(() => ({})),
+    remove: ({ env }) => life.quick(() => void machine.environments.delete(instanceOf(env))),
+    sweep: (keep) => life.quick(() => retain(machine.environments, keep)),
+    removeAll: () => life.quick(() => machine.environments.clear()),
+  };
+}
+
+function units(machine: NodeMachine, life: Life): ReleasePorts['units'] {
+  const status = (instance: string): UnitStatus => {
+    const active = machine.running.has(instance);
+    return { active, failed: false, sub: active ? 'running' : 'dead', restarts: 0, ended: '' };
+  };
+  return {
+    install: (instance) => life.call(`install unit ${instance}`, () => void machine.units.add(instance), DISK),
+    start: (instance) =>
+      life.call(
+        `start ${instance}`,
+        () => {
+          const there = machine.units.has(instance) && machine.releases.has(instance);
+          if (!there) throw new SlError('E_APP_CRASHED', `${instance} has no unit or no files`);
+          machine.running.add(instance);
+        },
+        { ms: 10, fails: 'E_APP_CRASHED' },
+      ),
+    stop: (instances, { remove }) =>
+      instances.length === 0
+        ? life.quick(() => undefined)
+        : life.call(`stop ${instances.join(' ')}`, () => {
+            for (const instance of instances) {
+              machine.running.delete(instance);
+              if (remove) machine.units.delete(instance);
+            }
+          }),
+    status: (instances) => life.quick(() => new Map(instances.map((it) => [it, status(it)]))),
+    enableOnly: (instances) =>
+      life
+        .call(`enable ${[...instances].join(' ')}`, () => Object.assign(machine, { enabled: new Set(instances) }))
+        .then(ignore),
+    log: () => life.quick(() => []),
+    installed: () => life.quick(() => [...machine.units]),
+  };
+}
+
+function proxy(machine: NodeMachine, life: Life, rules: Rules): ReleasePorts['proxy'] {
+  return {
+    writeInstances: (ports) =>
+      sameKeys(ports, machine.served)
+        ? life.quick(() => undefined)
+        : life
+            .call(
+              `serve ${[...ports.keys()].join(' ')}`,
+              () => Object.assign(machine, { served: new Map(ports) }),
+              DISK,
+            )
+            .then(ignore),
+    writeActive: (active) =>
+      life.call(
+        `Apache's map: ${mapText(active)}`,
+        () => {
+          machine.active = active;
+          rules.shows(machine, 'apache', active);
+        },
+        DISK,
+      ),
+    setReady: (ready) => {
+      if (ready === machine.isReady && !machine.isBooting) return life.quick(() => undefined);
+      return life.call(ready ? 'take requests' : 'take no requests', () => {
+        machine.isBooting = false;
+        machine.isReady = ready;
+      });
+    },
+    removeAll: () => life.quick(() => undefined),
+  };
+}
+
+function balancer(machine: NodeMachine, life: Life, rules: Rules): ReleasePorts['balancer'] {
+  return {
+    async apply(active) {
+      await life.call(`HAProxy's file: ${mapText(active)}`, () => Object.assign(machine, { routesFile: active }), DISK);
+      if (life.world.now < machine.ailments.balancer) throw new SlError('E_SWITCH', 'HAProxy does not answer');
+      await life.call(
+        `HAProxy routes: ${mapText(active)}`,
+        () => {
+          machine.routes = active;
+          rules.shows(machine, 'haproxy', active);
+        },
+        { fails: 'E_SWITCH' },
+      );
+    },
+    table: () => life.quick(() => ({})),
+  };
+}
+
+/** Answers of the apps; hooks are the requests that say which turn they are. */
+function http(machine: NodeMachine, life: Life, rules: Rules): ReleasePorts['http'] {
+  const { ailments } = machine;
+  const answer = (isBad: boolean) => ({ status: isBad ? 503 : 200, body: '' });
+  return {
+    get: ({ port, headers }) => {
+      const instance = [...machine.journals.values()].find((it) => it.port === port)?.instance;
+      const isHook = headers['X-Silver-Update'] !== undefined;
+      return life.call(`${isHook ? 'hook' : 'ask'} ${instance ?? `port ${port}`}`, () => {
+        if (instance !== undefined && !machine.running.has(instance)) {
+          throw new SlError('E_APP_UNHEALTHY', 'nothing listens on its port');
+        }
+        if (!isHook) return answer(life.world.now < ailments.sick);
+        rules.hookRan(machine, instance ?? '');
+        return answer(life.world.now < ailments.hooks);
+      });
+    },
+    isFree: () => life.quick(() => true),
+  };
+}
+
+function ignore(): void {}
+
+function retain(from: Map<string, unknown> | Set<string>, keep: ReadonlySet<string>): void {
+  for (const key of [...from.keys()]) if (!keep.has(key)) from.delete(key);
+}
+
+function sameKeys(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): boolean {
+  return a.size === b.size && [...a].every(([key, port]) => b.get(key) === port);
+}
+
+export function mapText(active: Readonly<Record<string, string>>): string {
+  return Object.values(active).join(' ') || 'nothing';
+}

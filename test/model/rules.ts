@@ -1,0 +1,213 @@
+/** The rules that no history may break, checked at every step that could break them. */
+import type { CommittedMap } from '../../packages/agent/src/core/release/journal.ts';
+import type { CommitDecision, Store } from '../../packages/controller/src/ports.ts';
+import type { ActiveMap, DeployRecord, RequestType } from '../../packages/protocol/src/index.ts';
+import type { NodeMachine } from './node-machine.ts';
+import { mapText } from './node-ports.ts';
+import type { World } from './world.ts';
+
+/** A row of the decision, as it was written. */
+interface Row {
+  epoch: number;
+  active: ActiveMap;
+  deploys: readonly string[];
+}
+
+export class Rules {
+  readonly #world: World;
+  readonly #nodes: readonly NodeMachine[];
+  readonly #rows: Row[] = [{ epoch: 0, active: {}, deploys: [] }];
+  /** The newest fencing token that was granted. */
+  #token = 0;
+  /** By node and map: the epoch that it shows. */
+  readonly #shown = new Map<string, number>();
+  readonly #hooks = new Map<string, number>();
+  /** Every instance that any map of any node ever had. */
+  readonly #everShown = new Set<string>();
+  readonly #reported: DeployRecord[] = [];
+
+  constructor(world: World, nodes: readonly NodeMachine[]) {
+    this.#world = world;
+    this.#nodes = nodes;
+  }
+
+  /** The row that stands. */
+  get row(): Row {
+    return this.#rows.at(-1) ?? { epoch: 0, active: {}, deploys: [] };
+  }
+
+  /** Passes on what a call of the store comes to, and takes note of it. */
+  stored<T>(name: keyof Store, args: readonly unknown[], result: Promise<T>): Promise<T> {
+    if (name === 'commit') {
+      const decision = args[0] as CommitDecision;
+      return result.then((epoch) => {
+        this.#committed(decision, Number(epoch));
+        return epoch;
+      });
+    }
+    if (name !== 'acquireLease') return result;
+    return result.then((it) => {
+      const { lease } = it as { lease: { token: number } };
+      this.#token = Math.max(this.#token, lease.token);
+      return it;
+    });
+  }
+
+  #committed({ token, active, deploys }: CommitDecision, epoch: number): void {
+    this.#world.note('', `ROW: epoch ${epoch}, ${mapText(active)}, token ${token}`);
+    if (token < this.#token) this.#world.broken(`token ${token} committed although ${this.#token} had been granted`);
+    if (epoch <= this.row.epoch) this.#world.broken(`epoch ${epoch} was committed after ${this.row.epoch}`);
+    for (const app of Object.keys(active)) if (active[app] !== this.row.active[app]) this.#voteHolds(active[app] ?? '');
+    this.#rows.push({ epoch, active, deploys });
+  }
+
+  /** A decision for an instance stands on the votes of all app servers: none may have been lost since. */
+  #voteHolds(instance: string): void {
+    for (const node of this.#nodes.filter((it) => it.hasRole('appserver'))) {
+      if (!isHeld(node, instance))
+        this.#world.broken(`${instance} was committed, but ${node.name} does not hold its vote`);
+    }
+  }
+
+  /** A controller sends an order. */
+  told(node: string, type: RequestType, body: unknown): void {
+    if (type !== 'switch' && type !== 'welcome') return;
+    const { epoch, active } = body as { epoch: number; active: ActiveMap };
+    if (!this.#isRow(epoch, active))
+      this.#world.broken(`${node} was told ${type} to epoch ${epoch}, which no row has so`);
+  }
+
+  /** A node writes the newest map that it has seen. */
+  journalled(node: NodeMachine, { epoch, active }: CommittedMap): void {
+    const before = node.committed?.epoch ?? 0;
+    if (epoch < before) this.#world.broken(`${node.name} went back from epoch ${before} to ${epoch}`);
+    if (!this.#isRow(epoch, active)) this.#world.broken(`${node.name} switches to epoch ${epoch}, which no row has so`);
+  }
+
+  /** A map that requests are routed by changed. */
+  shows(node: NodeMachine, map: 'apache' | 'haproxy', active: ActiveMap): void {
+    const key = `${node.name} ${map}`;
+    const since = this.#shown.get(key) ?? 0;
+    const row = this.#rows.find((it) => it.epoch >= since && sameMap(it.active, active));
+    if (row === undefined) {
+      this.#world.broken(
+        `${node.name} (${map}) shows ${mapText(active)}, an old map after epoch ${since}, or one without a row`,
+      );
+    } else this.#shown.set(key, row.epoch);
+    for (const instance of Object.values(active)) this.#everShown.add(instance);
+  }
+
+  /** A node reports that it has an instance staged. */
+  voted(node: NodeMachine, instance: string): void {
+    if (!isHeld(node, instance))
+      this.#world.broken(`${node.name} reports ${instance} as staged, but a power cut would lose it`);
+  }
+
+  hookRan(node: NodeMachine, instance: string): void {
+    const key = `${node.name} ${instance}`;
+    const count = (this.#hooks.get(key) ?? 0) + 1;
+    this.#hooks.set(key, count);
+    if (count > 1) this.#world.broken(`update_fetch of ${instance} ran ${count} times on ${node.name}`);
+  }
+
+  /** A user, or the journal, is told how a deploy ended. */
+  reported(record: DeployRecord): void {
+    const { id, instance, outcome } = record;
+    const rows = this.#rows.filter((it) => it.deploys.includes(id));
+    const wanted = { aborted: 0, done: 1, 'rolled-back': 2, unchanged: 0 }[outcome];
+    if (rows.length !== wanted) {
+      this.#world.broken(`deploy ${id} is called ${outcome}, but ${rows.length} rows were committed for it`);
+    }
+    this.#reported.push(record);
+    if (outcome === 'aborted' && id.startsWith('deploy') && this.#everShown.has(instance)) {
+      this.#world.broken(`${instance} was aborted, but became active`);
+    }
+  }
+
+  /** What visitors get, after each step: whoever balancers ask can serve what they are asked for. */
+  visitorsAreServed(): void {
+    const appservers = this.#nodes.filter(
+      (it) => it.hasRole('appserver') && it.isPowered && !it.isBooting && it.isReady,
+    );
+    const balancers = this.#nodes.filter((it) => it.hasRole('balancer') && it.isPowered);
+    for (const node of appservers) {
+      for (const { routes } of balancers) this.#serves(node, routes);
+      if (balancers.length === 0) this.#serves(node, node.active);
+    }
+  }
+
+  #serves(node: NodeMachine, active: ActiveMap): void {
+    for (const instance of Object.values(active)) {
+      if (node.served.has(instance) && node.running.has(instance)) continue;
+      this.#world.broken(`${node.name} takes requests for ${instance}, which it does not serve`);
+    }
+  }
+
+  /** Once faults have stopped and all have talked: undefined, or what is still not as the row says. */
+  unsettled(): string | undefined {
+    const { epoch, active } = this.row;
+    for (const node of this.#nodes) {
+      const problem = difference(node, epoch, active);
+      if (problem !== undefined) return `${node.name} ${problem}, the row is epoch ${epoch}: ${mapText(active)}`;
+    }
+    return undefined;
+  }
+
+  #isRow(epoch: number, active: ActiveMap): boolean {
+    return this.#rows.some((it) => it.epoch === epoch && sameMap(it.active, active));
+  }
+}
+
+/** Whether it would still be there after a power cut. */
+function isHeld(node: NodeMachine, instance: string): boolean {
+  return node.journals.get(instance)?.state === 'prepared' && node.releases.get(instance)?.isSynced === true;
+}
+
+function difference(node: NodeMachine, epoch: number, active: ActiveMap): string | undefined {
+  const mine = node.committed ?? { epoch: 0, active: {} };
+  if (mine.epoch !== epoch || !sameMap(mine.active, active))
+    return `is at epoch ${mine.epoch}: ${mapText(mine.active)}`;
+  if (epoch === 0) return undefined;
+  if (!sameMap(node.active, active)) return `has in Apache's map ${mapText(node.active)}`;
+  if (node.hasRole('balancer') && !sameMap(node.routes, active)) return `routes by ${mapText(node.routes)}`;
+  return node.hasRole('appserver') ? leftover(node, active) : undefined;
+}
+
+/** Nothing but what is active runs, nothing is prepared besides, and nothing lies about that no journal names. */
+function leftover(node: NodeMachine, active: ActiveMap): string | undefined {
+  const wanted = new Set(Object.values(active));
+  if (!node.isReady) return 'takes no requests';
+  const prepared = [...node.journals.values()].filter((it) => it.state !== 'stopped').map((it) => it.instance);
+  for (const [what, there] of [
+    ['runs', node.running],
+    ['holds as prepared', prepared],
+    ['serves', node.served.keys()],
+  ] as const) {
+    const text = odd(there, wanted);
+    if (text !== undefined) return `${what} ${text}`;
+  }
+  const kept = new Set(node.journals.keys());
+  for (const [what, there] of [
+    ['files', node.releases.keys()],
+    ['units', node.units],
+    ['environments', node.environments],
+  ] as const) {
+    const more = [...there].filter((it) => !kept.has(it));
+    if (more.length > 0) return `has ${what} left of ${more.join(' ')}`;
+  }
+  return undefined;
+}
+
+/** What is there beyond what is wanted, or is wanted and not there. */
+function odd(there: Iterable<string>, wanted: ReadonlySet<string>): string | undefined {
+  const all = new Set(there);
+  const more = [...all].filter((it) => !wanted.has(it));
+  const less = [...wanted].filter((it) => !all.has(it));
+  if (more.length > 0) return `also ${more.join(' ')}`;
+  return less.length > 0 ? `not ${less.join(' ')}` : undefined;
+}
+
+function sameMap(a: ActiveMap, b: ActiveMap): boolean {
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((key) => a[key] === b[key]);
+}
