@@ -25,6 +25,8 @@ export class FakeNode {
   /** Answers of apps; by default they are healthy as soon as they run. */
   answer: (question: HttpQuestion) => HttpAnswer | Promise<HttpAnswer> = () => ({ status: 200, body: '' });
   readonly questions: HttpQuestion[] = [];
+  /** How often systemd was asked for the status of instances. */
+  statusQuestions = 0;
   /** An instance that exits as soon as it starts. */
   crashing = false;
   balancerMap: ActiveMap = {};
@@ -96,7 +98,11 @@ function fakeUnits(node: FakeNode): ReleasePorts['units'] {
         if (remove) node.units.delete(instance);
       }
     },
-    status: async (instances) => new Map(instances.map((instance) => [instance, statusOf(node, instance)])),
+    currentRun: (instance) => (node.running.has(instance) && !node.crashing ? `run of ${instance}` : undefined),
+    status: async (instances) => {
+      node.statusQuestions++;
+      return new Map(instances.map((instance) => [instance, statusOf(node, instance)]));
+    },
     enableOnly: async (instances) => {
       node.enabled = new Set(instances);
     },

@@ -55,6 +55,8 @@ export interface InstanceUnits {
   /** Stops and, when asked to, removes units. No error for those that do not exist. */
   stop(instances: readonly string[], options: { remove: boolean }): Promise<void>;
   status(instances: readonly string[]): Promise<Map<string, UnitStatus>>;
+  /** Names the run that the unit is in; undefined when it does not run, or nobody can say. Costs no process. */
+  currentRun(instance: string): string | undefined;
   /** Makes exactly these start at boot. */
   enableOnly(instances: ReadonlySet<string>): Promise<void>;
   /** The newest lines that the instance wrote, oldest first. */

@@ -147,6 +147,24 @@ describe('staging', () => {
     expect([...node.running]).toEqual([name(1)]);
   });
 
+  it('notices soon when it crashes while it is awaited', async () => {
+    const begun = node.time;
+    node.answer = () => {
+      if (node.time - begun > 1_000) node.crashing = true;
+      return { status: 503, body: '' };
+    };
+    await expect(stage(1)).rejects.toMatchObject({ code: 'E_APP_CRASHED' });
+    expect(node.time - begun).toBeLessThan(1_700);
+  });
+
+  it('does not ask systemd about one that runs and takes its time', async () => {
+    const begun = node.time;
+    node.answer = () => ({ status: node.time - begun > 4_000 ? 200 : 503, body: '' });
+    node.statusQuestions = 0;
+    await stage(1);
+    expect(node.statusQuestions).toBe(0);
+  });
+
   it('waits no longer than the health timeout', async () => {
     node.answer = () => ({ status: 500, body: '' });
     const begun = node.time;

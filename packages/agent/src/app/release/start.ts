@@ -7,11 +7,13 @@ import type { ReleaseState } from './state.ts';
 
 /** Lines of an app's log that go into an error: gunicorn ends with two tracebacks, of which the first has the cause. */
 const LOG_LINES = 60;
-const FIRST_DELAY = 25;
-const MAX_DELAY = 500;
+/** Milliseconds between questions: each one adds a quarter, so that no start is noticed much later than it happened. */
+const FIRST_DELAY = 20;
+const DELAY_GROWTH = 1.25;
+const MAX_DELAY = 250;
 /** A question takes this long at most, so that an app that hangs does not hide that it exits. */
 const ASK_TIMEOUT = 5_000;
-/** Asking systemd costs a process; asking the app costs a connection. */
+/** Asking systemd costs a process, so it is asked only when the run that was begun seems to be over. */
 const CRASH_CHECK_INTERVAL = 250;
 const SCRIPT_TIMEOUT = 600_000;
 
@@ -78,12 +80,14 @@ export async function waitHealthy(
   if (!hasProcess(it.spec.platform)) return;
   const { clock } = state.ports;
   const deadline = clock.monotonic() + it.spec.health.timeout * 1000;
+  const run = state.ports.units.currentRun(it.instance);
   let checked = clock.monotonic();
-  for (let delay = FIRST_DELAY; ; delay = Math.min(delay * 1.5, MAX_DELAY)) {
+  for (let delay = FIRST_DELAY; ; delay = Math.min(delay * DELAY_GROWTH, MAX_DELAY)) {
     const problem = await askHealth(state, it, Math.min(ASK_TIMEOUT, deadline - clock.monotonic()), signal);
     if (problem === undefined) return;
     const now = clock.monotonic();
-    if (now - checked >= CRASH_CHECK_INTERVAL || now + delay >= deadline) {
+    const lives = run !== undefined && run === state.ports.units.currentRun(it.instance);
+    if ((!lives && now - checked >= CRASH_CHECK_INTERVAL) || now + delay >= deadline) {
       await checkCrash(state, it.instance);
       checked = now;
     }

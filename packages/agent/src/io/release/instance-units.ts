@@ -1,3 +1,4 @@
+import { readlinkSync } from 'node:fs';
 import { mkdir, readdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { instanceName, instanceUnit } from '@silverlining/protocol';
 import { parseUnitStatus, STATUS_PROPERTIES, type UnitStatus } from '../../core/release/unit-status.ts';
@@ -7,6 +8,8 @@ import { exec } from '../exec.ts';
 
 /** Longer than the unit's own TimeoutStopSec, after which systemd kills what is left. */
 const STOP_DEADLINE = 60_000;
+/** systemd has a link for each unit that runs, named after it, with the id of that run as its target. */
+const RUNS = '/run/systemd/units/invocation:';
 
 /** Units of instances through systemctl; their files in `folder` (`/etc/systemd/system`). */
 export function createInstanceUnits(folder: string): InstanceUnits {
@@ -39,6 +42,7 @@ export function createInstanceUnits(folder: string): InstanceUnits {
       await exec(['systemctl', 'reset-failed', '--', ...names], { allowExit: 'any' });
     },
     status,
+    currentRun,
     enableOnly: (instances) => enableOnly(wants, instances),
     log: readLog,
     installed: async () => instancesIn(await readdir(folder)),
@@ -51,6 +55,15 @@ async function status(instances: readonly string[]): Promise<Map<string, UnitSta
   const { stdout } = await exec(['systemctl', 'show', '--property', STATUS_PROPERTIES.join(','), '--', ...names]);
   const blocks = stdout.trim().split('\n\n');
   return new Map(instances.map((instance, i) => [instance, parseUnitStatus(blocks[i] ?? '')]));
+}
+
+function currentRun(instance: string): string | undefined {
+  try {
+    return readlinkSync(`${RUNS}${instanceUnit(instance)}`);
+  } catch (error) {
+    if (errno(error) === 'ENOENT') return undefined;
+    throw error;
+  }
 }
 
 /** What `systemctl enable` does for a unit wanted by multi-user.target, without a process for each. */
