@@ -1,5 +1,6 @@
 /** Server sets, topologies and role contexts for tests: what is not given is plain. */
 import type { App, Location, ServerSet, Topology, TopologyNode } from '@silverlining/protocol';
+import { SET_SECRET } from '../../packages/controller/src/core/roles/app-secret.ts';
 import type { RoleContext } from '../../packages/controller/src/core/roles/index.ts';
 import { secretsNeeded } from '../../packages/controller/src/core/services/index.ts';
 import { buildTopology } from '../../packages/controller/src/core/topology.ts';
@@ -63,6 +64,9 @@ export function aContext(
 ): RoleContext & { node: TopologyNode } {
   const found = topology.nodes.find((it) => it.name.startsWith(`${node}.`));
   if (found === undefined) throw new Error(`no node ${node}`);
-  const secrets = new Map(secretsNeeded(set).map((it) => [it, 'a-password-of-a-test']));
+  const secrets = new Map([
+    [SET_SECRET, 'the-secret-of-the-set'],
+    ...secretsNeeded(set).map((it): [string, string] => [it, 'a-password-of-a-test']),
+  ]);
   return { set, topology, node: found, os: { id: 'debian', version: '12' }, secrets };
 }

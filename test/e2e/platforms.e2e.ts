@@ -119,6 +119,7 @@ describe('what an app is given', () => {
       SILVER_MATCH_PATH: '/wsgi/',
       SILVER_CANONICAL_HOSTNAME: HOST,
       SILVER_APP_CONFIG: `/var/lib/silverlining/releases/${instance}/config`,
+      SILVER_SECRET_FILE: '/var/lib/silverlining/secrets/wsgi',
       SILVER_LOGS: '/var/log/silverlining/apps/wsgi',
       TEMP: temp,
       TMPDIR: temp,
@@ -140,10 +141,21 @@ describe('what an app is given', () => {
     expect(users.stdout).toMatch(/^app-listing /m);
   });
 
+  const readAs = (user: string, path: string) =>
+    node.exec(['runuser', '-u', user, '--', 'cat', path], { allowExit: [1] });
+
   it('configuration that no other app can read', async () => {
     const path = `/var/lib/silverlining/releases/${instanceOf('wsgi')}/config/colour.txt`;
-    const { exitCode } = await node.exec(['runuser', '-u', 'app-hello', '--', 'cat', path], { allowExit: [1] });
-    expect(exitCode).toBe(1);
+    expect(await readAs('app-hello', path)).toMatchObject({ exitCode: 1, stdout: '' });
+  });
+
+  it('the secret of the set, in a file that no other app can read and in no environment', async () => {
+    const file = '/var/lib/silverlining/secrets/wsgi';
+    const { stdout: secret } = await readAs('app-wsgi', file);
+    expect(secret).toMatch(/^[\w-]{32}\n$/);
+    expect(await readAs('app-hello', file)).toMatchObject({ exitCode: 1, stdout: '' });
+    expect((await readAs('app-hello', '/var/lib/silverlining/secrets/hello')).stdout).toBe(secret);
+    expect(JSON.stringify(await surroundings())).not.toContain(secret.trim());
   });
 
   it('its packages, its scripts and its update requests, in that order', async () => {

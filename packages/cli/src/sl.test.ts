@@ -60,6 +60,11 @@ describe('without a controller', () => {
     [['plan', '-f', 'gone.ini'], 'gone.ini'],
     [['rollback', 'blog', '--to', 'shop.20260131_001'], 'is no instance of blog'],
     [['status', '--watch', '--json'], 'exclude each other'],
+    [['logs', '--node', '$(id)'], 'invalid node name "$(id)"'],
+    [['logs', '--node=-oProxyCommand=x'], 'invalid node name "-oProxyCommand=x"'],
+    [['logs', '../x'], 'invalid app name'],
+    [['down', '--set', 'a b', '--yes'], 'invalid set name'],
+    [['rollback', '--to', '$(id)'], 'invalid instance name'],
     [[], 'Usage: sl'],
   ])('refuses %j with status 2', async (args, message) => {
     expect(await run(...args)).toMatchObject({ status: 2, err: expect.stringContaining(message) });

@@ -1,5 +1,6 @@
 /** Has nodes brought to what their roles say, or asks what differs. */
 import { type NoticeBody, type ResourceReport, type ServerSet, SlError, type Topology } from '@silverlining/protocol';
+import { SET_SECRET } from '../core/roles/app-secret.ts';
 import { type NodeResources, resourcesFor, supportedOs } from '../core/roles/index.ts';
 import { secretsNeeded } from '../core/services/index.ts';
 import type { NodeRecord } from '../ports.ts';
@@ -33,9 +34,9 @@ export async function convergeNodes(
   return new Map(results);
 }
 
-/** Generated once for the set and kept: the values that services share with apps. */
+/** Generated once for the set and kept: the set's own secret, and the values that services share with apps. */
 export async function readSecrets(deps: ControllerDeps, set: ServerSet): Promise<ReadonlyMap<string, string>> {
-  const names = secretsNeeded(set);
+  const names = [SET_SECRET, ...secretsNeeded(set)];
   const make = () => deps.ids.token(SECRET_BYTES);
   const values = await Promise.all(names.map((name) => deps.store.secret(set.name, name, make)));
   return new Map(names.map((name, i) => [name, values[i] ?? '']));

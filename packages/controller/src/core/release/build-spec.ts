@@ -1,5 +1,6 @@
 /** How an instance of an app runs: what agents are told beside its files. */
 import { type App, type InstanceSpec, type Location, type ServerSet, VERSION } from '@silverlining/protocol';
+import { secretFile } from '../roles/app-secret.ts';
 import { type ServiceContext, serviceEnv } from '../services/index.ts';
 
 /** The spec of an instance. The section's own `env.*` stand over what services and Silver Lining define. */
@@ -20,6 +21,7 @@ export function buildSpec(app: App, instance: string, context: ServiceContext): 
       SILVER_MATCH_PATH: locations[0]?.path ?? '/',
       SILVER_CANONICAL_HOSTNAME: host,
       SILVER_APP_CONFIG: `/var/lib/silverlining/releases/${instance}/config`,
+      SILVER_SECRET_FILE: secretFile(app.name),
       ...serviceEnv(app, context),
       ...app.env,
     },

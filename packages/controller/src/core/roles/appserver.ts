@@ -2,6 +2,7 @@
 import { type App, appUser, type Platform, type ResourceInput } from '@silverlining/protocol';
 import { clientPackages } from '../services/index.ts';
 import { ACTIVE_MAP, INSTANCES_MAP, siteText } from './apache-site.ts';
+import { secretResources } from './app-secret.ts';
 import { addressesOf, apachePort, type RoleContext, type RoleParts } from './context.ts';
 import { APACHE_LOGROTATE, logrotateText } from './logrotate.ts';
 import { appWord, nodeWord } from './words.ts';
@@ -31,6 +32,7 @@ export function appserver(context: RoleContext): RoleParts {
       ...DIRECTORIES,
       // Their logs are rotated as they, so they exist before their first release does.
       ...set.apps.map((it): ResourceInput => ({ type: 'user', name: appUser(appWord(it.name)) })),
+      ...secretResources(context),
       // Apache does not start without the files that its maps name.
       { type: 'file', path: INSTANCES_MAP, content: '', once: true },
       { type: 'file', path: ACTIVE_MAP, content: '', once: true },

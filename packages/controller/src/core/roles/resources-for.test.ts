@@ -85,11 +85,12 @@ describe('the resources of a node', () => {
     expect(ports('app2')).toEqual(['22', '2200']);
   });
 
-  it('give secrets to the node of the service alone', () => {
-    const holding = ['app1', 'app2', 'db', 'lb'].filter((it) =>
-      JSON.stringify(resources(apart, it)).includes('a-password-of-a-test'),
-    );
-    expect(holding).toEqual(['db']);
+  it.each([
+    ['of a service to its node', 'a-password-of-a-test', ['db']],
+    ['of the set to the app servers', 'the-secret-of-the-set', ['app1', 'app2']],
+  ])('give the secret %s alone', (_whose, secret, nodes) => {
+    const holding = ['app1', 'app2', 'db', 'lb'].filter((it) => JSON.stringify(resources(apart, it)).includes(secret));
+    expect(holding).toEqual(nodes);
   });
 
   it('check configuration before it is used', () => {
