@@ -103,12 +103,16 @@ export class ControllerProcess {
     const pack = (): never => {
       throw new SlError('E_INTERNAL', 'nodes of the model lack no contents');
     };
-    const used: Pick<ControllerDeps, 'store' | 'fleet' | 'clock' | 'ids' | 'source' | 'startedAt' | 'log'> = {
+    const used: Pick<
+      ControllerDeps,
+      'store' | 'fleet' | 'clock' | 'ids' | 'source' | 'checkConfig' | 'startedAt' | 'log'
+    > = {
       store: livingStore(this.#parts.store, life, rules),
       fleet: this.fleet,
       clock: { now: () => world.now, monotonic: () => world.now, sleep: (ms, signal) => life.sleep(ms, signal) },
       ids: { uuid: () => String(this.#parts.nextId()), token: () => String(this.#parts.nextId()) },
       source: { scan: (app) => life.quick(() => scan(app.name, this.#parts.version(app.name))), pack },
+      checkConfig: () => life.quick(() => undefined),
       startedAt: world.now,
       log: { info: log, warn: log },
     };

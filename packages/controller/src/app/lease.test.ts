@@ -36,8 +36,10 @@ describe('the lease', () => {
 
   it('ends a deploy whose end could not be written, before the next one commits', async () => {
     await store.putRelease(release(SET, NEW, { createdAt: 1000 }));
-    await store.putDeploy(deploy(SET, 'deploy-1.blog', NEW));
-    await under('deploy-1', (token) => commit(token, NEW, ['deploy-1.blog']));
+    await under('deploy-1', async (token) => {
+      await store.putDeploy(deploy(SET, 'deploy-1.blog', NEW));
+      await commit(token, NEW, ['deploy-1.blog']);
+    });
     await under('rollback-2', (token) => commit(token, OLD, []));
     expect(await store.deploy('deploy-1.blog')).toMatchObject({ state: 'ended', record: { outcome: 'done' } });
     expect(await store.release(SET, NEW)).toBeDefined();
