@@ -56,10 +56,10 @@ export async function rollout(
     measured: newMeasured(deps.clock.monotonic(), input.set.epoch),
   };
   const counted = countTraffic(deps, input.balancers);
-  await journalStart(context, plan);
+  const startedAt = await journalStart(context, plan);
   const state = await runMachine(context, plan);
   if (state.phase !== 'aborted') context.measured.requests = await counted();
-  return journalEnd(context, state);
+  return journalEnd(context, state, startedAt);
 }
 
 function planOf(id: string, { items, appservers, balancers }: RolloutInput): RolloutPlan {
@@ -111,7 +111,8 @@ function runMachine(context: RolloutContext, plan: RolloutPlan): Promise<Rollout
 
 const CANCELLED = toWireError(new SlError('E_ABORTED', 'cancelled; nothing was switched'));
 
-async function journalStart({ deps, input, measured }: RolloutContext, plan: RolloutPlan): Promise<void> {
+/** Returns when it began, milliseconds since 1970. */
+async function journalStart({ deps, input, measured }: RolloutContext, plan: RolloutPlan): Promise<number> {
   const now = deps.clock.now();
   const state: RolloutState = { plan, phase: 'staging', pending: [], errors: [] };
   for (const item of input.items) {
@@ -132,9 +133,14 @@ async function journalStart({ deps, input, measured }: RolloutContext, plan: Rol
       startedAt: now,
     });
   }
+  return now;
 }
 
-async function journalEnd({ deps, input, measured }: RolloutContext, state: RolloutState): Promise<DeployRecord[]> {
+async function journalEnd(
+  { deps, input, measured }: RolloutContext,
+  state: RolloutState,
+  startedAt: number,
+): Promise<DeployRecord[]> {
   const now = deps.clock.monotonic();
   const set = input.set.name;
   const records = input.items.map((item) => deployRecord(item, state, measured, now));
@@ -142,7 +148,6 @@ async function journalEnd({ deps, input, measured }: RolloutContext, state: Roll
     const record = records[i];
     if (record === undefined) continue;
     const { app, instance } = item;
-    const startedAt = deps.clock.now() - record.ms.total;
     await deps.store.putDeploy({ id: record.id, set, app: app.name, instance, state: 'ended', record, startedAt });
     if (record.outcome !== 'done' && item.fresh) await deps.store.deleteReleases(set, [instance]);
   }
