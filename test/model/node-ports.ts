@@ -140,6 +140,7 @@ function units(machine: NodeMachine, life: Life): ReleasePorts['units'] {
               if (remove) machine.units.delete(instance);
             }
           }),
+    currentRun: (instance) => (machine.running.has(instance) ? instance : undefined),
     status: (instances) => life.quick(() => new Map(instances.map((it) => [it, status(it)]))),
     enableOnly: (instances) =>
       life
