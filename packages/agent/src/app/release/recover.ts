@@ -14,6 +14,7 @@ export async function recover(state: ReleaseState): Promise<void> {
   await sweep(state);
   if (rebooted) await checkTrees(state);
   await startAll(state);
+  await stopIdle(state);
   if (rebooted) await waitForActive(state);
   await attempt(state, () => putInForce(state));
   await settleIn(state);
@@ -47,6 +48,17 @@ async function startAll(state: ReleaseState): Promise<void> {
   const down = wanted.filter((instance) => !statuses.get(instance)?.active);
   await Promise.all(
     down.map((instance) => attempt(state, () => state.ports.units.start(instance, AbortSignal.timeout(30_000)))),
+  );
+}
+
+/** The journal says `stopped` before the process is: whoever was cut off in between stops it now. */
+async function stopIdle(state: ReleaseState): Promise<void> {
+  const idle = state.all().filter((it) => it.state !== 'prepared' && hasProcess(it.spec.platform));
+  await attempt(state, () =>
+    state.ports.units.stop(
+      idle.map((it) => it.instance),
+      { remove: false },
+    ),
   );
 }
 
