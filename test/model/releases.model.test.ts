@@ -5,7 +5,8 @@ import { Simulation } from './simulation.ts';
 import type { World } from './world.ts';
 
 const RUNS = Number(process.env.SL_MODEL_RUNS ?? 300);
-const SEED = process.env.SL_MODEL_SEED;
+/** Every run of the unit tests plays the same histories; `npm run test:model` plays new ones. */
+const SEED = process.env.SL_MODEL_SEED ?? (process.env.SL_MODEL_RUNS === undefined ? '20260131' : undefined);
 let current: World | undefined;
 
 beforeAll(() => {
