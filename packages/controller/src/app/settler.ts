@@ -66,7 +66,7 @@ async function settle(deps: SettlerDeps, set: string, signal: AbortSignal): Prom
   try {
     while (!(await isInForce(deps, set, signal))) {
       signal.throwIfAborted();
-      deps.log.warn({ set }, 'not settled: a balancer has not confirmed the committed map; the old release stays up');
+      deps.log.info({ set }, 'not settled: a balancer has not confirmed the committed map; the old release stays up');
       await deps.clock.sleep(ASK_AGAIN, signal);
     }
     await deps.clock.sleep(DRAIN, signal);
