@@ -51,15 +51,19 @@ export function killController(): void {
   process.kill(daemon.pid, 'SIGKILL');
 }
 
+/** What others that share the cache left there is not the set's. */
+type Before = Traces & { packs: readonly string[] };
+
 /** What has to be known of the local nodes before they are gone, to look for their traces afterwards. */
-export async function tracesNow(): Promise<Traces> {
-  const { state } = findDirectories();
+export async function tracesNow(): Promise<Before> {
+  const { state, cache } = findDirectories();
+  const packs = await packsIn(cache);
   const uuids = await readdir(join(state, 'local/nodes')).catch(() => []);
-  return { uuids, state, network: await readNetwork(join(state, 'local/network.json')) };
+  return { uuids, state, packs, network: await readNetwork(join(state, 'local/network.json')) };
 }
 
 /** What is left of the only set of this state, as lines to compare: on the machine, in the state, in the store. */
-export async function leftovers(set: string, before: Traces): Promise<string[]> {
+export async function leftovers(set: string, before: Before): Promise<string[]> {
   await controllerGone();
   const { state, cache } = findDirectories();
   const hosts = (await readFile('/etc/hosts', 'utf8')).split('\n');
@@ -68,7 +72,7 @@ export async function leftovers(set: string, before: Traces): Promise<string[]> 
     ...(await hostTraces(before)),
     ...hosts.filter((line) => line.includes(set)),
     ...files.map((name) => `${state}/${name}`),
-    ...(await readdir(join(cache, 'packs')).catch(() => [])),
+    ...(await packsIn(cache)).filter((name) => !before.packs.includes(name)),
     ...(await storeRows(join(state, 'store.sqlite'), set)),
   ];
 }
@@ -103,4 +107,8 @@ async function storeRows(file: string, set: string): Promise<string[]> {
     db.close();
     await rm(folder, { recursive: true });
   }
+}
+
+function packsIn(cache: string): Promise<string[]> {
+  return readdir(join(cache, 'packs')).catch(() => []);
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
-import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
+import { constants, type FileHandle, mkdir, open, rm } from 'node:fs/promises';
 import { addAbortSignal, Readable } from 'node:stream';
 
 const READ_SIZE = 256 << 10;
@@ -21,10 +21,7 @@ export class Spool {
 
   static async create(directory: string): Promise<Spool> {
     await mkdir(directory, { recursive: true });
-    const path = `${directory}/${randomUUID()}`;
-    const file = await open(path, 'wx+', 0o600);
-    await rm(path);
-    return new Spool(file);
+    return new Spool(await openUnnamed(directory));
   }
 
   get length(): number {
@@ -71,3 +68,21 @@ export class Spool {
     }
   }
 }
+
+/** Linux's own flag, which Node has no name for; O_DIRECTORY, a part of it, differs between processors. */
+const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;
+
+/** Where the file system has no files without a name, one that has a name for a moment. */
+async function openUnnamed(directory: string): Promise<FileHandle> {
+  try {
+    return await open(directory, O_TMPFILE | constants.O_RDWR, 0o600);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && UNSUPPORTED.has(String(error.code)))) throw error;
+  }
+  const path = `${directory}/${randomUUID()}`;
+  const file = await open(path, 'wx+', 0o600);
+  await rm(path);
+  return file;
+}
+
+const UNSUPPORTED = new Set(['EOPNOTSUPP', 'EISDIR', 'EINVAL']);
