@@ -6,6 +6,7 @@ import type { NodeRecord } from '../ports.ts';
 import type { OperationContext } from '../service.ts';
 import type { ControllerDeps } from './deps.ts';
 import type { RolloutInput, RolloutItem } from './rollout.ts';
+import { writeDecision } from './rollout-commit.ts';
 import { deployId, type Measured } from './rollout-record.ts';
 import { type Sent, stageOnNode } from './rollout-stage.ts';
 
@@ -87,24 +88,9 @@ async function hook(
   op.emit({ status: 'ok', action: 'hook', node: name, app, text: `update_fetch (${turn}) done` });
 }
 
-/** Writes the decision. `back` restores what served before the rollout, for all of its apps together. */
 async function commit(context: RolloutContext, { direction }: { direction: 'forward' | 'back' }): Promise<void> {
-  const { deps, op, input, measured } = context;
-  const row = await deps.store.set(input.set.name);
-  const active = { ...row?.active };
-  for (const { app, instance, previous } of input.items) {
-    const next = direction === 'forward' ? instance : previous;
-    if (next === null) delete active[app.name];
-    else active[app.name] = next;
-  }
-  const deploys = input.items.map(({ app }) => deployId(op.operationId, app.name));
-  measured.epoch = await deps.store.commit({
-    set: input.set.name,
-    token: input.token,
-    active,
-    deploys,
-    now: deps.clock.now(),
-  });
+  const { deps, measured } = context;
+  measured.epoch = await writeDecision(context, direction);
   measured.switchStarted = deps.clock.monotonic();
   measured.inForce = [];
   mark(context, 'controller', undefined, direction === 'forward' ? 'committed' : 'committed back');
