@@ -8,7 +8,7 @@ import { buildTopology } from '../../packages/controller/src/core/topology.ts';
 export function anApp(name: string, more: Partial<App> = {}): App {
   return {
     name,
-    dir: `/work/${name}`,
+    dir: `/srv/${name}`,
     keep: 5,
     health: '/',
     healthTimeout: 60,
@@ -33,7 +33,7 @@ export function aLocation(text: string): Location {
 export function aSet(nodes: readonly string[], more: Partial<ServerSet> = {}): ServerSet {
   return {
     name: 'shop',
-    file: '/work/silver.ini',
+    file: '/srv/silver.ini',
     baseDomain: 'shop.internal',
     setEtcHosts: true,
     controller: {},
