@@ -21,7 +21,8 @@ export async function agentsBack(
   { signal, onWait }: { signal: AbortSignal; onWait?: (names: string) => void },
 ): Promise<void> {
   const deadline = deps.startedAt + RETURN - deps.clock.now();
-  const away = nodes.filter((it) => it.state === 'enrolled' && deps.fleet.session(it.uuid) === undefined);
+  // One that was never heard may have been cut off in the middle of its bootstrap: there is nobody to wait for.
+  const away = nodes.filter((it) => it.lastSeen !== undefined && deps.fleet.session(it.uuid) === undefined);
   if (deadline <= 0 || away.length === 0) return;
   onWait?.(away.map((it) => it.name).join(', '));
   await Promise.allSettled(away.map(({ uuid }) => deps.fleet.waitFor(uuid, { signal, deadline })));
