@@ -105,11 +105,14 @@ function makeDeps(
   };
 }
 
-/** The port that agents were told is kept, as they know no other. Where there are no agents, any one will do. */
+/** The port that agents were told is kept, as they know no other. Without agents, another one will do where it is taken. */
 async function listenForAgents(agents: Agents, { state }: Directories, hasAgents: boolean): Promise<number> {
   const file = join(state, 'port');
   const kept = Number(await readFile(file, 'utf8').catch(() => ''));
-  const port = await agents.server.listen(kept > 0 && hasAgents ? { port: kept } : {});
+  const port = await agents.server.listen(kept > 0 ? { port: kept } : {}).catch((error: unknown) => {
+    if (kept > 0 && !hasAgents) return agents.server.listen({});
+    throw error;
+  });
   if (port !== kept) await writeFileDurable(file, `${port}\n`);
   agents.listening(port);
   return port;
