@@ -3,6 +3,7 @@ import { hasProcess } from '../../core/release/instance-unit.ts';
 import type { InstanceJournal } from '../../core/release/journal.ts';
 import { healthQuestion } from './start.ts';
 import type { ReleaseState } from './state.ts';
+import { ensureInForce } from './switch.ts';
 
 type AppHealth = HealthReport['apps'][number];
 const TIMEOUT = 5_000;
@@ -19,14 +20,25 @@ export async function appHealth(state: ReleaseState, signal: AbortSignal): Promi
 }
 
 /** The same without what only systemd knows, and so without a process. */
-export function appAnswers(state: ReleaseState, signal: AbortSignal): Promise<AppAnswer[]> {
+export async function appAnswers(state: ReleaseState, signal: AbortSignal): Promise<AppAnswer[]> {
+  const problem = await routingProblem(state);
   return Promise.all(
     activeHere(state).map(async (it) => ({
       app: it.spec.app,
       instance: it.instance,
-      ...(await ask(state, it, signal)),
+      ...(problem === undefined ? await ask(state, it, signal) : { healthy: false, error: problem }),
     })),
   );
+}
+
+/** Why visitors may not get what is active here. */
+async function routingProblem(state: ReleaseState): Promise<string | undefined> {
+  try {
+    await ensureInForce(state);
+    return undefined;
+  } catch (error) {
+    return `the committed map is not in force on this node: ${toSlError(error).message}`;
+  }
 }
 
 function activeHere(state: ReleaseState): InstanceJournal[] {

@@ -1,23 +1,39 @@
+import { appOf, unfinishedOf } from '../../core/release/choices.ts';
 import type { InstanceJournal } from '../../core/release/journal.ts';
 import type { ReleaseState } from './state.ts';
 
 /** Stops instances and keeps them on disk. They leave the map first, so that nothing is sent to a port that closes. */
 export async function halt(state: ReleaseState, instances: readonly string[]): Promise<void> {
+  for (const instance of instances) state.unfinished.set(instance, 'stop');
   for (const instance of instances) {
     const journal = state.journals.get(instance);
     if (journal?.state === 'prepared') await state.put({ ...journal, state: 'stopped' } satisfies InstanceJournal);
   }
   await state.ports.units.stop(instances, { remove: false });
+  for (const instance of instances) state.unfinished.delete(instance);
 }
 
 /** Removes all that there is of instances: maps, journal, processes, units, files. Harmless where there is nothing. */
 export async function discard(state: ReleaseState, app: string, instances: readonly string[]): Promise<void> {
+  for (const instance of instances) state.unfinished.set(instance, 'remove');
   for (const instance of instances) await state.forget(instance);
   await state.ports.units.stop(instances, { remove: true });
   for (const instance of instances) {
     const { env, temp } = state.pathsOf(app, instance);
     await state.ports.places.remove({ env, temp });
     await state.ports.tree.remove(instance);
+    state.unfinished.delete(instance);
+  }
+}
+
+/** Goes on where stopping and removing failed half-way: on a full disk, say. */
+export async function finish(state: ReleaseState): Promise<void> {
+  for (const app of new Set([...state.unfinished.keys()].map(appOf))) {
+    await state.exclusive(app, async () => {
+      const { stop, remove } = unfinishedOf(app, state.unfinished, state.active);
+      await halt(state, stop);
+      await discard(state, app, remove);
+    });
   }
 }
 

@@ -1,19 +1,25 @@
 import { SlError } from '@silverlining/protocol';
-import { abortion, settlement } from '../../core/release/choices.ts';
+import { abortion, appOf, settlement } from '../../core/release/choices.ts';
 import type { Handlers } from '../../ports.ts';
-import { collectGarbage, discard, halt } from './remove.ts';
+import { collectGarbage, discard, finish, halt } from './remove.ts';
 import type { ReleaseState } from './state.ts';
+import { ensureInForce } from './switch.ts';
 
 /** Stops what has drained, and removes what is no longer kept. */
 export function createSettle(state: ReleaseState): Handlers['settle'] {
-  return (order) =>
-    state.exclusive(order.app, async () => {
+  return async (order) => {
+    // As long as visitors may get what was active before, it stays.
+    await ensureInForce(state);
+    const settled = await state.exclusive(order.app, async () => {
       const { stop, remove } = settlement(order, state.all(), state.active);
       await halt(state, stop);
       await discard(state, order.app, remove);
       if (remove.length > 0) await collectGarbage(state);
       return { stopped: stop, removed: remove };
     });
+    await finish(state);
+    return settled;
+  };
 }
 
 /** Undoes a staging, whether it is done or still under way. */
@@ -24,7 +30,7 @@ export function createAbort(state: ReleaseState): Handlers['abort'] {
     // It removes what it made by itself; waited for, so that the reply means that it is gone.
     await staging?.ended;
     state.offers.delete(order.instance);
-    const app = order.instance.split('.')[0] ?? '';
+    const app = appOf(order.instance);
     await state.exclusive(app, () => undo(state, app, order));
     return {};
   };

@@ -1,4 +1,11 @@
-import { appUser, type InstanceSpec, type ReplyBody, type RequestBody, SlError } from '@silverlining/protocol';
+import {
+  appUser,
+  type InstanceSpec,
+  type ReplyBody,
+  type RequestBody,
+  SlError,
+  toSlError,
+} from '@silverlining/protocol';
 import { hasProcess } from '../../core/release/instance-unit.ts';
 import type { InstanceJournal } from '../../core/release/journal.ts';
 import { supportFiles } from '../../core/release/python-wrapper.ts';
@@ -26,6 +33,8 @@ export function createStage(state: ReleaseState): Handlers['stage'] {
     const inner = { ...context, signal: AbortSignal.any([context.signal, abort.signal]) };
     const work = state.exclusive(body.spec.app, () => {
       inner.signal.throwIfAborted();
+      // Whatever was to be undone of an earlier try: from here on it is wanted.
+      state.unfinished.delete(body.instance);
       return state.journals.has(body.instance) ? stageAgain(state, body, inner) : stageNew(state, body, inner);
     });
     const ended = work.then(
@@ -57,7 +66,7 @@ async function stageNew(state: ReleaseState, body: Order, context: RequestContex
     const times = await vote(state, { journal: newJournal(body, offer.digest, port), spec, context, lap });
     return { port, ms: { received, unpacked, ...times } };
   } catch (error) {
-    await discard(state, spec.app, [instance]);
+    await undo(state, () => discard(state, spec.app, [instance]));
     throw error;
   } finally {
     state.releasePort(instance);
@@ -88,11 +97,20 @@ async function stageAgain(state: ReleaseState, body: Order, context: RequestCont
     const times = await vote(state, { journal, spec, context, lap });
     return { port, ms: { received: 0, unpacked: 0, ...times } };
   } catch (error) {
-    if (!wasRunning) await halt(state, [instance]);
+    if (!wasRunning) await undo(state, () => halt(state, [instance]));
     throw error;
   } finally {
     state.releasePort(instance);
     state.offers.delete(instance);
+  }
+}
+
+/** What went wrong is what the caller has to hear, not that it could not be undone; that is tried again. */
+async function undo(state: ReleaseState, act: () => Promise<void>): Promise<void> {
+  try {
+    await act();
+  } catch (error) {
+    state.ports.warn(`not all of a failed staging is gone yet: ${toSlError(error).message}`);
   }
 }
 

@@ -24,9 +24,13 @@ export class ReleaseState {
   readonly journals = new Map<string, InstanceJournal>();
   readonly offers = new Map<string, Offer>();
   readonly stagings = new Map<string, Staging>();
+  /** Instances that are to be stopped or removed, and are so in part. */
+  readonly unfinished = new Map<string, 'stop' | 'remove'>();
   /** By app: staging, settling and removing an app's instances never overlap. */
   readonly exclusive: Exclusive;
   committed: CommittedMap = NOTHING_COMMITTED;
+  /** Whether requests are routed by the committed map here; false as well where nobody knows. */
+  isInForce = false;
   /** Ports of instances that are being staged. */
   readonly #reserved = new Map<string, number>();
 
@@ -70,10 +74,11 @@ export class ReleaseState {
     await this.refreshProxy();
   }
 
+  /** Disk first: deleting needs no space, and what fails then leaves everything as it was. */
   async forget(instance: string): Promise<void> {
+    await this.ports.journals.delete(instance);
     this.journals.delete(instance);
     await this.refreshProxy();
-    await this.ports.journals.delete(instance);
   }
 
   addOffer(instance: string, offer: Offer): void {

@@ -1,4 +1,4 @@
-import { type RequestBody, SlError } from '@silverlining/protocol';
+import { type RequestBody, SlError, toSlError } from '@silverlining/protocol';
 import { sameMap } from '../../core/release/maps.ts';
 import { trafficReply } from '../../core/release/traffic.ts';
 import type { Handlers } from '../../ports.ts';
@@ -21,6 +21,7 @@ async function switchTo(state: ReleaseState, order: RequestBody<'switch'>): Prom
     // Before anything shows: a node that dies here comes back with the new map, never with the old one.
     await journals.writeCommitted({ version: 1, epoch, active });
     state.committed = { version: 1, epoch, active };
+    state.isInForce = false;
   }
   await putInForce(state);
   const at = clock.now();
@@ -31,8 +32,23 @@ async function switchTo(state: ReleaseState, order: RequestBody<'switch'>): Prom
 
 /** The maps that requests are routed by; the balancer's last, because its change is the one that visitors see. */
 export async function putInForce(state: ReleaseState): Promise<void> {
+  state.isInForce = false;
   await state.ports.proxy.writeActive(state.active);
   if (state.hasRole('balancer')) await state.ports.balancer.apply(state.active);
+  state.isInForce = true;
+}
+
+/**
+ * Tries again what failed at the switch: the disk was full, HAProxy did not run. The journal has the new map by then, so nobody
+ * else would.
+ */
+export async function ensureInForce(state: ReleaseState): Promise<void> {
+  if (state.isInForce) return;
+  await state.exclusive('switch', async () => {
+    if (state.isInForce) return;
+    await putInForce(state);
+    await settleIn(state);
+  });
 }
 
 /** What follows from the committed map: units that start at boot, and whether the node may get requests. */
@@ -42,11 +58,15 @@ export async function settleIn(state: ReleaseState): Promise<void> {
   await state.refreshProxy();
 }
 
-/** Counters right after the switch: what an old release gets beyond them, it got after the switch. */
+/** Counters right after the switch: what an old release gets beyond them, it got after the switch. Without them nothing is said. */
 async function takeBaseline(state: ReleaseState): Promise<void> {
   if (!state.hasRole('balancer')) return;
-  const table = await state.ports.balancer.table();
-  await state.ports.journals.writeBaseline({ version: 1, epoch: state.committed.epoch, table });
+  try {
+    const table = await state.ports.balancer.table();
+    await state.ports.journals.writeBaseline({ version: 1, epoch: state.committed.epoch, table });
+  } catch (error) {
+    state.ports.warn(`requests around this switch are not told apart: ${toSlError(error).message}`);
+  }
 }
 
 /** Requests by release; only balancers count them. */

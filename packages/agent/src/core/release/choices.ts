@@ -36,6 +36,22 @@ export function settlement(
   return { stop: names(stopped), remove: names(removed) };
 }
 
+/** What is left to be done of an app's instances that were stopped or removed in part; never to the active one. */
+export function unfinishedOf(
+  app: string,
+  unfinished: ReadonlyMap<string, 'stop' | 'remove'>,
+  active: ActiveMap,
+): Settlement {
+  const idle = [...unfinished].filter(([instance]) => appOf(instance) === app && active[app] !== instance);
+  const which = (wanted: 'stop' | 'remove') => idle.filter(([, what]) => what === wanted).map(([instance]) => instance);
+  return { stop: which('stop'), remove: which('remove') };
+}
+
+/** The app that an instance is of. */
+export function appOf(instance: string): string {
+  return instance.slice(0, instance.lastIndexOf('.'));
+}
+
 /** What `abort` does to an instance: nothing that another deploy made is removed. */
 export function abortion(
   order: RequestBody<'abort'>,

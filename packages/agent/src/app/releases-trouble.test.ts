@@ -1,0 +1,108 @@
+/** What is left when the machine itself fails half-way, and that it is made good without another start. */
+import { createHash } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type InstanceSpec, manifestText, SlError } from '@silverlining/protocol';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { FakeNode, fakeReleasePorts } from '../../../../test/fakes/release-ports.ts';
+import type { Releases, RequestContext } from '../ports.ts';
+import type { ReleasePorts } from '../release-ports.ts';
+import { createReleases } from './releases.ts';
+
+type Fragile = 'active map' | 'instances map' | 'stop';
+
+let root: string;
+let node: FakeNode;
+let ports: ReleasePorts;
+let releases: Releases;
+/** Calls that fail now. */
+let broken: Set<Fragile>;
+
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'sl-trouble-'));
+  [node, broken] = [new FakeNode(), new Set()];
+  ports = await fakeReleasePorts(root, node);
+  const { proxy, units } = ports;
+  ports.proxy = {
+    ...proxy,
+    writeActive: guarded('active map', proxy.writeActive),
+    writeInstances: guarded('instances map', proxy.writeInstances),
+  };
+  ports.units = { ...units, stop: guarded('stop', units.stop) };
+  releases = createReleases(ports);
+  await releases.recover();
+});
+afterEach(() => rm(root, { recursive: true }));
+
+function guarded<A extends unknown[], R>(what: Fragile, act: (...args: A) => Promise<R>) {
+  return async (...args: A): Promise<R> => {
+    if (broken.has(what)) throw new SlError('E_DISK_FULL', `no space: ${what}`);
+    return act(...args);
+  };
+}
+
+const name = (n: number) => `blog.20260131_00${n}`;
+const context: RequestContext = {
+  signal: new AbortController().signal,
+  progress: () => undefined,
+  openTransfer: () => Promise.reject(new SlError('E_NODE_DISCONNECTED', 'nothing is sent')),
+};
+
+async function stage(n: number): Promise<unknown> {
+  const manifest = { version: 1 as const, app: 'blog', files: [], links: [] };
+  const digest = createHash('sha256').update(manifestText(manifest)).digest('hex');
+  await releases.offer({ instance: name(n), app: 'blog', digest, manifest }, context);
+  const spec: InstanceSpec = {
+    ...{ app: 'blog', instance: name(n), platform: 'command', command: ['serve'], processes: 0, env: {}, packages: [] },
+    health: { path: '/', host: 'example.com', timeout: 5 },
+  };
+  return releases.stage({ instance: name(n), deploy: `d${n}`, epoch: releases.epoch(), spec }, context);
+}
+
+const switchTo = (epoch: number, n: number) => releases.switch({ epoch, active: { blog: name(n) } }, context);
+const settle = (n: number) => releases.settle({ app: 'blog', keep: [name(n)], running: [name(n)] }, context);
+const here = async () => (await releases.instances()).map((it) => it.instance);
+
+it('what could not be removed whole is removed by the next settling', async () => {
+  await stage(1);
+  await switchTo(1, 1);
+  await stage(2);
+  broken.add('stop');
+  await expect(releases.abort({ instance: name(2), deploy: 'd2' }, context)).rejects.toMatchObject({
+    code: 'E_DISK_FULL',
+  });
+  expect([...node.running]).toEqual([name(1), name(2)]);
+  broken.clear();
+  await settle(1);
+  expect([...node.running]).toEqual([name(1)]);
+  expect([...node.units.keys()]).toEqual([name(1)]);
+});
+
+it('a staging whose traces could not be removed says what was wrong with it, and can be tried again', async () => {
+  node.crashing = true;
+  broken.add('instances map');
+  await expect(stage(1)).rejects.toMatchObject({ code: 'E_APP_CRASHED' });
+  node.crashing = false;
+  broken.clear();
+  await stage(1);
+  await settle(1);
+  expect([...node.running]).toEqual([name(1)]);
+  expect(await here()).toEqual([name(1)]);
+});
+
+it('while the map of what is active could not be written, nothing is healthy and nothing stops', async () => {
+  await stage(1);
+  await switchTo(1, 1);
+  await stage(2);
+  broken.add('active map');
+  await expect(switchTo(2, 2)).rejects.toMatchObject({ code: 'E_DISK_FULL' });
+  const [unhealthy] = await releases.appHealth(context.signal);
+  expect(unhealthy).toMatchObject({ instance: name(2), healthy: false, error: expect.stringContaining('active map') });
+  await expect(settle(2)).rejects.toMatchObject({ code: 'E_DISK_FULL' });
+  expect([...node.running]).toEqual([name(1), name(2)]);
+  broken.clear();
+  expect((await releases.appHealth(context.signal))[0]).toMatchObject({ instance: name(2), healthy: true });
+  await settle(2);
+  expect([...node.running]).toEqual([name(2)]);
+});
