@@ -1,5 +1,6 @@
 /** What a node is told when its agent says hello: what is true now. So a node that missed anything catches up by itself. */
 import { disputes } from '../core/release/dispute.ts';
+import { leftovers, neverLive } from '../core/release/leftovers.ts';
 import type { AgentSession, SetRecord } from '../ports.ts';
 import { type Agreement, hearEpoch } from './agree.ts';
 import type { Settler } from './settler.ts';
@@ -40,10 +41,10 @@ async function greet(deps: Agreement, session: AgentSession, settler: Settler, s
 
 /** Removes what a rollout left on the node that nobody finished: its row was never committed, so it never will be. */
 async function tidy(deps: Agreement, set: SetRecord, session: AgentSession, signal: AbortSignal): Promise<void> {
-  for (const { app, instance } of session.hello.instances) {
-    if (set.active[app] === instance || session.hello.active[app] === instance) continue;
-    const release = await deps.store.release(set.name, instance);
-    if (release?.committedAt !== undefined) continue;
+  const releases = await deps.store.releases(set.name);
+  const candidates = neverLive(session.hello, set.active, releases);
+  if (candidates.length === 0) return;
+  for (const instance of leftovers(candidates, await deps.store.deploys(set.name))) {
     await deps.fleet.request(session.uuid, 'abort', { instance, deploy: 'tidy' }, { signal, deadline: DEADLINE });
   }
 }

@@ -1,3 +1,4 @@
+import { SlError } from '@silverlining/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ManualClock } from '../../../../test/fakes/manual-clock.ts';
 import { memoryStore } from '../../../../test/fakes/memory-store.ts';
@@ -10,16 +11,17 @@ const SET = 'shop';
 const [OLD, NEW] = ['blog.20260131_001', 'blog.20260131_002'];
 
 let store: Store;
+let clock: ManualClock;
 
 beforeEach(async () => {
-  store = memoryStore();
+  [store, clock] = [memoryStore(), new ManualClock()];
   await store.putSet(SET, serverSet(SET));
 });
 
 function under(operationId: string, work: (token: number) => Promise<unknown>): Promise<unknown> {
   const log = { info: () => undefined, warn: () => undefined };
   const op = { operationId, signal: new AbortController().signal, emit: () => undefined };
-  const deps = { store, clock: new ManualClock(), log } as Partial<ControllerDeps> as ControllerDeps;
+  const deps = { store, clock, log } as Partial<ControllerDeps> as ControllerDeps;
   return withLease(deps, op, { set: SET, holder: 'sl deploy' }, work);
 }
 
@@ -31,6 +33,17 @@ describe('the lease', () => {
     await under('deploy-1', async () => {
       await expect(under('deploy-2', async () => 'in')).rejects.toMatchObject({ code: 'E_BUSY' });
     });
+    expect(await under('deploy-2', async () => 'in')).toBe('in');
+  });
+
+  it('is given back in the end when the store could not take it, and the result stands', async () => {
+    const { releaseLease } = store;
+    store.releaseLease = () => Promise.reject(new SlError('E_STORE', 'the disk is full'));
+    expect(await under('deploy-1', async () => 'done')).toBe('done');
+    await clock.advance(1000);
+    await expect(under('deploy-2', async () => 'in')).rejects.toMatchObject({ code: 'E_BUSY' });
+    store.releaseLease = releaseLease;
+    await clock.advance(1000);
     expect(await under('deploy-2', async () => 'in')).toBe('in');
   });
 

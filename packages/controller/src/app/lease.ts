@@ -4,6 +4,9 @@ import type { OperationContext } from '../service.ts';
 import type { ControllerDeps } from './deps.ts';
 import { endLeftDeploys } from './recover.ts';
 
+/** Milliseconds until a lease that could not be given back is tried again. */
+const RELEASE_AGAIN = 1_000;
+
 /** Runs `work` under the set's lease; E_BUSY that says who holds it, since when and how to attach. */
 export async function withLease<R>(
   deps: ControllerDeps,
@@ -26,6 +29,16 @@ export async function withLease<R>(
     if (row !== undefined) await endLeftDeploys(deps, row);
     return await work(lease.token);
   } finally {
-    await deps.store.releaseLease(set, lease.token);
+    await release(deps, set, lease.token);
+  }
+}
+
+/** What the operation came to stands, and the set must not stay locked because a disk was full for a moment: it is tried again. */
+async function release(deps: ControllerDeps, set: string, token: number): Promise<void> {
+  try {
+    await deps.store.releaseLease(set, token);
+  } catch (error) {
+    deps.log.warn({ set, error: String(error) }, 'the lease could not be given back; this is tried again');
+    void deps.clock.sleep(RELEASE_AGAIN, new AbortController().signal).then(() => release(deps, set, token));
   }
 }
