@@ -65,9 +65,21 @@ export class Cast {
     return this.#controllers.every((it) => !it.life.alive || it.isIdle);
   }
 
+  /** Whether every agent has said hello to the newest controller after that time. */
+  allGreeted(since: number): boolean {
+    const fleet = this.controller(0)?.fleet;
+    return this.machines.every(({ name }) => (fleet?.session(name)?.connectedAt ?? 0) > since);
+  }
+
   startController(): void {
     const name = `ctl${this.#controllers.length + 1}`;
-    const life = new Life({ world: this.world, name, mishaps: this.#mishaps, die: (how) => die(how) });
+    const life = new Life({
+      world: this.world,
+      name,
+      mishaps: this.#mishaps,
+      die: (how) => die(how),
+      cancel: () => process.cancel(),
+    });
     const process = new ControllerProcess({
       ...{ life, store: this.store, rules: this.rules, shape: this.#history.shape },
       version: (app) => this.#versions.get(app) ?? 0,
@@ -116,14 +128,21 @@ export class Cast {
     this.#restartAgent(machine, down);
   }
 
-  /** Nothing is wrong any more; one controller is left, which starts anew, and so does every agent. */
-  startAllAgain(): void {
+  /** Nothing is wrong any more, and nothing more befalls anybody. One controller is left, the newest, to which all connect. */
+  heal(how: History['end']): void {
     this.arm(false);
     for (const { ailments } of this.machines) {
       for (const what of ['sick', 'hooks', 'disk', 'balancer', 'cut'] as const) ailments[what] = 0;
     }
-    for (const process of [...this.#controllers]) this.killController(process, 'kill', 10);
-    for (const machine of this.machines) this.killAgent(machine, 'kill', 20);
+    // What a rival left in the store, its lease for one, is settled by the next start.
+    const isAlone = this.#controllers.length === 1;
+    for (const process of this.#controllers) {
+      if (how === 'restart' || !isAlone) this.killController(process, 'kill', 10);
+    }
+    for (const machine of this.machines) {
+      if (how === 'restart') this.killAgent(machine, 'kill', 20);
+      else this.network.hop(machine.name);
+    }
     // Those too that were down for longer.
     this.#restartController(10);
     for (const machine of this.machines) this.#restartAgent(machine, 20);

@@ -126,7 +126,7 @@ function livingStore(store: Store, life: Life, rules: Rules): Store {
   const wrap = (name: keyof Store, args: unknown[]): Promise<unknown> => {
     const method = store[name] as (...args: unknown[]) => Promise<unknown>;
     const act = () => rules.stored(name, args, method.apply(store, args));
-    return READS.has(name) ? life.quick(act) : life.call(`store: ${name}`, act, { fails: 'E_STORE' });
+    return READS.has(name) ? life.quick(act) : life.call(name, 'in the store', act, { fails: 'E_STORE' });
   };
   return new Proxy(store, {
     get:

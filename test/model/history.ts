@@ -25,6 +25,8 @@ export interface History {
   acts: { after: number; act: Act }[];
   mishaps: Mishap[];
   messages: MessageFate[];
+  /** What all do when faults have stopped: start again, or only connect again. */
+  end: 'restart' | 'reconnect';
 }
 
 const node = fc.nat({ max: 4 });
@@ -66,14 +68,42 @@ const act: fc.Arbitrary<Act> = fc.oneof(
   },
 );
 
-const who = fc.constantFrom('app1', 'app2', 'app3', 'bal1', 'bal2', 'ctl1', 'ctl2', 'ctl3');
-const mishap = fc.record({
-  who,
-  nth: fc.integer({ min: 1, max: 60 }),
-  what: fc.constantFrom<Mishap['what']>('kill', 'power', 'fail'),
-});
-const message = fc.record({
-  nth: fc.integer({ min: 1, max: 120 }),
+const agentCall = fc.constantFrom(
+  ...['journal', 'forget', 'epoch', 'unpack', 'remove', 'sync', 'install', 'start', 'stop', 'enable', 'serve', 'ready'],
+  ...['apache', 'haproxy-file', 'haproxy', 'hook', 'ask'],
+);
+const storeCall = fc.constantFrom(
+  ...['putRelease', 'deleteReleases', 'putDeploy', 'commit', 'acquireLease', 'releaseLease', 'dropLeases'],
+);
+const controllers = fc.constantFrom('ctl1', 'ctl1', 'ctl2');
+const nth = fc.integer({ min: 1, max: 4 });
+const mishap: fc.Arbitrary<Mishap> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      who: fc.constantFrom('app1', 'app2', 'app3', 'bal1', 'bal2'),
+      kind: agentCall,
+      nth,
+      what: fc.constantFrom<Mishap['what']>('kill', 'power', 'fail', 'lost'),
+    }),
+  },
+  fc.record({
+    who: controllers,
+    kind: storeCall,
+    nth,
+    what: fc.constantFrom<Mishap['what']>('kill', 'power', 'fail', 'cancel'),
+  }),
+  // The one answer whose loss matters.
+  fc.record({ who: controllers, kind: fc.constant('commit'), nth, what: fc.constant<Mishap['what']>('lost') }),
+);
+const message: fc.Arbitrary<MessageFate> = fc.record({
+  kind: fc
+    .tuple(
+      fc.constantFrom('hello', 'welcome', 'offer', 'stage', 'hook', 'switch', 'serving', 'settle', 'abort'),
+      fc.constantFrom('', ' done'),
+    )
+    .map(([type, reply]) => (type === 'hello' ? type : type + reply)),
+  nth,
   what: fc.constantFrom<MessageFate['what']>('lost', 'twice', 'late'),
   ms: fc.constantFrom(5, 50, 500, 5000, 20_000),
 });
@@ -88,5 +118,6 @@ export const history: fc.Arbitrary<History> = fc.record({
   seed: fc.nat(),
   acts: fc.array(fc.record({ after: gap, act }), { minLength: 1, maxLength: 10 }),
   mishaps: fc.array(mishap, { maxLength: 4 }),
-  messages: fc.array(message, { maxLength: 6 }),
+  messages: fc.array(message, { maxLength: 5 }),
+  end: fc.constantFrom('restart' as const, 'reconnect' as const),
 });

@@ -2,13 +2,17 @@
 import { type ErrorCode, SlError } from '../../packages/protocol/src/index.ts';
 import type { World } from './world.ts';
 
-/** What befalls the nth call that a process makes to its machine. */
+/** What befalls the nth call of a kind that a process makes to its machine. */
 export interface Mishap {
   /** Name of the process. */
   who: string;
+  kind: string;
   nth: number;
-  /** `kill`: the process; `power`: the machine; `fail`: the call, before it does anything. */
-  what: Death | 'fail';
+  /**
+   * `kill`: the process; `power`: the machine; both before the call has done anything. `fail`: it does nothing and fails.
+   * `lost`: it does what it should and says that it failed. `cancel`: the user presses Ctrl-C meanwhile.
+   */
+  what: Death | 'fail' | 'lost' | 'cancel';
 }
 export type Death = 'kill' | 'power';
 
@@ -20,14 +24,15 @@ export class Mishaps {
   armed = false;
 
   constructor(mishaps: readonly Mishap[]) {
-    for (const { who, nth, what } of mishaps) this.#due.set(`${who} ${nth}`, what);
+    for (const { who, kind, nth, what } of mishaps) this.#due.set(`${who} ${kind} ${nth}`, what);
   }
 
-  next(who: string): Mishap['what'] | undefined {
-    if (!this.armed) return undefined;
-    const nth = (this.#counts.get(who) ?? 0) + 1;
-    this.#counts.set(who, nth);
-    return this.#due.get(`${who} ${nth}`);
+  next(who: string, kind: string): Mishap['what'] | undefined {
+    if (!this.armed || this.#due.size === 0) return undefined;
+    const key = `${who} ${kind}`;
+    const nth = (this.#counts.get(key) ?? 0) + 1;
+    this.#counts.set(key, nth);
+    return this.#due.get(`${key} ${nth}`);
   }
 }
 
@@ -43,6 +48,7 @@ export interface LifeParts {
   name: string;
   mishaps: Mishaps;
   die(how: Death): void;
+  cancel?(): void;
   /** What is wrong with the machine now: calls that can fail do so. */
   trouble?(): string | undefined;
 }
@@ -60,11 +66,19 @@ export class Life {
   }
 
   /** A call to the machine that takes time: it happens whole or, when the process is killed before, not at all. */
-  call<T>(what: string, effect: () => T, { ms = 1, fails }: CallOptions = {}): Promise<Awaited<T>> {
+  call<T>(kind: string, subject: string, effect: () => T, { ms = 1, fails }: CallOptions = {}): Promise<Awaited<T>> {
     if (!this.alive) return new Promise(() => undefined);
     return new Promise((resolve) => {
       this.world.after(this.world.jitter(ms), () => {
-        if (this.alive && this.#survives(what)) resolve(this.#do(what, effect, fails));
+        if (!this.alive) return;
+        const mishap = this.#parts.mishaps.next(this.name, kind);
+        if (mishap === 'kill' || mishap === 'power') {
+          this.world.note(this.name, `was about to: ${kind} ${subject}`);
+          this.#parts.die(mishap);
+          return;
+        }
+        if (mishap === 'cancel') this.#parts.cancel?.();
+        resolve(this.#do(`${kind} ${subject}`, effect, { fails, mishap }));
       });
     });
   }
@@ -79,25 +93,20 @@ export class Life {
     return this.alive ? this.world.sleep(ms, signal) : new Promise(() => undefined);
   }
 
-  /** False when the process is killed at this call. */
-  #survives(what: string): boolean {
-    const mishap = this.#parts.mishaps.next(this.name);
-    this.#isFailing = mishap === 'fail';
-    if (mishap === undefined || mishap === 'fail') return true;
-    this.world.note(this.name, `about to ${what}`);
-    this.#parts.die(mishap);
-    return false;
-  }
-
-  #isFailing = false;
-
-  async #do<T>(what: string, effect: () => T, fails: ErrorCode | undefined): Promise<Awaited<T>> {
-    const trouble = this.#isFailing ? 'it just failed' : this.#parts.trouble?.();
+  async #do<T>(
+    what: string,
+    effect: () => T,
+    { fails, mishap }: { fails: ErrorCode | undefined; mishap: Mishap['what'] | undefined },
+  ): Promise<Awaited<T>> {
+    const trouble = mishap === 'fail' ? 'it just failed' : this.#parts.trouble?.();
     if (fails !== undefined && trouble !== undefined) {
-      this.world.note(this.name, `FAILS to ${what}`);
+      this.world.note(this.name, `FAILED: ${what}`);
       throw new SlError(fails, `${what}: ${trouble}`);
     }
-    this.world.note(this.name, what);
-    return await effect();
+    if (!what.startsWith('ask ')) this.world.note(this.name, what);
+    const result = await effect();
+    if (mishap !== 'lost' || fails === undefined) return result;
+    this.world.note(this.name, `... which SAYS THAT IT FAILED: ${what}`);
+    throw new SlError(fails, `${what}: nobody knows`);
   }
 }

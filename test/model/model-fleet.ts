@@ -61,14 +61,17 @@ export class ModelFleet implements Fleet {
     this.#ends.set(session, end);
     return {
       connection,
-      hello: (hello) => connection.send('controller', 'hello', () => this.#hello(session, hello)),
+      hello: (hello) =>
+        connection.send('controller', { kind: 'hello', subject: '' }, () => this.#hello(session, hello)),
       health: (health) =>
-        connection.send('controller', 'health', () => {
+        connection.send('controller', { kind: 'health', subject: '' }, () => {
           if (session.agent !== undefined) session.agent.health = health;
         }),
       reply: (id, type, outcome) =>
-        connection.send('controller', outcome.ok ? `${type} done` : `${type} failed: ${outcome.error.message}`, () =>
-          this.#settle(session, id, outcome),
+        connection.send(
+          'controller',
+          { kind: `${type} done`, subject: outcome.ok ? '' : `(${outcome.error.message})` },
+          () => this.#settle(session, id, outcome),
         ),
     };
   }
@@ -93,8 +96,9 @@ export class ModelFleet implements Fleet {
     const id = `c${++this.#count}`;
     const order = { id, type, body: body as RequestBody<T> };
     this.#rules.told(uuid, type, body);
-    const send = () => session.connection?.send('agent', describe(type, body), () => end.request(order));
-    const cancel = () => session.connection?.send('agent', `cancel ${type}`, () => end.cancel(id));
+    const send = () =>
+      session.connection?.send('agent', { kind: type, subject: describe(body) }, () => end.request(order));
+    const cancel = () => session.connection?.send('agent', { kind: 'cancel', subject: type }, () => end.cancel(id));
     return this.#reply(session, { id, send, cancel }, options);
   }
 
@@ -203,7 +207,7 @@ export class ModelFleet implements Fleet {
   }
 }
 
-function describe(type: RequestType, body: unknown): string {
+function describe(body: unknown): string {
   const { epoch, active, instance, deploy, keep, running } = body as {
     epoch?: number;
     active?: Record<string, string>;
@@ -213,7 +217,6 @@ function describe(type: RequestType, body: unknown): string {
     running?: string[];
   };
   const parts = [
-    type,
     instance,
     epoch === undefined ? undefined : `epoch ${epoch}`,
     active && `(${Object.values(active).join(' ')})`,

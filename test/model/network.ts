@@ -2,13 +2,21 @@
 import type { Death, Life } from './life.ts';
 import type { World } from './world.ts';
 
-/** What befalls the nth message of a history. */
+/** What befalls the nth message of a kind. */
 export interface MessageFate {
+  /** Type of a request, the same with `done` for its reply, or `hello`. */
+  kind: string;
   nth: number;
   /** `lost`: and the connection with it, which either end notices in its own time. `twice`; `late`: others overtake it. */
   what: 'lost' | 'twice' | 'late';
   /** Milliseconds by which it is late, or after which the ends notice that the connection is gone. */
   ms: number;
+}
+
+export interface Message {
+  kind: string;
+  /** For people. */
+  subject: string;
 }
 
 const LATENCY = 2;
@@ -25,14 +33,14 @@ type Side = 'agent' | 'controller';
 
 export class Network {
   readonly world: World;
-  readonly #fates: Map<number, MessageFate>;
+  readonly #fates: ReadonlyMap<string, MessageFate>;
   readonly #open = new Set<Connection>();
-  #count = 0;
+  readonly #counts = new Map<string, number>();
   armed = false;
 
   constructor(world: World, fates: readonly MessageFate[]) {
     this.world = world;
-    this.#fates = new Map(fates.map((it) => [it.nth, it]));
+    this.#fates = new Map(fates.map((it) => [`${it.kind} ${it.nth}`, it]));
   }
 
   connect(agent: End, controller: End): Connection {
@@ -41,8 +49,11 @@ export class Network {
     return connection;
   }
 
-  nextFate(): MessageFate | undefined {
-    return this.armed ? this.#fates.get(++this.#count) : undefined;
+  nextFate(kind: string): MessageFate | undefined {
+    if (!this.armed || this.#fates.size === 0) return undefined;
+    const nth = (this.#counts.get(kind) ?? 0) + 1;
+    this.#counts.set(kind, nth);
+    return this.#fates.get(`${kind} ${nth}`);
   }
 
   forget(connection: Connection): void {
@@ -87,12 +98,12 @@ export class Connection {
   }
 
   /** Sends to a side; `arrive` runs there unless the message, the connection or the process is lost by then. */
-  send(to: Side, what: string, arrive: () => void): void {
+  send(to: Side, { kind, subject }: Message, arrive: () => void): void {
     const from = to === 'agent' ? 'controller' : 'agent';
     if (!this.#isOpen[from] || !this.#ends[from].life.alive) return;
-    const fate = this.#network.nextFate();
+    const fate = this.#network.nextFate(kind);
     const { world } = this.#network;
-    const name = `${what} from ${this.#ends[from].life.name}`;
+    const name = `${kind} ${subject} from ${this.#ends[from].life.name}`;
     if (fate?.what === 'lost') {
       world.note('', `LOST on its way to ${this.#ends[to].life.name}: ${name}`);
       this.lose(fate.ms);
@@ -101,7 +112,7 @@ export class Connection {
     const at = Math.max(world.now + world.jitter(LATENCY), this.#arrival[to]);
     const deliver = () => {
       if (this.#isLost || !this.#isOpen[to] || !this.#ends[to].life.alive) return;
-      world.note(this.#ends[to].life.name, `gets ${name}`);
+      if (kind !== 'health') world.note(this.#ends[to].life.name, `gets ${name}`);
       arrive();
     };
     if (fate?.what === 'late') world.after(at - world.now + fate.ms, deliver);

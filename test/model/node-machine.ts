@@ -26,7 +26,8 @@ export class NodeMachine {
   baseline: TrafficBaseline | undefined;
   /** Releases by instance; those that were not synced do not survive a power cut. */
   readonly releases = new Map<string, { manifest: Manifest; isSynced: boolean }>();
-  readonly environments = new Set<string>();
+  /** Environment files by instance, each with the port that it says. */
+  readonly environments = new Map<string, number>();
   readonly units = new Set<string>();
   enabled: ReadonlySet<string> = new Set();
   /** Instances whose process runs. */

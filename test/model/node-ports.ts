@@ -43,7 +43,8 @@ export function nodePorts(machine: NodeMachine, life: Life, rules: Rules): Relea
       }),
     sync: () =>
       life.call(
-        'sync the disk',
+        'sync',
+        'the disk',
         () => {
           for (const release of machine.releases.values()) release.isSynced = true;
         },
@@ -61,15 +62,17 @@ function journals(machine: NodeMachine, life: Life, rules: Rules): ReleasePorts[
     all: () => life.quick(() => [...machine.journals.values()]),
     put: (journal) =>
       life.call(
-        `journal ${journal.instance} ${journal.state}`,
+        'journal',
+        `${journal.instance} ${journal.state}`,
         () => void machine.journals.set(journal.instance, journal),
         DISK,
       ),
-    delete: (instance) => life.call(`forget ${instance}`, () => void machine.journals.delete(instance)),
+    delete: (instance) => life.call('forget', instance, () => void machine.journals.delete(instance)),
     committed: () => life.quick(() => machine.committed),
     writeCommitted: (committed) =>
       life.call(
-        `journal epoch ${committed.epoch}`,
+        'epoch',
+        String(committed.epoch),
         () => {
           rules.journalled(machine, committed);
           machine.committed = committed;
@@ -78,7 +81,7 @@ function journals(machine: NodeMachine, life: Life, rules: Rules): ReleasePorts[
       ),
     baseline: () => life.quick(() => machine.baseline),
     writeBaseline: (baseline) =>
-      life.call('write the baseline', () => Object.assign(machine, { baseline }), DISK).then(ignore),
+      life.call('baseline', '', () => Object.assign(machine, { baseline }), DISK).then(ignore),
     removeAll: () => life.quick(() => machine.journals.clear()),
   };
 }
@@ -86,13 +89,14 @@ function journals(machine: NodeMachine, life: Life, rules: Rules): ReleasePorts[
 function tree(machine: NodeMachine, life: Life): ReleasePorts['tree'] {
   return {
     materialise: ({ instance, manifest }) =>
-      life.call(`unpack ${instance}`, () => void machine.releases.set(instance, { manifest, isSynced: false }), {
+      life.call('unpack', instance, () => void machine.releases.set(instance, { manifest, isSynced: false }), {
         ms: 20,
         ...DISK,
       }),
     manifest: (instance) => life.quick(() => machine.releases.get(instance)?.manifest),
     intact: (instance) => life.quick(() => machine.releases.has(instance)),
-    remove: (instance) => life.call(`remove ${instance}`, () => void machine.releases.delete(instance)),
+    remove: (instance) =>
+      life.call('remove', instance, () => void machine.releases.delete(instance), { fails: 'E_RESOURCE' }),
     sweep: (keep) => life.quick(() => retain(machine.releases, keep)),
   };
 }
@@ -106,7 +110,7 @@ function places(machine: NodeMachine, life: Life): ReleasePorts['places'] {
   return {
     ensureUser: () => life.quick(() => undefined),
     ensureFolders: () => life.quick(() => undefined),
-    writeEnv: (path) => life.quick(() => void machine.environments.add(instanceOf(path))),
+    writeEnv: (path, env) => life.quick(() => void machine.environments.set(instanceOf(path), Number(env.PORT))),
     readEnv: () => life.quick(() => ({})),
     remove: ({ env }) => life.quick(() => void machine.environments.delete(instanceOf(env))),
     sweep: (keep) => life.quick(() => retain(machine.environments, keep)),
@@ -120,10 +124,11 @@ function units(machine: NodeMachine, life: Life): ReleasePorts['units'] {
     return { active, failed: false, sub: active ? 'running' : 'dead', restarts: 0, ended: '' };
   };
   return {
-    install: (instance) => life.call(`install unit ${instance}`, () => void machine.units.add(instance), DISK),
+    install: (instance) => life.call('install', instance, () => void machine.units.add(instance), DISK),
     start: (instance) =>
       life.call(
-        `start ${instance}`,
+        'start',
+        instance,
         () => {
           const there = machine.units.has(instance) && machine.releases.has(instance);
           if (!there) throw new SlError('E_APP_CRASHED', `${instance} has no unit or no files`);
@@ -134,17 +139,22 @@ function units(machine: NodeMachine, life: Life): ReleasePorts['units'] {
     stop: (instances, { remove }) =>
       instances.length === 0
         ? life.quick(() => undefined)
-        : life.call(`stop ${instances.join(' ')}`, () => {
-            for (const instance of instances) {
-              machine.running.delete(instance);
-              if (remove) machine.units.delete(instance);
-            }
-          }),
+        : life.call(
+            'stop',
+            instances.join(' '),
+            () => {
+              for (const instance of instances) {
+                machine.running.delete(instance);
+                if (remove) machine.units.delete(instance);
+              }
+            },
+            { fails: 'E_RESOURCE' },
+          ),
     currentRun: (instance) => (machine.running.has(instance) ? instance : undefined),
     status: (instances) => life.quick(() => new Map(instances.map((it) => [it, status(it)]))),
     enableOnly: (instances) =>
       life
-        .call(`enable ${[...instances].join(' ')}`, () => Object.assign(machine, { enabled: new Set(instances) }))
+        .call('enable', [...instances].join(' '), () => Object.assign(machine, { enabled: new Set(instances) }))
         .then(ignore),
     log: () => life.quick(() => []),
     installed: () => life.quick(() => [...machine.units]),
@@ -157,15 +167,12 @@ function proxy(machine: NodeMachine, life: Life, rules: Rules): ReleasePorts['pr
       sameKeys(ports, machine.served)
         ? life.quick(() => undefined)
         : life
-            .call(
-              `serve ${[...ports.keys()].join(' ')}`,
-              () => Object.assign(machine, { served: new Map(ports) }),
-              DISK,
-            )
+            .call('serve', [...ports.keys()].join(' '), () => Object.assign(machine, { served: new Map(ports) }), DISK)
             .then(ignore),
     writeActive: (active) =>
       life.call(
-        `Apache's map: ${mapText(active)}`,
+        'apache',
+        mapText(active),
         () => {
           machine.active = active;
           rules.shows(machine, 'apache', active);
@@ -174,7 +181,7 @@ function proxy(machine: NodeMachine, life: Life, rules: Rules): ReleasePorts['pr
       ),
     setReady: (ready) => {
       if (ready === machine.isReady && !machine.isBooting) return life.quick(() => undefined);
-      return life.call(ready ? 'take requests' : 'take no requests', () => {
+      return life.call('ready', String(ready), () => {
         machine.isBooting = false;
         machine.isReady = ready;
       });
@@ -186,10 +193,11 @@ function proxy(machine: NodeMachine, life: Life, rules: Rules): ReleasePorts['pr
 function balancer(machine: NodeMachine, life: Life, rules: Rules): ReleasePorts['balancer'] {
   return {
     async apply(active) {
-      await life.call(`HAProxy's file: ${mapText(active)}`, () => Object.assign(machine, { routesFile: active }), DISK);
+      await life.call('haproxy-file', mapText(active), () => Object.assign(machine, { routesFile: active }), DISK);
       if (life.world.now < machine.ailments.balancer) throw new SlError('E_SWITCH', 'HAProxy does not answer');
       await life.call(
-        `HAProxy routes: ${mapText(active)}`,
+        'haproxy',
+        mapText(active),
         () => {
           machine.routes = active;
           rules.shows(machine, 'haproxy', active);
@@ -203,22 +211,21 @@ function balancer(machine: NodeMachine, life: Life, rules: Rules): ReleasePorts[
 
 /** Answers of the apps; hooks are the requests that say which turn they are. */
 function http(machine: NodeMachine, life: Life, rules: Rules): ReleasePorts['http'] {
-  const { ailments } = machine;
+  const { ailments, environments, running } = machine;
   const answer = (isBad: boolean) => ({ status: isBad ? 503 : 200, body: '' });
+  const instanceAt = (port: number) => [...running].find((it) => environments.get(it) === port);
   return {
     get: ({ port, headers }) => {
-      const instance = [...machine.journals.values()].find((it) => it.port === port)?.instance;
       const isHook = headers['X-Silver-Update'] !== undefined;
-      return life.call(`${isHook ? 'hook' : 'ask'} ${instance ?? `port ${port}`}`, () => {
-        if (instance !== undefined && !machine.running.has(instance)) {
-          throw new SlError('E_APP_UNHEALTHY', 'nothing listens on its port');
-        }
+      return life.call(isHook ? 'hook' : 'ask', `port ${port}`, () => {
+        const instance = instanceAt(port);
+        if (instance === undefined) throw new SlError('E_APP_UNHEALTHY', 'nothing listens on its port');
         if (!isHook) return answer(life.world.now < ailments.sick);
-        rules.hookRan(machine, instance ?? '');
+        rules.hookRan(machine, instance);
         return answer(life.world.now < ailments.hooks);
       });
     },
-    isFree: () => life.quick(() => true),
+    isFree: (port) => life.quick(() => instanceAt(port) === undefined),
   };
 }
 

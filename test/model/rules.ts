@@ -190,7 +190,7 @@ function leftover(node: NodeMachine, active: ActiveMap): string | undefined {
   for (const [what, there] of [
     ['files', node.releases.keys()],
     ['units', node.units],
-    ['environments', node.environments],
+    ['environments', node.environments.keys()],
   ] as const) {
     const more = [...there].filter((it) => !kept.has(it));
     if (more.length > 0) return `has ${what} left of ${more.join(' ')}`;

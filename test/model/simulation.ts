@@ -33,9 +33,13 @@ export class Simulation {
       this.#act(act);
     }
     await this.#pass(200);
-    this.world.note('', '--- faults stop, everything starts again');
-    this.#cast.startAllAgain();
-    await this.#pass(100);
+    const { end } = this.#history;
+    this.world.note('', `--- faults stop, all ${end}`);
+    this.#cast.heal(end);
+    const { now } = this.world;
+    await this.#pass(OPERATION, () => this.#cast.allGreeted(now) && this.#cast.isIdle);
+    // What could not be written is tried again.
+    await this.#pass(2000);
     await this.#settleDown();
     await this.#deployOnceMore();
     return this.world.violation;
@@ -102,17 +106,13 @@ export class Simulation {
 
   async #settleDown(): Promise<void> {
     if (this.world.violation !== undefined) return;
-    const { rules, store } = this.#cast;
+    const { rules } = this.#cast;
     let problem: string | undefined = 'it did not';
     await this.#pass(QUIET, () => {
       problem = rules.unsettled();
       return problem === undefined;
     });
     if (problem !== undefined) this.world.broken(`after all have talked, ${problem}`);
-    for (const { state, record } of await store.deploys(setOf(this.#history.shape).name)) {
-      if (state === 'ended') rules.reported(record);
-      else this.world.broken(`deploy ${record.id} is ${state} for ever`);
-    }
   }
 
   /** Nothing that happened keeps the next deploy from succeeding. */
@@ -123,5 +123,15 @@ export class Simulation {
     await this.#pass(OPERATION, () => this.#cast.isIdle);
     if (this.#cast.rules.row.epoch !== epoch + 1) this.world.broken('the next deploy did not succeed');
     await this.#settleDown();
+    await this.#readJournal();
+  }
+
+  /** Every deploy has ended, and is called what it came to. */
+  async #readJournal(): Promise<void> {
+    const { rules, store } = this.#cast;
+    for (const { state, record } of await store.deploys(setOf(this.#history.shape).name)) {
+      if (state === 'ended') rules.reported(record);
+      else this.world.broken(`deploy ${record.id} is ${state} for ever`);
+    }
   }
 }
