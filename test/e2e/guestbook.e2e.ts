@@ -1,5 +1,6 @@
 /** The main job: the guestbook example on two app servers, a database and a balancer, as a new user would run it. */
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { DeployResult, StatusResult, UpResult } from '@silverlining/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ask } from './support/http.ts';
@@ -85,8 +86,10 @@ describe('after one file changed', () => {
   it('sends that file and switches under load without a failed or stale answer', async () => {
     const before = (await page()).release;
     await work.edit('app/main.py', '<h1>Guestbook</h1>', '<h1>Guest book</h1>');
-    const load = startLoad({ address, host: HOST, rate: 50, limit: 60_000 });
+    const load = startLoad({ address, host: HOST, rate: 100, limit: 60_000 });
+    await sleep(500);
     const { deploys } = await up();
+    await sleep(500);
     const log = await load.stop();
     expect(deploys).toEqual([expect.objectContaining({ outcome: 'done', previous: before })]);
     expect(deploys[0]?.files.sent).toBe(1);
