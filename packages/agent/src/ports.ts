@@ -34,6 +34,8 @@ export interface Releases
   extends Pick<Handlers, 'offer' | 'stage' | 'hook' | 'abort' | 'switch' | 'settle' | 'traffic'> {
   epoch(): number;
   active(): ActiveMap;
+  /** What is committed, as the controller says: a node that cannot serve it gets no requests until it can. */
+  hear(epoch: number, active: ActiveMap): Promise<void>;
   instances(): Promise<InstanceReport[]>;
   /** Asks the active instance of each app that runs here over its health path. */
   appHealth(signal: AbortSignal): Promise<HealthReport['apps']>;

@@ -80,10 +80,11 @@ async function welcome(
 ): Promise<ReplyBody<'welcome'>> {
   await welcomed(healthInterval);
   log(`welcomed as ${node} of ${set}, epoch ${epoch}`);
-  if (epoch > releases.epoch()) {
-    await releases.switch({ epoch, active }, context).catch((error: unknown) => {
-      log(`cannot follow to epoch ${epoch}: ${toSlError(error).message}`);
-    });
+  try {
+    await releases.hear(epoch, active);
+    if (epoch > releases.epoch()) await releases.switch({ epoch, active }, context);
+  } catch (error) {
+    log(`cannot follow to epoch ${epoch}: ${toSlError(error).message}`);
   }
   return { epoch: releases.epoch() };
 }

@@ -24,6 +24,7 @@ export function createReleases(ports: ReleasePorts): Releases {
     traffic: createTraffic(state),
     epoch: () => state.committed.epoch,
     active: () => state.active,
+    hear: (epoch, active) => state.hear(epoch, active),
     instances: async () => [...instanceReports(state.all(), state.active), ...state.underWay()],
     appHealth: (signal) => appHealth(state, signal),
     appAnswers: (signal) => appAnswers(state, signal),

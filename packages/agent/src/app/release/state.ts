@@ -1,5 +1,5 @@
 import { type ActiveMap, type InstanceReport, type Manifest, type Role, SlError } from '@silverlining/protocol';
-import { candidatePorts, missingActive } from '../../core/release/choices.ts';
+import { candidatePorts, holdsAll } from '../../core/release/choices.ts';
 import { type CommittedMap, type InstanceJournal, NOTHING_COMMITTED } from '../../core/release/journal.ts';
 import { type InstancePaths, instancePaths } from '../../core/release/paths.ts';
 import type { Exclusive, ReleasePorts } from '../../release-ports.ts';
@@ -29,6 +29,8 @@ export class ReleaseState {
   /** By app: staging, settling and removing an app's instances never overlap. */
   readonly exclusive: Exclusive;
   committed: CommittedMap = NOTHING_COMMITTED;
+  /** The newest map that this process has heard of, whether or not it could follow to it; undefined before it heard of any. */
+  heard: Pick<CommittedMap, 'epoch' | 'active'> | undefined;
   /** Whether requests are routed by the committed map here; false as well where nobody knows. */
   isInForce = false;
   /** Ports of instances that are being staged. */
@@ -126,7 +128,14 @@ export class ReleaseState {
   }
 
   isComplete(): boolean {
-    return missingActive(this.all(), this.active).length === 0;
+    return holdsAll(this.all(), this.committed, this.heard);
+  }
+
+  /** Takes note of what is committed; a node that cannot serve it gets no more requests from here on. */
+  async hear(epoch: number, active: ActiveMap): Promise<void> {
+    if (epoch < (this.heard?.epoch ?? this.committed.epoch)) return;
+    this.heard = { epoch, active };
+    await this.refreshProxy();
   }
 
   /** Throws E_STALE_EPOCH for an order of a controller that does not know the newest commit. */

@@ -17,6 +17,7 @@ async function switchTo(state: ReleaseState, order: RequestBody<'switch'>): Prom
   if (!isNew && !sameMap(active, state.active)) {
     throw new SlError('E_CONFLICT', `epoch ${epoch} was committed with another map than the one that is ordered now`);
   }
+  await state.hear(epoch, active);
   if (isNew) {
     // Before anything shows: a node that dies here comes back with the new map, never with the old one.
     await journals.writeCommitted({ version: 1, epoch, active });

@@ -1,6 +1,6 @@
 /** Decisions about instances: pure, from what the journal and the committed map say. */
 import type { ActiveMap, InstanceReport, RequestBody } from '@silverlining/protocol';
-import type { InstanceJournal } from './journal.ts';
+import type { CommittedMap, InstanceJournal } from './journal.ts';
 
 export const FIRST_PORT = 20_000;
 const LAST_PORT = 29_999;
@@ -65,6 +65,19 @@ export function abortion(
 export function missingActive(journals: readonly InstanceJournal[], active: ActiveMap): string[] {
   const prepared = new Set(journals.filter((it) => it.state === 'prepared').map((it) => it.instance));
   return Object.keys(active).filter((app) => !prepared.has(active[app] ?? ''));
+}
+
+/**
+ * Whether the node may get requests: it can serve what it has committed to, and what it has heard of since. One that knows of
+ * neither waits until it is told: it may be new where others serve already.
+ */
+export function holdsAll(
+  journals: readonly InstanceJournal[],
+  committed: Pick<CommittedMap, 'epoch' | 'active'>,
+  heard: { active: ActiveMap } | undefined,
+): boolean {
+  if (committed.epoch === 0 && heard === undefined) return false;
+  return [committed.active, heard?.active ?? {}].every((active) => missingActive(journals, active).length === 0);
 }
 
 const STATES = { staging: 'staging', prepared: 'staged', stopped: 'stopped', failed: 'failed' } as const;

@@ -1,7 +1,15 @@
 import type { InstanceSpec } from '@silverlining/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { candidatePorts, FIRST_PORT, instanceReports, missingActive, settlement } from './choices.ts';
+import {
+  candidatePorts,
+  FIRST_PORT,
+  holdsAll,
+  instanceReports,
+  missingActive,
+  settlement,
+  unfinishedOf,
+} from './choices.ts';
 import { instanceEnv, requestPath } from './instance-env.ts';
 import { instanceUnitText, startCommand } from './instance-unit.ts';
 import type { InstanceJournal } from './journal.ts';
@@ -222,6 +230,28 @@ describe('choices', () => {
     expect(
       instanceReports([journal(1, 'prepared'), journal(2, 'prepared')], { blog: name(2) }).map((it) => it.state),
     ).toEqual(['staged', 'active']);
+  });
+
+  it('let a node have requests when it holds what it committed to and what it has heard of', () => {
+    const here = [journal(1, 'prepared')];
+    const at = (epoch: number, n: number) => ({ epoch, active: { blog: name(n) } });
+    const nothing = { epoch: 0, active: {} };
+    expect(holdsAll(here, at(1, 1), undefined)).toBe(true);
+    expect(holdsAll(here, at(2, 2), undefined)).toBe(false);
+    expect(holdsAll(here, at(1, 1), at(2, 2))).toBe(false);
+    expect(holdsAll([...here, journal(2, 'prepared')], at(1, 1), at(2, 2))).toBe(true);
+    expect(holdsAll([], nothing, undefined)).toBe(false);
+    expect(holdsAll([], nothing, nothing)).toBe(true);
+  });
+
+  it('know what is left to be stopped and removed, never what is active', () => {
+    const left = new Map([
+      [name(1), 'stop' as const],
+      [name(2), 'remove' as const],
+      [name(3), 'remove' as const],
+      ['shop.20260131_001', 'stop' as const],
+    ]);
+    expect(unfinishedOf('blog', left, { blog: name(3) })).toEqual({ stop: [name(1)], remove: [name(2)] });
   });
 });
 
