@@ -64,7 +64,7 @@ export async function runAgent(parts: AgentWorld): Promise<void> {
   const log = (text: string) => world.note(life.name, text);
   const releases = createReleases(nodePorts(machine, life, rules));
   await releases.recover().catch((error: unknown) => log(`releases: ${toSlError(error).message}`));
-  const generation = () => machine.topology.generation;
+  const generation = () => (machine.isTold ? machine.topology.generation : 0);
   const probe = nodeProbe(machine, life);
   const watched = { read: () => life.quick((): string[] => []), write: () => life.quick(() => undefined) };
   const health = createHealth({ probe, releases, watched, generation });
@@ -78,7 +78,15 @@ export async function runAgent(parts: AgentWorld): Promise<void> {
   const agent = createAgent({ link, probe, releases, health, update: UPDATE, clock, generation, restart: ignore, log });
   const handlers = createHandlers({
     ...{ releases, health, probe, update: UPDATE, log, welcomed: agent.welcomed, leave: ignore, host: HOST },
-    topology: { view: { nodeName: machine.name, topology: () => machine.topology }, generation, handler: noTopology },
+    topology: {
+      view: { nodeName: machine.name, topology: () => machine.topology },
+      generation,
+      handler: ({ topology }) =>
+        life.call('topology', '', () => {
+          machine.isTold = true;
+          return { generation: topology.generation };
+        }),
+    },
     due: { read: () => life.quick(() => []), write: () => life.quick(() => undefined) },
   });
   await agent.run(handlers, new AbortController().signal);
@@ -165,7 +173,5 @@ const HOST: ConvergeHost = {
   },
   putBack: async () => [],
 };
-
-const noTopology: Handler<'topology'> = async ({ topology }) => ({ generation: topology.generation });
 
 function ignore(): void {}

@@ -118,6 +118,14 @@ export class Cast {
     });
   }
 
+  wipe(machine: NodeMachine, down: number): void {
+    this.killAgent(machine, 'power', down);
+    if (machine.isPowered) return;
+    this.world.note(machine.name, 'its DISK IS REPLACED by an empty one');
+    machine.wipe();
+    this.rules.wiped(machine);
+  }
+
   killAgent(machine: NodeMachine, how: Death, down: number): void {
     const life = this.#agents.get(machine.name);
     if (life === undefined || !life.alive) return;

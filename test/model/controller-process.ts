@@ -1,14 +1,16 @@
 /** The real controller on a store that outlives it, with the agents of the model as its fleet. */
 
+import { backfill } from '../../packages/controller/src/app/backfill.ts';
 import { createController } from '../../packages/controller/src/app/controller.ts';
 import type { ControllerDeps } from '../../packages/controller/src/app/deps.ts';
+import { withLease } from '../../packages/controller/src/app/lease.ts';
 import type { Store } from '../../packages/controller/src/ports.ts';
 import { type ControllerService, OperationFailed } from '../../packages/controller/src/service.ts';
-import { type DeployRecord, SlError } from '../../packages/protocol/src/index.ts';
+import { type DeployRecord, nodesWithRole, SlError } from '../../packages/protocol/src/index.ts';
 import type { Life } from './life.ts';
 import { ModelFleet } from './model-fleet.ts';
 import type { Rules } from './rules.ts';
-import { type Shape, scan, setOf } from './server-set.ts';
+import { appNames, type Shape, scan, setOf } from './server-set.ts';
 
 /** Reads see what is there. Writes take time, and what is killed before has not happened. */
 const READS: ReadonlySet<PropertyKey> = new Set<keyof Store>([
@@ -61,6 +63,22 @@ export class ControllerProcess {
   rollback(app: string): void {
     const { shape } = this.#parts;
     this.#operate('rollback', (service, op) => service.rollback({ set: setOf(shape).name, app }, op));
+  }
+
+  /** What `sl up` does for nodes that lack what is live. */
+  backfill(): void {
+    const deps = this.#deps();
+    const apps = appNames(this.#parts.shape);
+    this.#operate('up', (_service, op) =>
+      withLease(deps, op, { set: setOf(this.#parts.shape).name, holder: 'sl up' }, async () => {
+        const set = await deps.store.set(setOf(this.#parts.shape).name);
+        if (set === undefined) throw new SlError('E_NOT_FOUND', 'the set is gone');
+        const appservers = nodesWithRole(await deps.store.nodes(set.name), 'appserver');
+        const scanned = new Map(apps.map((app) => [app, scan(app, this.#parts.version(app))]));
+        await backfill(deps, op, { set, appservers, scanned });
+        return { deploys: [] };
+      }),
+    );
   }
 
   cancel(): void {

@@ -13,6 +13,7 @@ export type Act =
   | { do: 'second controller' }
   | { do: 'kill controller'; by: number; how: Death; down: number }
   | { do: 'kill agent'; node: number; how: Death; down: number }
+  | { do: 'wipe'; node: number; down: number }
   | { do: 'cut'; node: number; ms: number }
   | { do: 'hop'; node: number }
   | { do: 'ail'; node: number; what: Exclude<keyof Ailments, 'cut'>; ms: number };
@@ -55,6 +56,7 @@ const act: fc.Arbitrary<Act> = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ do: 'second controller' as const }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('kill controller' as const), by, how, down: period }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('kill agent' as const), node, how, down: period }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('wipe' as const), node, down: period }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('cut' as const), node, ms: period }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('hop' as const), node }) },
   {

@@ -40,6 +40,10 @@ export class NodeMachine {
   /** HAProxy's map: as it routes, and the file that it reads when it is started again. */
   routes: ActiveMap = {};
   routesFile: ActiveMap = {};
+  /** Whether the agent has been told of the topology: without it a node knows of no role. */
+  isTold = true;
+  /** Its disk was replaced by an empty one, and nobody has brought it what is live since. */
+  isWiped = false;
   isPowered = true;
   /** Since a power cut, until the agent has said whether the node may get requests. */
   isBooting = false;
@@ -58,6 +62,17 @@ export class NodeMachine {
     for (const [instance, release] of this.releases) if (!release.isSynced) this.releases.delete(instance);
     this.running.clear();
     this.isPowered = false;
+  }
+
+  /** The machine comes back with an empty disk, as a new one of the same name. */
+  wipe(): void {
+    this.powerCut();
+    for (const there of [this.journals, this.releases, this.environments, this.units]) there.clear();
+    [this.committed, this.baseline] = [undefined, undefined];
+    [this.enabled, this.served] = [new Set(), new Map()];
+    [this.active, this.routes, this.routesFile] = [{}, {}, {}];
+    [this.isReady, this.isTold] = [false, false];
+    this.isWiped = true;
   }
 
   boot(): void {

@@ -33,7 +33,7 @@ export function nodePorts(machine: NodeMachine, life: Life, rules: Rules): Relea
     scripts: { find: () => life.quick(() => undefined), run: () => life.quick(() => []) },
     clock: { now: () => world.now, monotonic: () => world.now, sleep: (ms, signal) => life.sleep(ms, signal) },
     exclusive: createExclusive(),
-    node: { nodeName: machine.name, topology: () => machine.topology },
+    node: { nodeName: machine.name, topology: () => (machine.isTold ? machine.topology : undefined) },
     paths: PATHS,
     rebooted: () =>
       life.quick(() => {

@@ -61,9 +61,16 @@ export class Rules {
     this.#rows.push({ epoch, active, deploys });
   }
 
+  /** A node has come back with an empty disk: what it had seen and done is not its own any more. */
+  wiped(node: NodeMachine): void {
+    for (const seen of [this.#shown, this.#hooks]) {
+      for (const key of [...seen.keys()]) if (key.startsWith(`${node.name} `)) seen.delete(key);
+    }
+  }
+
   /** A decision for an instance stands on the votes of all app servers: none may have been lost since. */
   #voteHolds(instance: string): void {
-    for (const node of this.#nodes.filter((it) => it.hasRole('appserver'))) {
+    for (const node of this.#nodes.filter((it) => it.hasRole('appserver') && !it.isWiped)) {
       if (!isHeld(node, instance))
         this.#world.broken(`${instance} was committed, but ${node.name} does not hold its vote`);
     }

@@ -40,6 +40,7 @@ export class Simulation {
     await this.#pass(OPERATION, () => this.#cast.allGreeted(now) && this.#cast.isIdle);
     // What could not be written is tried again.
     await this.#pass(2000);
+    await this.#mend();
     await this.#settleDown();
     await this.#deployOnceMore();
     return this.world.violation;
@@ -86,6 +87,7 @@ export class Simulation {
     'second controller': () => this.#cast.startController(),
     'kill controller': ({ by, how, down }) => this.#cast.killController(this.#cast.controller(by), how, down),
     'kill agent': ({ node, how, down }) => this.#cast.killAgent(this.#machine(node), how, down),
+    wipe: ({ node, down }) => this.#cast.wipe(this.#machine(node), down),
     cut: ({ node, ms }) => {
       const machine = this.#machine(node);
       machine.ailments.cut = this.world.now + ms;
@@ -102,6 +104,15 @@ export class Simulation {
     const machine = machines[index % machines.length];
     if (machine === undefined) throw new Error('a history without nodes');
     return machine;
+  }
+
+  /** Nodes that lost what is live get it back, as `sl up` does it. */
+  async #mend(): Promise<void> {
+    const wiped = this.#cast.machines.filter((it) => it.isWiped);
+    if (wiped.length === 0 || this.world.violation !== undefined) return;
+    this.#cast.controller(0)?.backfill();
+    await this.#pass(OPERATION, () => this.#cast.isIdle);
+    for (const machine of wiped) machine.isWiped = false;
   }
 
   async #settleDown(): Promise<void> {
