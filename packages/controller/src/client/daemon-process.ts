@@ -27,7 +27,8 @@ export interface Connected {
   started: boolean;
 }
 
-const START_MS = 10_000;
+/** A machine with much to do may need this long; a controller that fails ends, and is not waited for. */
+const START_MS = 30_000;
 const STOP_MS = 30_000;
 const POLL_MS = 20;
 const LOG_LINES = 25;
