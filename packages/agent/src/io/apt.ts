@@ -1,4 +1,5 @@
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { SlError } from '@silverlining/protocol';
 import {
   APT_ENV,
@@ -25,6 +26,8 @@ const DEADLINE = 25 * 60_000;
 /** Milliseconds for one `apt-get update`, the wait for the lock within. */
 const UPDATE_DEADLINE = 5 * 60_000;
 const TRIES = 4;
+/** Milliseconds; the n-th pause before a fetch is tried again is n times as long. */
+const RETRY_PAUSE = 2_000;
 
 export interface AptContext {
   signal: AbortSignal;
@@ -112,16 +115,22 @@ async function update(context: AptContext): Promise<void> {
   await writeFile(STAMP, '').catch(() => undefined);
 }
 
-/** Lists are small: an update that takes minutes hangs on a connection, and a new one does not. */
+/** A mirror that fails for a moment, or a connection that hangs, must not end the work: lists are small, so try again. */
 async function fetchLists(context: AptContext): Promise<ExecResult> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await apt(aptUpdateArgv(), context, UPDATE_DEADLINE);
+      const result = await apt(aptUpdateArgv(), context, UPDATE_DEADLINE);
+      if (attempt === TRIES || !isFetchFailure(result)) return result;
     } catch (error) {
       if (attempt === TRIES || !(error instanceof SlError) || error.code !== 'E_DEADLINE') throw error;
-      context.say(`fetching package lists takes too long: trying again (${attempt} of ${TRIES - 1})`);
     }
+    context.say(`package lists could not be fetched: trying again (${attempt} of ${TRIES - 1})`);
+    await sleep(attempt * RETRY_PAUSE, undefined, { signal: context.signal });
   }
+}
+
+function isFetchFailure(result: ExecResult): boolean {
+  return result.exitCode !== 0 && aptFailure(`${result.stdout}\n${result.stderr}`).kind === 'fetch';
 }
 
 async function finishInterrupted(context: AptContext): Promise<void> {

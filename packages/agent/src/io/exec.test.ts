@@ -40,6 +40,17 @@ describe('exec', () => {
     await expect(slow).rejects.toMatchObject({ code: 'E_DEADLINE' });
   });
 
+  it('does not wait for what left the group with its pipes', async () => {
+    const pids: number[] = [];
+    const slow = exec(['sh', '-c', 'setsid sleep 600 & echo $!; wait'], {
+      deadline: 500,
+      onLine: (line) => pids.push(Number(line)),
+    });
+    await expect(slow).rejects.toMatchObject({ code: 'E_DEADLINE' });
+    for (const pid of pids) process.kill(pid, 'SIGKILL');
+    expect(pids).toHaveLength(1);
+  });
+
   it('stops when it is cancelled, before or after the start', async () => {
     await expect(exec(['true'], { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'E_ABORTED' });
     const controller = new AbortController();

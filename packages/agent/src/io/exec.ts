@@ -86,7 +86,7 @@ function settle(
       if (stop !== undefined) return;
       stop = reason;
       killGroup(child, 'SIGTERM');
-      killTimer = setTimeout(() => killGroup(child, 'SIGKILL'), KILL_AFTER);
+      killTimer = setTimeout(() => giveUp(child), KILL_AFTER);
     };
     const onAbort = () => end('aborted');
     const timer = setTimeout(() => end('deadline'), options.deadline ?? DEFAULT_DEADLINE);
@@ -108,6 +108,13 @@ function settle(
     child.stdin.on('error', () => undefined);
     child.stdin.end(options.input ?? '');
   });
+}
+
+/** Kills what is left of it, and closes its pipes: a process that left the group, or a unit, may hold them for ever. */
+function giveUp(child: ChildProcessWithoutNullStreams): void {
+  killGroup(child, 'SIGKILL');
+  child.stdout.destroy();
+  child.stderr.destroy();
 }
 
 function killGroup(child: ChildProcessWithoutNullStreams, signal: NodeJS.Signals): void {

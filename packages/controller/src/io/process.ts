@@ -69,7 +69,7 @@ function settle(child: ChildProcess, argv: readonly string[], options: RunOption
       if (stop !== undefined) return;
       stop = reason;
       killGroup(child, 'SIGTERM');
-      killTimer = setTimeout(() => killGroup(child, 'SIGKILL'), KILL_AFTER_MS);
+      killTimer = setTimeout(() => giveUp(child), KILL_AFTER_MS);
     };
     const onAbort = () => end('aborted');
     const timer = setTimeout(() => end('deadline'), options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
@@ -91,6 +91,13 @@ function settle(child: ChildProcess, argv: readonly string[], options: RunOption
     child.stdin?.on('error', () => undefined);
     child.stdin?.end(options.input ?? '');
   });
+}
+
+/** Kills what is left of it, and closes its pipes: a process that left the group may hold them for ever. */
+function giveUp(child: ChildProcess): void {
+  killGroup(child, 'SIGKILL');
+  child.stdout?.destroy();
+  child.stderr?.destroy();
 }
 
 function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {

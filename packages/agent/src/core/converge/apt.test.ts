@@ -1,9 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { aptFailure, aptInstallArgv } from './apt.ts';
+import { aptFailure, aptInstallArgv, aptUpdateArgv } from './apt.ts';
 
 describe('apt', () => {
   it('installs with names apart from options', () => {
     expect(aptInstallArgv(['apache2']).slice(-3)).toEqual(['install', '--', 'apache2']);
+  });
+
+  it('leaves no retry for later, which apt may never come back to', () => {
+    for (const argv of [aptUpdateArgv(), aptInstallArgv(['apache2'])])
+      expect(argv).toEqual(expect.arrayContaining(['Acquire::Retries=3', 'Acquire::Retries::Delay=false']));
   });
 
   it.each([

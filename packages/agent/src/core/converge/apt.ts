@@ -16,7 +16,12 @@ export const APT_ENV = {
   HOME: '/root',
 };
 
-const OPTIONS = ['-o', `DPkg::Lock::Timeout=${LOCK_TIMEOUT}`, '-o', 'Acquire::Retries=3'];
+/**
+ * A retry must come at once: apt 2.6 never wakes up for one that it puts off while its other downloads end, and hangs
+ * until somebody kills it. The pauses are the caller's.
+ */
+const RETRIES = ['-o', 'Acquire::Retries=3', '-o', 'Acquire::Retries::Delay=false'];
+const OPTIONS = ['-o', `DPkg::Lock::Timeout=${LOCK_TIMEOUT}`, ...RETRIES];
 
 export function aptUpdateArgv(): string[] {
   return ['apt-get', '-q', ...OPTIONS, '-o', 'APT::Update::Error-Mode=any', 'update'];

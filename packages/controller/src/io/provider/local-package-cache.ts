@@ -96,6 +96,8 @@ function configuration(options: PackageCacheOptions, store: string): string {
     'ForeGround: 1',
     'VerboseLog: 0',
     'ExThreshold: 30',
+    // Of two requests within a second that find a package list outdated, the second one is answered with an error.
+    'FreshIndexMaxAge: 1800',
     ...(upstream === undefined || upstream === '' ? [] : [`Proxy: ${upstream}`]),
   ];
   return `${lines.join('\n')}\n`;
