@@ -14,6 +14,7 @@ import { systemClock } from './io/clock.ts';
 import { type AgentConfig, readAgentConfig } from './io/identity.ts';
 import { createLink } from './io/link.ts';
 import { createNodeProbe } from './io/node-probe.ts';
+import { createExclusive } from './io/release/exclusive.ts';
 import { openReleasePorts } from './io/release/index.ts';
 import { createConvergeHost } from './io/resources/table.ts';
 import { createSelfUpdate } from './io/self-update.ts';
@@ -41,7 +42,8 @@ async function main(): Promise<void> {
 async function compose(paths: AgentPaths, config: AgentConfig, stop: AbortController) {
   const probe = createNodeProbe(paths, config.node);
   const update = await createSelfUpdate(paths, process.argv[1] ?? '');
-  const topology = await keepTopology(openTopologyFile(paths.topology, topologySchema), config.node);
+  const file = openTopologyFile(paths.topology, topologySchema);
+  const topology = await keepTopology({ file, nodeName: config.node, exclusive: createExclusive() });
   const releases = await openReleases(topology.view);
   const watched = stateFile(join(paths.state, 'watched-units.json'), z.array(z.string()), []);
   const health = createHealth({ probe, releases, watched, generation: topology.generation });

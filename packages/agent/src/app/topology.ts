@@ -1,5 +1,6 @@
 import { SlError, type Topology } from '@silverlining/protocol';
 import type { Handler, NodeView, StateFile } from '../ports.ts';
+import type { Exclusive } from '../release-ports.ts';
 
 export interface TopologyKeeper {
   view: NodeView;
@@ -7,22 +8,30 @@ export interface TopologyKeeper {
   handler: Handler<'topology'>;
 }
 
+export interface TopologyDependencies {
+  file: StateFile<Topology | undefined>;
+  nodeName: string;
+  exclusive: Exclusive;
+}
+
 /** Holds the newest topology, on disk before it is acknowledged. An older one than the node has is refused. */
-export async function keepTopology(file: StateFile<Topology | undefined>, nodeName: string): Promise<TopologyKeeper> {
+export async function keepTopology({ file, nodeName, exclusive }: TopologyDependencies): Promise<TopologyKeeper> {
   let current = await file.read();
+  const take = async (topology: Topology) => {
+    if (current !== undefined && current.set === topology.set && topology.generation < current.generation) {
+      throw new SlError(
+        'E_STALE_EPOCH',
+        `topology ${topology.generation} is older than ${current.generation}, which this node has`,
+      );
+    }
+    await file.write(topology);
+    current = topology;
+    return { generation: topology.generation };
+  };
   return {
     view: { nodeName, topology: () => current },
     generation: () => current?.generation ?? 0,
-    async handler({ topology }) {
-      if (current !== undefined && current.set === topology.set && topology.generation < current.generation) {
-        throw new SlError(
-          'E_STALE_EPOCH',
-          `topology ${topology.generation} is older than ${current.generation}, which this node has`,
-        );
-      }
-      await file.write(topology);
-      current = topology;
-      return { generation: topology.generation };
-    },
+    // One after the other: the controller may send the next one while an older one is still being written.
+    handler: ({ topology }) => exclusive('topology', () => take(topology)),
   };
 }
