@@ -15,7 +15,7 @@ interface Source {
   imports: string[];
 }
 
-const sources = ['protocol', 'controller', 'agent', 'cli'].flatMap(readPackage);
+const sources = ['protocol', 'system', 'controller', 'agent', 'cli'].flatMap(readPackage);
 const production = sources.filter((it) => !it.path.endsWith('.test.ts'));
 
 function readPackage(name: string): Source[] {
@@ -58,6 +58,11 @@ describe('imports', () => {
   it('protocol imports zod and itself', () => {
     const own = (to: string) => to === 'npm:zod' || !/^(?:npm:|node$|controller|agent)/.test(to);
     expect(violations((it) => it.package === 'protocol', own)).toEqual([]);
+  });
+
+  it('system imports protocol, node and itself', () => {
+    const own = (to: string) => to === 'protocol' || !/^(?:npm:|controller|agent|cli)/.test(to);
+    expect(violations((it) => it.package === 'system', own)).toEqual([]);
   });
 
   it('core imports core, protocol, zod and ini', () => {

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { SlError, VERSION } from '@silverlining/protocol';
+import { writeFileDurable } from '@silverlining/system';
 import { type Logger, pino } from 'pino';
 import { createController } from './app/controller.ts';
 import type { ControllerDeps } from './app/deps.ts';
@@ -17,7 +18,6 @@ import { systemClock } from './io/clock.ts';
 import { checkAppConfig } from './io/config-checker.ts';
 import { ALREADY_RUNNING_STATUS, claimDaemon } from './io/daemon.ts';
 import { type Directories, findDirectories, makeDirectories } from './io/directories.ts';
-import { writeFileDurable } from './io/durable-file.ts';
 import { randomIds } from './io/ids.ts';
 import { createProvider } from './io/provider/index.ts';
 import { prepareLocalHost } from './io/provider/local-host.ts';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type RunResult, run } from '../../../packages/controller/src/io/process.ts';
+import { type ExecResult, exec } from '@silverlining/system';
 import { controlGroups } from '../../../packages/controller/src/io/provider/local-cgroup.ts';
 import type { ProviderNode } from '../../../packages/controller/src/ports.ts';
 import { makeLocalState } from './local-state.ts';
@@ -18,7 +18,7 @@ export interface BareMachines {
   /** The same as options of `HostsProvider`. */
   options: { hosts: string; identity: string; known_hosts: string };
   /** Runs a command as root at the machine's console, as it were: without SSH. */
-  exec(name: string, argv: readonly string[], options?: { allowExit?: readonly number[] }): Promise<RunResult>;
+  exec(name: string, argv: readonly string[], options?: { allowExit?: readonly number[] }): Promise<ExecResult>;
   /** Pulls the plug, as it were; the disk stays. */
   powerOff(name: string): Promise<void>;
   powerOn(name: string): Promise<void>;
@@ -71,11 +71,11 @@ async function atConsole(
   id: string,
   argv: readonly string[],
   options: { allowExit?: readonly number[] } = {},
-): Promise<RunResult> {
+): Promise<ExecResult> {
   const [group = ''] = (await controlGroups(id)).paths;
   const [init = ''] = (await readFile(join(group, 'payload/init.scope/cgroup.procs'), 'utf8')).split('\n');
   const enter = ['nsenter', '--target', init, '--mount', '--uts', '--ipc', '--net', '--pid', '--wdns=/', '--'];
-  return run([...enter, 'env', '-i', `PATH=${PATH}`, 'LC_ALL=C.UTF-8', ...argv], { timeoutMs: 180_000, ...options });
+  return exec([...enter, 'env', '-i', `PATH=${PATH}`, 'LC_ALL=C.UTF-8', ...argv], { deadline: 180_000, ...options });
 }
 
 function describe(nodes: readonly ProviderNode[], knownHostsFile: string) {

@@ -1,6 +1,7 @@
 /** The local nodes of a set as the machine's owner reaches them: beside `sl`, for what a test has to break or look at. */
+
+import { type ExecResult, exec } from '@silverlining/system';
 import { findDirectories } from '../../../packages/controller/src/io/directories.ts';
-import { type RunResult, run } from '../../../packages/controller/src/io/process.ts';
 import { LocalProvider } from '../../../packages/controller/src/io/provider/local.ts';
 import type { ProviderNode } from '../../../packages/controller/src/ports.ts';
 
@@ -8,7 +9,7 @@ export interface TestNode {
   name: string;
   address: string;
   /** Runs a command as root on the node, over SSH. */
-  exec(argv: readonly string[], options?: { allowExit?: readonly number[]; input?: string }): Promise<RunResult>;
+  exec(argv: readonly string[], options?: { allowExit?: readonly number[]; input?: string }): Promise<ExecResult>;
   /** SIGKILL to its init and all else; the disk stays. */
   powerOff(): Promise<void>;
   powerOn(): Promise<void>;
@@ -40,7 +41,7 @@ function testNode(provider: LocalProvider, node: ProviderNode): TestNode {
   return {
     name: node.name,
     address: node.address,
-    exec: (argv, more = {}) => run([...ssh, argv.map(quote).join(' ')], { timeoutMs: EXEC_TIMEOUT, ...more }),
+    exec: (argv, more = {}) => exec([...ssh, argv.map(quote).join(' ')], { deadline: EXEC_TIMEOUT, ...more }),
     powerOff: () => provider.powerOff(node.id),
     powerOn: async () => {
       await provider.start(node.id, AbortSignal.timeout(60_000));

@@ -1,6 +1,7 @@
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SlError } from '@silverlining/protocol';
+import { type ExecResult, logOf } from '@silverlining/system';
 import {
   APT_ENV,
   type AptFailure,
@@ -13,7 +14,6 @@ import {
   lockHolder,
 } from '../core/converge/apt.ts';
 import { installedPackages, isInterrupted } from '../core/converge/dpkg-status.ts';
-import { type ExecResult, logOf } from './exec.ts';
 import { createSerial } from './serial.ts';
 import { execApart } from './systemd.ts';
 

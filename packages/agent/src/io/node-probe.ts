@@ -1,12 +1,11 @@
 import { readFile, rm, statfs } from 'node:fs/promises';
 import { arch, availableParallelism, hostname } from 'node:os';
 import { dirname } from 'node:path';
+import { exec, syncDirectory } from '@silverlining/system';
 import { isRunning } from '../core/converge/unit-state.ts';
 import { parseLoad, parseMemory, parseOsRelease } from '../core/node-facts.ts';
 import type { AgentPaths } from '../core/paths.ts';
 import type { NodeProbe } from '../ports.ts';
-import { syncDirectory } from './durable-file.ts';
-import { exec } from './exec.ts';
 import { streamJournal } from './journal.ts';
 import { removeTree } from './resources/originals.ts';
 import { showUnits } from './systemd.ts';

@@ -2,8 +2,8 @@ import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { renewReply, SlError } from '@silverlining/protocol';
+import { writeFileDurable } from '@silverlining/system';
 import type { AgentPaths } from '../core/paths.ts';
-import { writeFileDurable } from './durable-file.ts';
 import { type AgentConfig, tlsOptions } from './identity.ts';
 
 const DEADLINE = 20_000;

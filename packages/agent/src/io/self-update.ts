@@ -3,12 +3,11 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { SlError, toSlError } from '@silverlining/protocol';
+import { exec, linkDurable, makeDirectoryDurable, writeFileDurable } from '@silverlining/system';
 import { z } from 'zod';
 import type { AgentPaths } from '../core/paths.ts';
 import { decideStart, type UpdateRecord } from '../core/update-record.ts';
 import type { SelfUpdate, StateFile } from '../ports.ts';
-import { linkDurable, makeDirectoryDurable, writeFileDurable } from './durable-file.ts';
-import { exec } from './exec.ts';
 import { stateFile } from './state-file.ts';
 
 const MAX_BUNDLE = 32 << 20;

@@ -1,8 +1,8 @@
 import { dirname } from 'node:path';
 import { SlError } from '@silverlining/protocol';
+import { makeDirectoryDurable, readFileIfAny, writeFileDurable } from '@silverlining/system';
 import type { z } from 'zod';
 import type { StateFile } from '../ports.ts';
-import { makeDirectoryDurable, readFileIfAny, writeFileDurable } from './durable-file.ts';
 
 /**
  * A JSON file of the agent's own state, `{version: 1, value}`, durable and readable by root only.

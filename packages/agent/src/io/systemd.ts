@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { access } from 'node:fs/promises';
 import { SlError, toSlError } from '@silverlining/protocol';
+import { type ExecOptions, type ExecResult, exec, logOf } from '@silverlining/system';
 import { parseUnits, showUnitsArgv, type UnitState } from '../core/converge/unit-state.ts';
-import { type ExecOptions, type ExecResult, exec, logOf } from './exec.ts';
 
 /** Milliseconds: a unit may take systemd's own 90 s to start and as long to stop. */
 const UNIT_DEADLINE = 200_000;

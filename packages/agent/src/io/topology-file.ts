@@ -1,8 +1,8 @@
 import { dirname } from 'node:path';
 import { SlError, type Topology } from '@silverlining/protocol';
+import { makeDirectoryDurable, readFileIfAny, writeFileDurable } from '@silverlining/system';
 import type { z } from 'zod';
 import type { StateFile } from '../ports.ts';
-import { makeDirectoryDurable, readFileIfAny, writeFileDurable } from './durable-file.ts';
 
 /** `/etc/silverlining/topology.json`: the same text on every node of a set, readable by all. */
 export function openTopologyFile(path: string, schema: z.ZodType<Topology>): StateFile<Topology | undefined> {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { VERSION } from '@silverlining/protocol/version';
 import { expect, it } from 'vitest';
 
-it.each(['', 'packages/protocol/', 'packages/agent/', 'packages/controller/', 'packages/cli/'])(
+it.each(['', 'packages/protocol/', 'packages/system/', 'packages/agent/', 'packages/controller/', 'packages/cli/'])(
   'the version is that of %spackage.json',
   (directory) => {
     const text = readFileSync(new URL(`../../../../${directory}package.json`, import.meta.url), 'utf8');

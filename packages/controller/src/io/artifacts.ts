@@ -4,8 +4,8 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { SlError } from '@silverlining/protocol';
+import { makeDirectoryDurable, writeFileDurable } from '@silverlining/system';
 import { build, type Plugin } from 'esbuild';
-import { makeDirectoryDurable, writeFileDurable } from './durable-file.ts';
 import { findRuntime, type Runtime, type RuntimeArch } from './runtimes.ts';
 
 export interface Artifact {

@@ -3,9 +3,9 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject,
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SlError } from '@silverlining/protocol';
+import { makeDirectoryDurable, writeFileDurable } from '@silverlining/system';
 import { type Identity, identityUri, type PresentedCertificate, SERVER_NAME } from '../core/enrolment.ts';
 import type { Clock, Ids } from '../ports.ts';
-import { makeDirectoryDurable, writeFileDurable } from './durable-file.ts';
 import {
   type CertificateTemplate,
   type Issuer,

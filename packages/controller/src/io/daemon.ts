@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SlError } from '@silverlining/protocol';
+import { writeFileDurable } from '@silverlining/system';
 import { z } from 'zod';
 import { apiSocketPath } from './api-socket.ts';
-import { writeFileDurable } from './durable-file.ts';
 import { tryLockFile } from './file-lock.ts';
 import { identifyProcess, type ProcessIdentity } from './process-identity.ts';
 

@@ -13,7 +13,7 @@ afterEach(() => rm(directory, { recursive: true }));
 describe('file locks', () => {
   it('keep others out until they are released', async () => {
     const path = join(directory, 'lock');
-    await withFileLock(path, { signal: AbortSignal.timeout(5_000), timeoutMs: 5_000 }, async () => {
+    await withFileLock(path, { signal: AbortSignal.timeout(5_000), deadline: 5_000 }, async () => {
       expect(await tryLockFile(path)).toBeUndefined();
       const waiting = lockFile(path, AbortSignal.timeout(5_000), 50);
       await expect(waiting).rejects.toMatchObject({ code: 'E_DEADLINE' });
@@ -25,7 +25,7 @@ describe('file locks', () => {
 
   it('are released when the work fails', async () => {
     const path = join(directory, 'lock');
-    const failing = withFileLock(path, { signal: AbortSignal.timeout(5_000), timeoutMs: 5_000 }, async () => {
+    const failing = withFileLock(path, { signal: AbortSignal.timeout(5_000), deadline: 5_000 }, async () => {
       throw new Error('broken');
     });
     await expect(failing).rejects.toThrow('broken');

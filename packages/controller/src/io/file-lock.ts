@@ -1,5 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { run } from './process.ts';
+import { exec } from '@silverlining/system';
 
 /**
  * An exclusive lock on a file, shared with any process that inherits `descriptor`: the kernel releases it when the last
@@ -13,11 +13,11 @@ export interface FileLock {
 const BUSY = 75;
 
 /** Takes the lock, waiting for whoever has it; throws SlError E_DEADLINE or E_ABORTED. */
-export async function lockFile(path: string, signal: AbortSignal, timeoutMs: number): Promise<FileLock> {
+export async function lockFile(path: string, signal: AbortSignal, deadline: number): Promise<FileLock> {
   const handle = await open(path, 'a', 0o600);
   try {
     // flock(2) locks belong to the open file, not to the process: flock(1) takes it and exits, and this handle has it.
-    await run(['flock', '--exclusive', '3'], { descriptors: [handle.fd], signal, timeoutMs });
+    await exec(['flock', '--exclusive', '3'], { descriptors: [handle.fd], signal, deadline });
     return held(handle);
   } catch (error) {
     await handle.close();
@@ -29,7 +29,7 @@ export async function lockFile(path: string, signal: AbortSignal, timeoutMs: num
 export async function tryLockFile(path: string): Promise<FileLock | undefined> {
   const handle = await open(path, 'a', 0o600);
   const argv = ['flock', '--exclusive', '--nonblock', '--conflict-exit-code', String(BUSY), '3'];
-  const { exitCode } = await run(argv, { descriptors: [handle.fd], allowExit: [BUSY], timeoutMs: 10_000 });
+  const { exitCode } = await exec(argv, { descriptors: [handle.fd], allowExit: [BUSY], deadline: 10_000 });
   if (exitCode === 0) return held(handle);
   await handle.close();
   return undefined;
@@ -38,10 +38,10 @@ export async function tryLockFile(path: string): Promise<FileLock | undefined> {
 /** Runs `work` under the lock. */
 export async function withFileLock<T>(
   path: string,
-  options: { signal: AbortSignal; timeoutMs: number },
+  options: { signal: AbortSignal; deadline: number },
   work: (lock: FileLock) => Promise<T>,
 ): Promise<T> {
-  const lock = await lockFile(path, options.signal, options.timeoutMs);
+  const lock = await lockFile(path, options.signal, options.deadline);
   try {
     return await work(lock);
   } finally {

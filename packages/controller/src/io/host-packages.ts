@@ -1,7 +1,7 @@
 import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { SlError } from '@silverlining/protocol';
-import { type RunOptions, type RunResult, run } from './process.ts';
+import { type ExecOptions, type ExecResult, exec } from '@silverlining/system';
 
 /** A file whose presence shows that the Debian package is installed: a command of the PATH, or an absolute path. */
 interface Need {
@@ -48,15 +48,15 @@ export async function installHostPackages(report: (text: string) => void, signal
   if (packages.length === 0) return;
   report(`installing ${packages.join(', ')} on this machine`);
   const env = { ...hostEnvironment(), DEBIAN_FRONTEND: 'noninteractive' };
-  const options = { signal, env, timeoutMs: INSTALL_TIMEOUT_MS, code: 'E_HOST_PACKAGES' as const };
-  await run(['apt-get', 'update'], options);
-  await run(installCommand(packages), options);
+  const options = { signal, env, deadline: INSTALL_TIMEOUT_MS, code: 'E_HOST_PACKAGES' as const };
+  await exec(['apt-get', 'update'], options);
+  await exec(installCommand(packages), options);
   await requireHostPackages();
 }
 
 /** Runs a command of the host's system with E_PROVIDER as its error; the sbin directories count as on the PATH. */
-export function hostCommand(argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
-  return run(argv, { code: 'E_PROVIDER', timeoutMs: 60_000, env: hostEnvironment(), ...options });
+export function hostCommand(argv: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
+  return exec(argv, { code: 'E_PROVIDER', deadline: 60_000, env: hostEnvironment(), ...options });
 }
 
 /** This process's environment, with the system's own directories on the PATH and untranslated output. */

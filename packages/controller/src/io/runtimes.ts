@@ -8,10 +8,9 @@ import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { SlError } from '@silverlining/protocol';
+import { exec, syncDirectory, writeFileDurable } from '@silverlining/system';
 import { extract } from 'tar';
 import { z } from 'zod';
-import { syncDirectory, writeFileDurable } from './durable-file.ts';
-import { run } from './process.ts';
 
 export type RuntimeArch = 'x64' | 'arm64';
 
@@ -101,7 +100,7 @@ async function fetchedBinary(arch: RuntimeArch, directory: string, { report, sig
   try {
     const spec = `node-linux-${arch}@${RUNTIME_VERSION}`;
     const argv = ['npm', 'pack', '--silent', `--pack-destination=${work}`, spec];
-    await run(argv, { cwd: work, signal, timeoutMs: FETCH_DEADLINE, code: 'E_SSH' });
+    await exec(argv, { cwd: work, signal, deadline: FETCH_DEADLINE, code: 'E_SSH' });
     const [name = ''] = (await readdir(work)).filter((file) => file.endsWith('.tgz'));
     await verify(join(work, name), arch);
     await extract({ file: join(work, name), cwd: work, strict: true }, ['package/bin/node']);

@@ -2,8 +2,8 @@ import { constants } from 'node:fs';
 import { access, type FileHandle, open, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { SlError } from '@silverlining/protocol';
+import { writeFileDurable } from '@silverlining/system';
 import type { WorkstationHosts } from '../ports.ts';
-import { writeFileDurable } from './durable-file.ts';
 import { withFileLock } from './file-lock.ts';
 import { blockLines, withBlock } from './hosts-block.ts';
 
@@ -72,14 +72,14 @@ async function locked<T>(target: string, work: () => Promise<T>): Promise<T> {
     return work();
   }
   const lock = join(folder, `.${basename(target)}.silverlining.lock`);
-  return withFileLock(lock, { signal: new AbortController().signal, timeoutMs: LOCK_TIMEOUT }, work);
+  return withFileLock(lock, { signal: new AbortController().signal, deadline: LOCK_TIMEOUT }, work);
 }
 
 /** By rename, and in place where a rename cannot be: a file that is mounted on its own has no name to be given away. */
 async function replace(target: string, content: Buffer): Promise<void> {
   const { mode, uid, gid } = await stat(target);
   try {
-    await writeFileDurable(target, content, { mode: mode & 0o7777, uid, gid });
+    await writeFileDurable(target, content, mode & 0o7777, { uid, gid });
   } catch (error) {
     if (!hasCode(error, 'EBUSY', 'EXDEV', 'EACCES', 'EPERM', 'EROFS')) throw error;
     await overwrite(target, content);

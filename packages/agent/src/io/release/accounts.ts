@@ -1,8 +1,7 @@
 /** System users, read from the files themselves: no process for a question that each deploy asks. */
 import { readFile } from 'node:fs/promises';
 import { SlError } from '@silverlining/protocol';
-import { errno, type FileOwner } from '../durable-file.ts';
-import { exec } from '../exec.ts';
+import { errno, exec, type FileOwner } from '@silverlining/system';
 
 /** Owner of releases; apps cannot write what it owns. */
 export const RELEASE_OWNER = 'www-mgr';

@@ -1,8 +1,8 @@
 import { type IncomingMessage, request } from 'node:http';
 import { createServer } from 'node:net';
 import { SlError } from '@silverlining/protocol';
+import { errno } from '@silverlining/system';
 import type { AppHttp, HttpAnswer, HttpQuestion } from '../../release-ports.ts';
-import { errno } from '../durable-file.ts';
 
 const BODY_LIMIT = 500;
 

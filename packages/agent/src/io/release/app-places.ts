@@ -1,9 +1,9 @@
 import { chmod, chown, mkdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { errno, type FileOwner, readFileIfAny } from '@silverlining/system';
 import type { ReleasePaths } from '../../core/release/paths.ts';
 import { environmentFile, parseEnvironmentFile } from '../../core/release/quoting.ts';
 import type { AppPlaces } from '../../release-ports.ts';
-import { errno, type FileOwner, readFileIfAny } from '../durable-file.ts';
 import { namesIn } from './names-in.ts';
 
 export interface PlacesOptions {

@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { closeSync, fchmodSync, fchownSync, fsyncSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { type ManifestFile, SlError } from '@silverlining/protocol';
-import { errno, type FileOwner } from '../durable-file.ts';
+import { errno, type FileOwner } from '@silverlining/system';
 import type { EntrySink } from './tar-reader.ts';
 
 /** A content that came whole, still under its temporary name. */

@@ -2,11 +2,11 @@ import { mkdir } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { type ActiveMap, SlError } from '@silverlining/protocol';
+import { errno, writeFileDurable } from '@silverlining/system';
 import { activeMapText, mapTransaction, parseShownMap, sameMap } from '../../core/release/maps.ts';
 import type { ReleasePaths } from '../../core/release/paths.ts';
 import { parseTrafficTable } from '../../core/release/traffic.ts';
 import type { BalancerPort } from '../../release-ports.ts';
-import { errno, writeFileDurable } from '../durable-file.ts';
 
 const DEADLINE = 5_000;
 const MAX_ANSWER = 64 << 20;

@@ -1,10 +1,9 @@
 import { readlinkSync } from 'node:fs';
 import { mkdir, readdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { instanceName, instanceUnit } from '@silverlining/protocol';
+import { errno, exec, readFileIfAny, syncDirectory } from '@silverlining/system';
 import { parseUnitStatus, STATUS_PROPERTIES, type UnitStatus } from '../../core/release/unit-status.ts';
 import type { InstanceUnits } from '../../release-ports.ts';
-import { errno, readFileIfAny, syncDirectory } from '../durable-file.ts';
-import { exec } from '../exec.ts';
 
 /** Longer than the unit's own TimeoutStopSec, after which systemd kills what is left. */
 const STOP_DEADLINE = 60_000;

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { readFileIfAny, syncDirectory, writeFileDurable } from '@silverlining/system';
 import type { z } from 'zod';
 import { committedMap, instanceJournal, trafficBaseline } from '../../core/release/journal.ts';
 import type { ReleasePaths } from '../../core/release/paths.ts';
 import type { Journals } from '../../release-ports.ts';
-import { readFileIfAny, syncDirectory, writeFileDurable } from '../durable-file.ts';
 
 /** The agent's durable memory of releases: small JSON files, replaced whole. */
 export async function openJournals(

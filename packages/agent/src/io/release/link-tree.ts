@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { type Manifest, type ManifestFile, SlError } from '@silverlining/protocol';
-import { errno, type FileOwner } from '../durable-file.ts';
+import { errno, type FileOwner } from '@silverlining/system';
 import type { DiskContentStore } from './content-store.ts';
 import { inSlices } from './slices.ts';
 

@@ -1,5 +1,5 @@
 import { readdir } from 'node:fs/promises';
-import { errno } from '../durable-file.ts';
+import { errno } from '@silverlining/system';
 
 /** The names in a folder; none when there is no such folder. */
 export async function namesIn(folder: string): Promise<string[]> {

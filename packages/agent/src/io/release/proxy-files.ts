@@ -1,8 +1,8 @@
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { readFileIfAny, writeFileDurable } from '@silverlining/system';
 import { activeMapText, instancesMapText } from '../../core/release/maps.ts';
 import type { ReleasePaths } from '../../core/release/paths.ts';
 import type { ProxyFiles } from '../../release-ports.ts';
-import { readFileIfAny, writeFileDurable } from '../durable-file.ts';
 
 /** The files that Apache reads. It sees each change by the file's time and needs no reload. */
 export async function createProxyFiles(

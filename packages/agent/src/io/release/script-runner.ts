@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { access, realpath, stat } from 'node:fs/promises';
+import { exec, logOf } from '@silverlining/system';
 import type { ScriptRun, ScriptRunner } from '../../release-ports.ts';
-import { exec, logOf } from '../exec.ts';
 
 /** Who runs scripts that are not executable themselves. */
 const INTERPRETERS: Readonly<Record<string, string>> = { sh: '/bin/sh', py: '/usr/bin/python3' };

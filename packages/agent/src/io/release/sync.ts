@@ -1,4 +1,4 @@
-import { exec } from '../exec.ts';
+import { exec } from '@silverlining/system';
 
 /**
  * Brings everything written to the file systems of the paths to disk. Node has no syncfs(2); coreutils' `sync -f` is

@@ -1,8 +1,8 @@
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { SlError } from '@silverlining/protocol';
+import { syncDirectory } from '@silverlining/system';
 import type { Executor } from '../../ports.ts';
-import { syncDirectory } from '../durable-file.ts';
 import { kindOf, lookAt } from './attributes.ts';
 import type { Observations } from './observations.ts';
 import { remember } from './undo.ts';

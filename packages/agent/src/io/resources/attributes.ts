@@ -1,6 +1,6 @@
 import { lstatSync, type Stats } from 'node:fs';
 import { SlError } from '@silverlining/protocol';
-import { errno, type FileOwner } from '../durable-file.ts';
+import { errno, type FileOwner } from '@silverlining/system';
 import type { Observations } from './observations.ts';
 
 interface Attributes {

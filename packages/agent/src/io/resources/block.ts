@@ -1,9 +1,9 @@
 import { realpath } from 'node:fs/promises';
 import type { ResourceOf } from '@silverlining/protocol';
+import { readFileIfAny, writeFileDurable } from '@silverlining/system';
 import { replaceBlock } from '../../core/converge/block.ts';
 import { describeTextChange } from '../../core/converge/text-change.ts';
 import type { Executor } from '../../ports.ts';
-import { readFileIfAny, writeFileDurable } from '../durable-file.ts';
 import { lookAt } from './attributes.ts';
 import type { Observations } from './observations.ts';
 import { remember } from './undo.ts';

@@ -1,6 +1,6 @@
 import type { ResourceOf } from '@silverlining/protocol';
+import { exec } from '@silverlining/system';
 import type { Executor } from '../../ports.ts';
-import { exec } from '../exec.ts';
 import { lookAt } from './attributes.ts';
 import type { Observations } from './observations.ts';
 

@@ -1,7 +1,6 @@
 import { hostname } from 'node:os';
+import { exec, readFileIfAny, writeFileDurable } from '@silverlining/system';
 import type { Executor } from '../../ports.ts';
-import { readFileIfAny, writeFileDurable } from '../durable-file.ts';
-import { exec } from '../exec.ts';
 import type { Observations } from './observations.ts';
 
 export function hostnameExecutor(node: Observations): Executor<'hostname'> {

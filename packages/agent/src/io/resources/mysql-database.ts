@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { ResourceOf } from '@silverlining/protocol';
+import { exec } from '@silverlining/system';
 import {
   databaseDifferences,
   databaseSql,
@@ -9,7 +10,6 @@ import {
   parseMysqlState,
 } from '../../core/converge/mysql.ts';
 import type { Executor, StateFile } from '../../ports.ts';
-import { exec } from '../exec.ts';
 import type { Observations } from './observations.ts';
 
 /** SHA-256 of the password last set for each `DATABASE USER`: the server stores no form that could be compared. */

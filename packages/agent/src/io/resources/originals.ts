@@ -1,10 +1,10 @@
 import { readdir, readFile, readlink, rm, rmdir } from 'node:fs/promises';
 import type { Resource } from '@silverlining/protocol';
+import { errno, linkDurable, readFileIfAny, writeFileDurable } from '@silverlining/system';
 import { replaceBlock } from '../../core/converge/block.ts';
 import { type Original, untouched } from '../../core/converge/originals.ts';
 import type { UnitState } from '../../core/converge/unit-state.ts';
 import type { StateFile } from '../../ports.ts';
-import { errno, linkDurable, readFileIfAny, writeFileDurable } from '../durable-file.ts';
 import { lookAt } from './attributes.ts';
 
 export interface Originals {

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
+import { exec } from '@silverlining/system';
 import { z } from 'zod';
 import { type Original, original } from '../../core/converge/originals.ts';
 import type { ConvergeHost, Executors, StateFile } from '../../ports.ts';
-import { exec } from '../exec.ts';
 import { stateFile } from '../state-file.ts';
 import { unitAction } from '../systemd.ts';
 import { absentExecutor } from './absent.ts';

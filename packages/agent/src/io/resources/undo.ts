@@ -1,5 +1,5 @@
 import { readFile, readlink, rm } from 'node:fs/promises';
-import { linkDurable, writeFileDurable } from '../durable-file.ts';
+import { linkDurable, writeFileDurable } from '@silverlining/system';
 import { lookAt } from './attributes.ts';
 
 /** Remembers what is at the path now, a file, a link or nothing; the function that it returns puts that back. */

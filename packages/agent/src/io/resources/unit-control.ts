@@ -1,4 +1,4 @@
-import { exec } from '../exec.ts';
+import { exec } from '@silverlining/system';
 import { daemonReload, showUnits } from '../systemd.ts';
 import type { UnitControl } from './originals.ts';
 

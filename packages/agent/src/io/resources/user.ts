@@ -1,6 +1,6 @@
+import { exec } from '@silverlining/system';
 import { userCommands, userDifferences } from '../../core/converge/accounts.ts';
 import type { Executor } from '../../ports.ts';
-import { exec } from '../exec.ts';
 import type { Observations } from './observations.ts';
 
 export function userExecutor(node: Observations): Executor<'user'> {

@@ -69,7 +69,7 @@ export async function ensureImage(request: ImageRequest): Promise<string> {
   const cached = join(request.cache, 'images', id);
   await mkdir(join(request.cache, 'images'), { recursive: true });
   const lock = join(request.cache, 'images', 'lock');
-  await withFileLock(lock, { signal: request.signal, timeoutMs: BUILD_TIMEOUT_MS }, async (held) => {
+  await withFileLock(lock, { signal: request.signal, deadline: BUILD_TIMEOUT_MS }, async (held) => {
     if (!(await exists(cached))) await build(request, { suite, cached, held });
     if (!(await exists(own))) await adopt(cached, own, request.signal);
   });
@@ -101,7 +101,7 @@ async function build(request: ImageRequest, { suite, cached, held }: Build): Pro
   const temporary = `${cached}.tmp-${randomUUID()}`;
   await hostCommand([...PRIVATE_MOUNTS, ...mmdebstrapArgv(suite, temporary, request.mirror)], {
     signal: request.signal,
-    timeoutMs: BUILD_TIMEOUT_MS,
+    deadline: BUILD_TIMEOUT_MS,
     onLine: (line) => reportStage(line, request.report),
     // A builder that outlives a killed controller keeps the lock, so that nobody removes its directory under it.
     descriptors: [held.descriptor],

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { SlError } from '@silverlining/protocol';
+import { writeFileDurable } from '@silverlining/system';
 import { z } from 'zod';
-import { writeFileDurable } from '../durable-file.ts';
 import { withFileLock } from '../file-lock.ts';
 import { hostCommand } from '../host-packages.ts';
 import { chooseSubnet, formatAddress, macOf, overlaps, parseRange, type Range } from './local-subnet.ts';
@@ -47,7 +47,7 @@ export async function readNetwork(file: string): Promise<LocalNetwork | undefine
 export async function ensureNetwork(file: string, signal: AbortSignal): Promise<LocalNetwork> {
   const known = await readNetwork(file);
   if (known !== undefined && (await isUp(known))) return known;
-  return withFileLock(LOCK, { signal, timeoutMs: LOCK_TIMEOUT_MS }, async () => {
+  return withFileLock(LOCK, { signal, deadline: LOCK_TIMEOUT_MS }, async () => {
     const network = known ?? (await choose(file));
     await refuseClash(network);
     await bringUp(network);

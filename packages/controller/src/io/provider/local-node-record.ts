@@ -1,8 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { nodeName, SlError, setName } from '@silverlining/protocol';
+import { makeDirectoryDurable, writeFileDurable } from '@silverlining/system';
 import { z } from 'zod';
-import { makeDirectoryDurable, writeFileDurable } from '../durable-file.ts';
 
 const uuid = z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
 

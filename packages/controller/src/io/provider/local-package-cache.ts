@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SlError } from '@silverlining/protocol';
-import { writeFileDurable } from '../durable-file.ts';
+import { writeFileDurable } from '@silverlining/system';
 import { type FileLock, tryLockFile } from '../file-lock.ts';
 import { hostEnvironment } from '../host-packages.ts';
 import { startDetached } from './detached.ts';

@@ -1,8 +1,8 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SlError } from '@silverlining/protocol';
+import { makeDirectoryDurable } from '@silverlining/system';
 import type { Directories } from '../directories.ts';
-import { makeDirectoryDurable } from '../durable-file.ts';
 import { hostCommand } from '../host-packages.ts';
 import { KeyedMutex } from './keyed-mutex.ts';
 import { removeParentGroups } from './local-cgroup.ts';

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { exec } from '@silverlining/system';
 import { type HostTrust, keysOfKnownHosts, knownHostName, knownHostsText } from '../../core/bootstrap/ssh-argv.ts';
 import type { BootstrapRequest, SshTarget } from '../../ports.ts';
-import { run } from '../process.ts';
 
 const DEADLINE = 10_000;
 
@@ -25,15 +25,15 @@ export async function prepareTrust(request: BootstrapRequest, directory: string)
 export async function trustedKeys(trust: HostTrust, target: SshTarget): Promise<string[]> {
   if (trust.kind !== 'known') return keysOfKnownHosts(await readFile(trust.knownHosts, 'utf8'));
   const file = trust.knownHosts === undefined ? [] : ['-f', trust.knownHosts];
-  const options = { timeoutMs: DEADLINE, allowExit: [1, 255] };
-  const { stdout } = await run(['ssh-keygen', '-F', knownHostName(target), ...file], options);
+  const options = { deadline: DEADLINE, allowExit: [1, 255] };
+  const { stdout } = await exec(['ssh-keygen', '-F', knownHostName(target), ...file], options);
   return keysOfKnownHosts(stdout);
 }
 
 /** The keys that the host shows now, unverified: for messages. Empty when it cannot be asked. */
 export async function offeredKeys({ host, port }: SshTarget): Promise<string[]> {
   try {
-    const { stdout } = await run(['ssh-keyscan', '-T', '5', '-p', String(port), '--', host], { timeoutMs: DEADLINE });
+    const { stdout } = await exec(['ssh-keyscan', '-T', '5', '-p', String(port), '--', host], { deadline: DEADLINE });
     return keysOfKnownHosts(stdout);
   } catch {
     return [];

@@ -1,4 +1,4 @@
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { type ErrorCode, SlError } from '@silverlining/protocol';
 
 export interface ExecOptions {
@@ -9,7 +9,7 @@ export interface ExecOptions {
   input?: string | Uint8Array | undefined;
   cwd?: string | undefined;
   /** The whole environment of the command; this process's own when not given. */
-  env?: Record<string, string> | undefined;
+  env?: NodeJS.ProcessEnv | undefined;
   uid?: number | undefined;
   gid?: number | undefined;
   /** Code of the error for a command that cannot start or fails; E_INTERNAL when not given. */
@@ -20,6 +20,8 @@ export interface ExecOptions {
   maxOutput?: number | undefined;
   /** Called for each whole line of standard output and standard error as it comes. */
   onLine?: ((line: string) => void) | undefined;
+  /** Open files that the command inherits, as its descriptors 3, 4, ... */
+  descriptors?: readonly number[] | undefined;
 }
 
 export interface ExecResult {
@@ -50,6 +52,7 @@ export async function exec(argv: readonly string[], options: ExecOptions = {}): 
     uid: options.uid,
     gid: options.gid,
     detached: true,
+    stdio: ['pipe', 'pipe', 'pipe', ...(options.descriptors ?? [])],
   });
   const stdout = collect(child.stdout, options);
   const stderr = collect(child.stderr, options);
@@ -74,11 +77,7 @@ interface Settled {
   stop: Stop | undefined;
 }
 
-function settle(
-  child: ChildProcessWithoutNullStreams,
-  argv: readonly string[],
-  options: ExecOptions,
-): Promise<Settled> {
+function settle(child: ChildProcess, argv: readonly string[], options: ExecOptions): Promise<Settled> {
   return new Promise((resolve, reject) => {
     let stop: Stop | undefined;
     let killTimer: NodeJS.Timeout | undefined;
@@ -105,19 +104,19 @@ function settle(
       resolve({ exitCode, signal, stop });
     });
     // A command may exit without reading what it was given; its status says whether that matters.
-    child.stdin.on('error', () => undefined);
-    child.stdin.end(options.input ?? '');
+    child.stdin?.on('error', () => undefined);
+    child.stdin?.end(options.input ?? '');
   });
 }
 
 /** Kills what is left of it, and closes its pipes: a process that left the group, or a unit, may hold them for ever. */
-function giveUp(child: ChildProcessWithoutNullStreams): void {
+function giveUp(child: ChildProcess): void {
   killGroup(child, 'SIGKILL');
-  child.stdout.destroy();
-  child.stderr.destroy();
+  child.stdout?.destroy();
+  child.stderr?.destroy();
 }
 
-function killGroup(child: ChildProcessWithoutNullStreams, signal: NodeJS.Signals): void {
+function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   if (child.pid === undefined) return;
   try {
     process.kill(-child.pid, signal);
@@ -126,26 +125,26 @@ function killGroup(child: ChildProcessWithoutNullStreams, signal: NodeJS.Signals
   }
 }
 
-function collect(stream: NodeJS.ReadableStream, options: ExecOptions): () => string {
+function collect(stream: NodeJS.ReadableStream | null, options: ExecOptions): () => string {
   const cap = options.maxOutput ?? DEFAULT_MAX_OUTPUT;
   let text = '';
   let rest = '';
-  stream.setEncoding('utf8');
-  stream.on('data', (chunk: string) => {
+  stream?.setEncoding('utf8');
+  stream?.on('data', (chunk: string) => {
     text = (text + chunk).slice(-cap);
     if (options.onLine === undefined) return;
     const lines = (rest + chunk).split('\n');
     rest = lines.pop() ?? '';
     for (const line of lines) options.onLine(line);
   });
-  stream.on('end', () => {
+  stream?.on('end', () => {
     if (rest !== '') options.onLine?.(rest);
   });
   return () => text;
 }
 
 function startError(argv: readonly string[], cause: NodeJS.ErrnoException, options: ExecOptions): SlError {
-  const why = cause.code === 'ENOENT' ? 'it is not installed' : cause.message;
+  const why = cause.code === 'ENOENT' ? 'it is not installed, or not on the PATH' : cause.message;
   return new SlError(options.code ?? 'E_INTERNAL', `${argv[0]} could not be started: ${why}`, { cause });
 }
 

@@ -30,7 +30,7 @@ describe('exec', () => {
 
   it('says when a command is not installed', async () => {
     await expect(exec(['no-such-command-here'])).rejects.toMatchObject({
-      message: 'no-such-command-here could not be started: it is not installed',
+      message: 'no-such-command-here could not be started: it is not installed, or not on the PATH',
     });
   });
 

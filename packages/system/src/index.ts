@@ -1,0 +1,11 @@
+/** What controller and agent both ask of the operating system: commands that end, and files that outlive a power cut. */
+export {
+  errno,
+  type FileOwner,
+  linkDurable,
+  makeDirectoryDurable,
+  readFileIfAny,
+  syncDirectory,
+  writeFileDurable,
+} from './durable-file.ts';
+export { type ExecOptions, type ExecResult, exec, logOf } from './exec.ts';
