@@ -2,9 +2,9 @@
 import { z } from 'zod';
 import { activeMap, instanceState } from './release.ts';
 
-export const facts = z.strictObject({
+export const facts = z.object({
   hostname: z.string(),
-  os: z.strictObject({ id: z.string(), version: z.string(), name: z.string() }),
+  os: z.object({ id: z.string(), version: z.string(), name: z.string() }),
   arch: z.string(),
   cpus: z.number().int(),
   /** Bytes. */
@@ -15,7 +15,7 @@ export const facts = z.strictObject({
 });
 export type Facts = z.infer<typeof facts>;
 
-export const instanceReport = z.strictObject({
+export const instanceReport = z.object({
   app: z.string(),
   instance: z.string(),
   state: instanceState,
@@ -25,7 +25,7 @@ export const instanceReport = z.strictObject({
 export type InstanceReport = z.infer<typeof instanceReport>;
 
 /** What the active instance of an app answered over its health path. */
-export const appAnswer = z.strictObject({
+export const appAnswer = z.object({
   app: z.string(),
   instance: z.string(),
   healthy: z.boolean(),
@@ -35,9 +35,9 @@ export const appAnswer = z.strictObject({
 });
 export type AppAnswer = z.infer<typeof appAnswer>;
 
-const usage = z.strictObject({ used: z.number(), total: z.number() });
+const usage = z.object({ used: z.number(), total: z.number() });
 
-export const healthReport = z.strictObject({
+export const healthReport = z.object({
   /** The node's clock, milliseconds since 1970. */
   clock: z.number(),
   /** One minute load average. */
@@ -47,7 +47,7 @@ export const healthReport = z.strictObject({
   /** Bytes of the file system that holds the releases. */
   disk: usage,
   /** The units of the node's roles. */
-  units: z.array(z.strictObject({ name: z.string(), active: z.boolean(), state: z.string() })),
+  units: z.array(z.object({ name: z.string(), active: z.boolean(), state: z.string() })),
   /** The active instance of each app, asked over its health path. */
   apps: z.array(
     appAnswer.extend({

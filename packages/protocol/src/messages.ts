@@ -1,6 +1,10 @@
 /**
  * Messages on the control socket, as literal tables: `agentRequests` are what the controller may ask an agent,
  * each with the schema of its one reply; `agentNotices` are what an agent may say unasked. Messages are added, never changed.
+ *
+ * Both ends ignore fields that they do not know, so that messages may grow: a field may be added where leaving it out does no
+ * harm. Strict is only what a node is to do on itself (resources, an instance's specification, `update_fetch` lines): half
+ * understood it is refused. What must not be ignored takes a new protocol version (version.ts).
  */
 import { z } from 'zod';
 import { appAnswer, facts, healthReport, instanceReport } from './health.ts';
@@ -11,7 +15,7 @@ import { updateFetch } from './server-set.ts';
 import { topology } from './topology.ts';
 
 const epoch = z.number().int().min(0);
-const nothing = z.strictObject({});
+const nothing = z.object({});
 const milliseconds = z.number().min(0);
 /** Names a bulk socket that the agent opens at `/v1/transfer/ID` for this request. */
 const transferId = z.string().regex(/^[A-Za-z0-9_-]{16,64}$/);
@@ -19,7 +23,7 @@ const transferId = z.string().regex(/^[A-Za-z0-9_-]{16,64}$/);
 export const agentRequests = {
   /** First answer to hello: what is true for the node. The agent brings itself there. */
   welcome: {
-    request: z.strictObject({
+    request: z.object({
       set: z.string(),
       node: z.string(),
       epoch,
@@ -27,22 +31,22 @@ export const agentRequests = {
       /** Milliseconds between health reports. */
       healthInterval: z.number().int().positive(),
     }),
-    reply: z.strictObject({ epoch }),
+    reply: z.object({ epoch }),
   },
-  topology: { request: z.strictObject({ topology }), reply: z.strictObject({ generation: z.number().int() }) },
+  topology: { request: z.object({ topology }), reply: z.object({ generation: z.number().int() }) },
   converge: {
-    request: z.strictObject({
+    request: z.object({
       /** `check` reports what would change and changes nothing. */
       mode: z.enum(['apply', 'check']),
       resources: z.array(resource),
       /** Units whose state belongs to the node's health. */
       watch: z.array(z.string()).default([]),
     }),
-    reply: z.strictObject({ reports: z.array(resourceReport) }),
+    reply: z.object({ reports: z.array(resourceReport) }),
   },
   /** Offers a release; the reply says what of it the node lacks. */
   offer: {
-    request: z.strictObject({
+    request: z.object({
       instance: instanceName,
       app: appName,
       digest,
@@ -50,7 +54,7 @@ export const agentRequests = {
       manifest: manifest.optional(),
       transfer: transferId.optional(),
     }),
-    reply: z.strictObject({
+    reply: z.object({
       /** Base64 bitmap over `manifest.files`: bit i (LSB first) set when the content of file i is missing. */
       missing: z.string(),
       /** Free bytes for releases. */
@@ -59,18 +63,18 @@ export const agentRequests = {
   },
   /** Unpack, verify, start beside the others, wait until healthy. The reply means: durable on the node. */
   stage: {
-    request: z.strictObject({
+    request: z.object({
       instance: instanceName,
       deploy: z.string(),
       epoch,
       /** Tar stream (zstd) of the missing files; absent when nothing is missing. */
       transfer: transferId.optional(),
-      spec: instanceSpec,
+      spec: instanceSpec.strict(),
     }),
-    reply: z.strictObject({
+    reply: z.object({
       /** TCP port on loopback; 0 for static apps. */
       port: z.number().int(),
-      ms: z.strictObject({
+      ms: z.object({
         received: milliseconds,
         unpacked: milliseconds,
         started: milliseconds,
@@ -80,7 +84,7 @@ export const agentRequests = {
   },
   /** Runs the `update_fetch` lines of a staged instance; a second call for the same deploy returns the first one's reply. */
   hook: {
-    request: z.strictObject({
+    request: z.object({
       instance: instanceName,
       deploy: z.string(),
       turn: z.enum(['primary', 'secondary']),
@@ -88,16 +92,16 @@ export const agentRequests = {
       /** Seconds for each line. */
       timeout: z.number().positive(),
     }),
-    reply: z.strictObject({
-      results: z.array(z.strictObject({ fetch: z.string(), ok: z.boolean(), detail: z.string(), ms: milliseconds })),
+    reply: z.object({
+      results: z.array(z.object({ fetch: z.string(), ok: z.boolean(), detail: z.string(), ms: milliseconds })),
     }),
   },
   /** Removes what was staged under the name, processes included. Harmless when there is nothing. */
-  abort: { request: z.strictObject({ instance: instanceName, deploy: z.string() }), reply: nothing },
+  abort: { request: z.object({ instance: instanceName, deploy: z.string() }), reply: nothing },
   /** The committed map. Refused when `epoch` is lower than the newest seen; repeating the newest is harmless. */
   switch: {
-    request: z.strictObject({ epoch, active: activeMap, deploy: z.string().optional() }),
-    reply: z.strictObject({
+    request: z.object({ epoch, active: activeMap, deploy: z.string().optional() }),
+    reply: z.object({
       epoch,
       /** The node's clock when its map was in force, milliseconds since 1970. */
       at: z.number(),
@@ -105,27 +109,27 @@ export const agentRequests = {
   },
   /** After the drain: stops instances that no map names and removes all but the newest `keep` of each app. */
   settle: {
-    request: z.strictObject({ app: appName, keep: z.array(instanceName), running: z.array(instanceName) }),
-    reply: z.strictObject({ stopped: z.array(z.string()), removed: z.array(z.string()) }),
+    request: z.object({ app: appName, keep: z.array(instanceName), running: z.array(instanceName) }),
+    reply: z.object({ stopped: z.array(z.string()), removed: z.array(z.string()) }),
   },
   /** Counters of requests per release since the node's proxy started, from the balancer's or web server's log. */
   traffic: {
-    request: z.strictObject({ since: z.number() }),
-    reply: z.strictObject({
-      releases: z.record(z.string(), z.strictObject({ requests: z.number(), failed: z.number() })),
+    request: z.object({ since: z.number() }),
+    reply: z.object({
+      releases: z.record(z.string(), z.object({ requests: z.number(), failed: z.number() })),
       /** Responses of a release that had been switched away from, to requests that began after the switch. */
       stale: z.number(),
     }),
   },
   /** A health report now, without waiting for the next one. */
-  probe: { request: nothing, reply: z.strictObject({ health: healthReport }) },
+  probe: { request: nothing, reply: z.object({ health: healthReport }) },
   /**
    * What the node can serve and, with `ask`, whether its active apps answer. Of `probe` it is the part that costs a node
    * next to nothing, since it needs no process.
    */
   serving: {
-    request: z.strictObject({ ask: z.boolean() }),
-    reply: z.strictObject({
+    request: z.object({ ask: z.boolean() }),
+    reply: z.object({
       epoch,
       active: activeMap,
       instances: z.array(instanceReport),
@@ -135,7 +139,7 @@ export const agentRequests = {
   },
   /** Streams journal lines over the transfer until it is closed, or until the end without `follow`. */
   logs: {
-    request: z.strictObject({
+    request: z.object({
       transfer: transferId,
       app: appName.optional(),
       lines: z.number().int().min(0).max(100_000),
@@ -144,12 +148,12 @@ export const agentRequests = {
     reply: nothing,
   },
   /** Reload the bundle that `transfer` brings; the old one comes back if the new one does not connect. */
-  'update-agent': { request: z.strictObject({ transfer: transferId, digest }), reply: nothing },
+  'update-agent': { request: z.object({ transfer: transferId, digest }), reply: nothing },
   /**
    * The node is taken out of its set: stop the apps, forget the identity, do not connect again. `putBack`: the machine goes
    * on without us, so what was there before is put back and the agent removes itself.
    */
-  retire: { request: z.strictObject({ reason: z.string(), putBack: z.boolean().optional() }), reply: nothing },
+  retire: { request: z.object({ reason: z.string(), putBack: z.boolean().optional() }), reply: nothing },
 } as const satisfies Record<string, { request: z.ZodType; reply: z.ZodType }>;
 
 export type RequestType = keyof typeof agentRequests;
@@ -157,7 +161,7 @@ export type RequestBody<T extends RequestType> = z.infer<(typeof agentRequests)[
 export type ReplyBody<T extends RequestType> = z.infer<(typeof agentRequests)[T]['reply']>;
 
 export const agentNotices = {
-  hello: z.strictObject({
+  hello: z.object({
     protocol: z.number().int(),
     /** Oldest protocol version that the agent still speaks. */
     minProtocol: z.number().int(),
@@ -170,7 +174,7 @@ export const agentNotices = {
   }),
   health: healthReport,
   /** What an agent is doing for the request `re`; for people. */
-  progress: z.strictObject({
+  progress: z.object({
     stage: z.string(),
     text: z.string(),
     done: z.number().optional(),
@@ -193,4 +197,4 @@ export type ControllerNoticeType = keyof typeof controllerNotices;
  * Answer to `POST /v1/renew` over mutual TLS, without a body: a certificate (PEM) of the same key and identity with a new
  * validity. The one request that a certificate past its end may still make.
  */
-export const renewReply = z.strictObject({ certificate: z.string() });
+export const renewReply = z.object({ certificate: z.string() });

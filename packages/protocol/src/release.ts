@@ -12,7 +12,7 @@ export const releasePath = z
   .max(1024)
   .regex(/^(?:app|config)(?:\/(?!\.{1,2}(?:\/|$))[^/\\\p{Cc}]+)+$/u, 'not a path inside the release');
 
-export const manifestFile = z.strictObject({
+export const manifestFile = z.object({
   path: releasePath,
   mode: z.union([z.literal(0o644), z.literal(0o755)]),
   /** Bytes. */
@@ -21,7 +21,7 @@ export const manifestFile = z.strictObject({
 });
 export type ManifestFile = z.infer<typeof manifestFile>;
 
-export const manifestLink = z.strictObject({
+export const manifestLink = z.object({
   path: releasePath,
   /** Relative target that stays inside the same part of the release. */
   target: z.string().min(1).max(1024),
@@ -29,7 +29,7 @@ export const manifestLink = z.strictObject({
 export type ManifestLink = z.infer<typeof manifestLink>;
 
 /** Every file of a release, sorted by path in code-unit order. */
-export const manifest = z.strictObject({
+export const manifest = z.object({
   version: z.literal(1),
   app: appName,
   files: z.array(manifestFile),
@@ -38,7 +38,7 @@ export const manifest = z.strictObject({
 export type Manifest = z.infer<typeof manifest>;
 
 /** How the agent runs an instance beside the others, and sees that it is healthy. */
-export const instanceSpec = z.strictObject({
+export const instanceSpec = z.object({
   app: appName,
   instance: instanceName,
   platform,
@@ -52,7 +52,7 @@ export const instanceSpec = z.strictObject({
   packages: z.array(z.string()),
   packageInstallScript: z.string().optional(),
   afterInstallScript: z.string().optional(),
-  health: z.strictObject({
+  health: z.object({
     path: z.string().startsWith('/'),
     /** Host header to ask with. */
     host: z.string(),

@@ -1,7 +1,8 @@
 /**
  * Resources: how pieces of a node should be. Roles and services are pure functions that return lists of these;
  * the agent's engine checks each in order, changes what differs and reports. Adding a kind: a schema here, a line in
- * `resource`, and an executor in the agent (the compiler asks for it).
+ * `resource`, and an executor in the agent (the compiler asks for it). Strict: what an agent does not understand of a
+ * resource it must not bring about by half.
  */
 import { z } from 'zod';
 import { absolutePath } from './names.ts';
@@ -118,7 +119,7 @@ export type ResourceInput = z.input<typeof resource>;
 export type ResourceType = Resource['type'];
 export type ResourceOf<T extends ResourceType> = Extract<Resource, { type: T }>;
 
-export const resourceReport = z.strictObject({
+export const resourceReport = z.object({
   /** `type:key`, unique in a list. */
   id: z.string(),
   status: z.enum(['ok', 'changed', 'failed', 'skipped']),

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { nodeName, setName } from './names.ts';
 import { location, role } from './server-set.ts';
 
-export const topologyNode = z.strictObject({
+export const topologyNode = z.object({
   name: nodeName,
   uuid: z.string(),
   /** Address at which the other nodes reach it. */
@@ -12,7 +12,7 @@ export const topologyNode = z.strictObject({
 });
 export type TopologyNode = z.infer<typeof topologyNode>;
 
-export const topology = z.strictObject({
+export const topology = z.object({
   version: z.literal(1),
   set: setName,
   /** Grows by one with every change of anything else in here. */
@@ -20,9 +20,9 @@ export const topology = z.strictObject({
   baseDomain: nodeName,
   setEtcHosts: z.boolean(),
   nodes: z.array(topologyNode),
-  services: z.array(z.strictObject({ name: z.string(), nodes: z.array(nodeName) })),
+  services: z.array(z.object({ name: z.string(), nodes: z.array(nodeName) })),
   apps: z.array(z.string()),
-  locations: z.array(location),
+  locations: z.array(location.strip()),
   aliases: z.array(z.string()),
 });
 export type Topology = z.infer<typeof topology>;
