@@ -55,6 +55,7 @@ export async function fakeReleasePorts(root: string, node: FakeNode): Promise<Re
         node.balancerMap = { ...active };
       },
       table: async () => ({ ...node.table }),
+      backends: async () => ({}),
     },
     scripts: {
       find: async (_app, argv) => (argv[0] === 'missing' ? undefined : [...argv]),

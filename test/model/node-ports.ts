@@ -206,6 +206,7 @@ function balancer(machine: NodeMachine, life: Life, rules: Rules): ReleasePorts[
       );
     },
     table: () => life.quick(() => ({})),
+    backends: () => life.quick(() => ({})),
   };
 }
 

@@ -90,6 +90,8 @@ export interface BalancerPort {
   /** Writes the map durably, puts it in force in one transaction, and checks that it is. E_SWITCH otherwise. */
   apply(active: ActiveMap): Promise<void>;
   table(): Promise<TrafficTable>;
+  /** Whether its health check finds each app server up, by name. */
+  backends(): Promise<Record<string, boolean>>;
 }
 
 /** What an instance needs beside its release, by app. */

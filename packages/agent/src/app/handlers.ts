@@ -66,6 +66,7 @@ export function createHandlers(deps: HandlerDependencies): Handlers {
     switch: (body, context) => releases.switch(body, context),
     settle: (body, context) => releases.settle(body, context),
     traffic: (body, context) => releases.traffic(body, context),
+    backends: (body, context) => releases.backends(body, context),
   };
 }
 

@@ -22,6 +22,7 @@ export function createReleases(ports: ReleasePorts): Releases {
     switch: createSwitch(state),
     settle: createSettle(state),
     traffic: createTraffic(state),
+    backends: async () => ({ up: state.hasRole('balancer') ? await ports.balancer.backends() : {} }),
     epoch: () => state.committed.epoch,
     active: () => state.active,
     hear: (epoch, active) => state.hear(epoch, active),

@@ -13,6 +13,7 @@ import { aboveAll, buildTopology } from '../core/topology.ts';
 import type { NodeRecord, SetRecord } from '../ports.ts';
 import { type OperationContext, OperationFailed } from '../service.ts';
 import { agree } from './agree.ts';
+import { awaitBackends } from './backends.ts';
 import { backfill, inform } from './backfill.ts';
 import { checkConfigs } from './check-configs.ts';
 import { convergeNodes } from './converge.ts';
@@ -63,6 +64,7 @@ export async function up(deps: ControllerDeps, op: OperationContext, request: Ap
     await configure(run);
     await shrink(run);
     const deploys = await deployChanged(run);
+    if (run.changes > 0 && (await isServing(run))) await awaitBackends(deps, op, run.nodes);
     await writeHosts(run);
     return { set: set.name, changes: run.changes, deploys, sites: sitesOf(set, run.nodes) };
   });
@@ -191,6 +193,11 @@ async function deployChanged(run: Run): Promise<DeployRecord[]> {
     const result: UpResult = { set: set.name, changes: run.changes, deploys, sites: sitesOf(observed.set, run.nodes) };
     throw new OperationFailed(error.error, result);
   }
+}
+
+async function isServing({ deps, set }: Run): Promise<boolean> {
+  const row = await deps.store.set(set.name);
+  return Object.keys(row?.active ?? {}).length > 0;
 }
 
 async function writeHosts(run: Run): Promise<void> {

@@ -5,6 +5,7 @@ import { type ActiveMap, SlError } from '@silverlining/protocol';
 import { errno, writeFileDurable } from '@silverlining/system';
 import { activeMapText, mapTransaction, parseShownMap, sameMap } from '../../core/release/maps.ts';
 import type { ReleasePaths } from '../../core/release/paths.ts';
+import { parseServersState } from '../../core/release/servers-state.ts';
 import { parseTrafficTable } from '../../core/release/traffic.ts';
 import type { BalancerPort } from '../../release-ports.ts';
 
@@ -26,6 +27,7 @@ export function createBalancer(paths: Pick<ReleasePaths, 'balancerMap' | 'balanc
       throw new SlError('E_SWITCH', 'HAProxy took the new map, but shows another one');
     },
     table: async () => parseTrafficTable(await ask('show table silver_releases')),
+    backends: async () => parseServersState(await ask('show servers state appservers')),
   };
 }
 
