@@ -1,5 +1,5 @@
 /** Waits until the balancers take the app servers for ones that answer: until then they answer visitors with 503. */
-import { nodesWithRole, SlError } from '@silverlining/protocol';
+import { nodesWithRole, SlError, toSlError } from '@silverlining/protocol';
 import type { NodeRecord } from '../ports.ts';
 import type { OperationContext } from '../service.ts';
 import { type ControllerDeps, onEach } from './deps.ts';
@@ -21,7 +21,7 @@ export async function awaitBackends(
   const appservers = nodesWithRole(nodes, 'appserver').map(({ name }) => name);
   if (appservers.length === 0) return;
   await onEach(nodesWithRole(nodes, 'balancer'), async (balancer) => {
-    const down = await stillDown(deps, { balancer, appservers, signal: op.signal });
+    const down = await stillDown(deps, { balancer, appservers, signal: op.signal }).catch(unknowable);
     if (down.length === 0) return;
     const text = `the balancer finds no answer at ${down.join(', ')}`;
     if (down.length === appservers.length) throw new SlError('E_APP_UNHEALTHY', text);
@@ -41,4 +41,10 @@ async function stillDown(
     if (down.length === 0 || clock.monotonic() >= end) return down;
     await clock.sleep(PAUSE, signal);
   }
+}
+
+/** The agent of the last version does not know the question. */
+function unknowable(error: unknown): string[] {
+  if (toSlError(error).code === 'E_UNKNOWN_TYPE') return [];
+  throw error;
 }
