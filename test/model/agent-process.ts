@@ -92,6 +92,8 @@ export async function runAgent(parts: AgentWorld): Promise<void> {
   await agent.run(handlers, new AbortController().signal);
 }
 
+const CANCELLED = new SlError('E_ABORTED', 'cancelled by the controller');
+
 function createLink({ life, rules, machine, dial }: AgentWorld): Link {
   const { world } = life;
   return {
@@ -101,16 +103,22 @@ function createLink({ life, rules, machine, dial }: AgentWorld): Link {
       await life.sleep(world.jitter(3), new AbortController().signal);
       return new Promise((resolve) => {
         const running = new Map<string, AbortController>();
+        // A request that is late is one that was slow to be begun: what cancels it stays behind it, whatever else overtakes it.
+        const cancelled = new Set<string>();
         const end: AgentEnd = {
           life,
           closed(reason) {
             for (const controller of running.values()) controller.abort(new SlError('E_ABORTED', 'the session ended'));
             resolve({ kind: 'closed', reason });
           },
-          cancel: (id) => running.get(id)?.abort(new SlError('E_ABORTED', 'cancelled by the controller')),
+          cancel(id) {
+            cancelled.add(id);
+            running.get(id)?.abort(CANCELLED);
+          },
           request({ id, type, body }) {
             const controller = new AbortController();
             running.set(id, controller);
+            if (cancelled.has(id)) controller.abort(CANCELLED);
             void serve(handlers, { type, body, signal: controller.signal }).then((outcome) => {
               running.delete(id);
               if (outcome.ok && type === 'stage') rules.voted(machine, (body as RequestBody<'stage'>).instance);

@@ -127,7 +127,7 @@ function isBefore(a: Happening, b: Happening): boolean {
   return a.at < b.at || (a.at === b.at && a.order < b.order);
 }
 
-/** Resolves when everything that waits for nothing but promises has been done. */
+/** Resolves when everything that waits for nothing but promises has been done: asked for by a promise, a tick comes after all. */
 function settled(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+  return new Promise((resolve) => process.nextTick(resolve));
 }

@@ -1,5 +1,6 @@
 /** What is left when the machine itself fails half-way, and that it is made good without another start. */
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +11,7 @@ import type { Releases, RequestContext } from '../ports.ts';
 import type { ReleasePorts } from '../release-ports.ts';
 import { createReleases } from './releases.ts';
 
-type Fragile = 'active map' | 'instances map' | 'stop';
+type Fragile = 'active map' | 'instances map' | 'start' | 'stop';
 
 let root: string;
 let node: FakeNode;
@@ -29,7 +30,7 @@ beforeEach(async () => {
     writeActive: guarded('active map', proxy.writeActive),
     writeInstances: guarded('instances map', proxy.writeInstances),
   };
-  ports.units = { ...units, stop: guarded('stop', units.stop) };
+  ports.units = { ...units, start: guarded('start', units.start), stop: guarded('stop', units.stop) };
   releases = createReleases(ports);
   await releases.recover();
 });
@@ -105,4 +106,81 @@ it('while the map of what is active could not be written, nothing is healthy and
   expect((await releases.appHealth(context.signal))[0]).toMatchObject({ instance: name(2), healthy: true });
   await settle(2);
   expect([...node.running]).toEqual([name(2)]);
+});
+
+/** The agent is started again. */
+async function restart(): Promise<void> {
+  releases = createReleases(ports);
+  await releases.recover();
+}
+
+it('what cannot be swept at a start keeps nothing else from it, and goes with the next settling', async () => {
+  await stage(1);
+  await switchTo(1, 1);
+  await stage(2);
+  await ports.journals.delete(name(2));
+  node.running.delete(name(1));
+  broken.add('stop');
+  await restart();
+  expect([...node.running].sort()).toEqual([name(1), name(2)]);
+  expect(await ports.tree.manifest(name(2))).toBeUndefined();
+  broken.clear();
+  await settle(1);
+  expect([...node.running]).toEqual([name(1)]);
+  expect([...node.units.keys()]).toEqual([name(1)]);
+});
+
+it('what should have been stopped and cannot be at a start is stopped by the next settling', async () => {
+  await stage(1);
+  await switchTo(1, 1);
+  await stage(2);
+  await switchTo(2, 2);
+  broken.add('stop');
+  await expect(releases.settle({ app: 'blog', keep: [name(1)], running: [name(2)] }, context)).rejects.toThrow();
+  await restart();
+  expect([...node.running]).toEqual([name(1), name(2)]);
+  broken.clear();
+  await settle(2);
+  expect([...node.running]).toEqual([name(2)]);
+});
+
+it('a node whose app cannot be started gets no requests until it is', async () => {
+  await stage(1);
+  await switchTo(1, 1);
+  node.running.clear();
+  broken.add('start');
+  await restart();
+  const ready = () => existsSync(ports.paths.ready);
+  expect(ready()).toBe(false);
+  await releases.appHealth(context.signal);
+  expect(ready()).toBe(false);
+  broken.clear();
+  await releases.appHealth(context.signal);
+  expect([...node.running]).toEqual([name(1)]);
+  expect(ready()).toBe(true);
+});
+
+it('what is switched to and could not be started is started first', async () => {
+  await stage(1);
+  node.running.clear();
+  broken.add('start');
+  await restart();
+  broken.clear();
+  await switchTo(1, 1);
+  expect([...node.running]).toEqual([name(1)]);
+});
+
+it('a settling that was cancelled while it waited for its turn touches nothing', async () => {
+  await stage(1);
+  await switchTo(1, 1);
+  const cancelled = new AbortController();
+  const staged = stage(2);
+  const settled = releases.settle(
+    { app: 'blog', keep: [name(1)], running: [name(1)] },
+    { ...context, signal: cancelled.signal },
+  );
+  cancelled.abort(new SlError('E_ABORTED', 'a deploy begins'));
+  await expect(settled).rejects.toMatchObject({ code: 'E_ABORTED' });
+  await staged;
+  expect(await here()).toEqual([name(1), name(2)]);
 });

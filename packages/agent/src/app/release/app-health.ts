@@ -4,12 +4,14 @@ import type { InstanceJournal } from '../../core/release/journal.ts';
 import { healthQuestion } from './start.ts';
 import type { ReleaseState } from './state.ts';
 import { ensureInForce } from './switch.ts';
+import { startAgain } from './unstarted.ts';
 
 type AppHealth = HealthReport['apps'][number];
 const TIMEOUT = 5_000;
 
 /** Asks the active instance of each app that is here over its health path. */
 export async function appHealth(state: ReleaseState, signal: AbortSignal): Promise<AppHealth[]> {
+  await startAgain(state, signal);
   await state.refreshProxy();
   const running = activeHere(state).filter((it) => hasProcess(it.spec.platform));
   const [answers, statuses] = await Promise.all([

@@ -5,39 +5,57 @@ import { waitHealthy } from './start.ts';
 import type { ReleaseState } from './state.ts';
 import { putInForce, settleIn } from './switch.ts';
 
-/** Makes the node what its journal says: nothing half made is left, and what was prepared or active runs. */
+/**
+ * Makes the node what its journal says: nothing half made is left, and what was prepared or active runs. A step that fails, on a
+ * full disk say, keeps none of the others from being done.
+ */
 export async function recover(state: ReleaseState): Promise<void> {
   const { ports } = state;
   await state.load();
   const rebooted = await ports.rebooted();
-  if (rebooted) await ports.proxy.setReady(false);
+  if (rebooted) await attempt(state, () => ports.proxy.setReady(false));
   await sweep(state);
   if (rebooted) await checkTrees(state);
-  await startAll(state);
+  await attempt(state, () => startAll(state));
   await stopIdle(state);
   if (rebooted) await waitForActive(state);
   await attempt(state, () => putInForce(state));
-  await settleIn(state);
+  await attempt(state, () => settleIn(state));
 }
 
 /** What has no journal was not voted for: whoever ordered it starts again from the beginning. */
 async function sweep(state: ReleaseState): Promise<void> {
   const { units, tree, places } = state.ports;
   const keep = new Set(state.journals.keys());
-  await units.stop(
-    (await units.installed()).filter((instance) => !keep.has(instance)),
-    { remove: true },
-  );
-  await tree.sweep(keep);
-  await places.sweep(keep);
+  await attempt(state, async () => {
+    const installed = await units.installed();
+    await end(
+      state,
+      installed.filter((instance) => !keep.has(instance)),
+      'remove',
+    );
+  });
+  await attempt(state, () => tree.sweep(keep));
+  await attempt(state, () => places.sweep(keep));
+}
+
+/** Ends processes; where that fails now, the next settling goes on with it. */
+async function end(state: ReleaseState, instances: readonly string[], how: 'stop' | 'remove'): Promise<void> {
+  for (const instance of instances) state.unfinished.set(instance, how);
+  await state.ports.units.stop(instances, { remove: how === 'remove' });
+  for (const instance of instances) state.unfinished.delete(instance);
 }
 
 /** After a power cut a release may miss files in spite of all: then it must not be served. */
 async function checkTrees(state: ReleaseState): Promise<void> {
+  const { tree, warn } = state.ports;
   for (const journal of state.all()) {
-    if (journal.state === 'failed' || (await state.ports.tree.intact(journal.instance))) continue;
-    state.ports.warn(`${journal.instance} is damaged on disk and is not served`);
-    await state.put({ ...journal, state: 'failed' });
+    const { instance } = journal;
+    if (journal.state === 'failed' || (await tree.intact(instance))) continue;
+    warn(`${instance} is damaged on disk and is not served`);
+    // Also where that cannot be written down.
+    state.journals.set(instance, { ...journal, state: 'failed' });
+    await attempt(state, () => state.put({ ...journal, state: 'failed' }));
   }
 }
 
@@ -46,20 +64,22 @@ async function startAll(state: ReleaseState): Promise<void> {
   const wanted = withProcess(state).map((it) => it.instance);
   const statuses = await state.ports.units.status(wanted);
   const down = wanted.filter((instance) => !statuses.get(instance)?.active);
+  for (const instance of down) state.unstarted.add(instance);
   await Promise.all(
-    down.map((instance) => attempt(state, () => state.ports.units.start(instance, AbortSignal.timeout(30_000)))),
+    down.map((instance) =>
+      attempt(state, async () => {
+        await state.ports.units.start(instance, AbortSignal.timeout(30_000));
+        state.unstarted.delete(instance);
+      }),
+    ),
   );
 }
 
 /** The journal says `stopped` before the process is: whoever was cut off in between stops it now. */
 async function stopIdle(state: ReleaseState): Promise<void> {
   const idle = state.all().filter((it) => it.state !== 'prepared' && hasProcess(it.spec.platform));
-  await attempt(state, () =>
-    state.ports.units.stop(
-      idle.map((it) => it.instance),
-      { remove: false },
-    ),
-  );
+  const instances = idle.map((it) => it.instance);
+  await attempt(state, () => end(state, instances, 'stop'));
 }
 
 /** The node gets requests again when its apps answer, or when it is clear that waiting does not help. */
@@ -73,7 +93,7 @@ function withProcess(state: ReleaseState): InstanceJournal[] {
   return state.all().filter((it) => it.state === 'prepared' && hasProcess(it.spec.platform));
 }
 
-/** One app that cannot start must not keep the others, and the agent, from doing so. */
+/** What fails must not keep anything else, and the agent, from going on. */
 async function attempt(state: ReleaseState, act: () => Promise<void>): Promise<void> {
   try {
     await act();

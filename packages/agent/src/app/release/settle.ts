@@ -7,10 +7,12 @@ import { ensureInForce } from './switch.ts';
 
 /** Stops what has drained, and removes what is no longer kept. */
 export function createSettle(state: ReleaseState): Handlers['settle'] {
-  return async (order) => {
+  return async (order, { signal }) => {
     // As long as visitors may get what was active before, it stays.
     await ensureInForce(state);
     const settled = await state.exclusive(order.app, async () => {
+      // It waited for its turn: by now a deploy may have begun, of whose release the order knows nothing.
+      signal.throwIfAborted();
       const { stop, remove } = settlement(order, state.all(), state.active);
       await halt(state, stop);
       await discard(state, order.app, remove);

@@ -127,6 +127,7 @@ async function vote(state: ReleaseState, launch: Launch): Promise<Pick<Times, 's
   const [times, synced] = await Promise.allSettled([startHealthy(state, launch), state.ports.sync()]);
   if (times.status === 'rejected') throw times.reason;
   if (synced.status === 'rejected') throw synced.reason;
+  state.unstarted.delete(launch.spec.instance);
   await state.put(launch.journal);
   return times.value;
 }

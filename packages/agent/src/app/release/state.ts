@@ -26,6 +26,8 @@ export class ReleaseState {
   readonly stagings = new Map<string, Staging>();
   /** Instances that are to be stopped or removed, and are so in part. */
   readonly unfinished = new Map<string, 'stop' | 'remove'>();
+  /** Instances that were voted for and could not be started since: nothing is sent to them until they run. */
+  readonly unstarted = new Set<string>();
   /** By app: staging, settling and removing an app's instances never overlap. */
   readonly exclusive: Exclusive;
   committed: CommittedMap = NOTHING_COMMITTED;
@@ -121,14 +123,17 @@ export class ReleaseState {
   /** Instances that can be asked, and whether the node may get requests: only when it has all that is active. */
   async refreshProxy(): Promise<void> {
     await this.exclusive('proxy', async () => {
-      const prepared = this.all().filter((it) => it.state === 'prepared');
-      await this.ports.proxy.writeInstances(new Map(prepared.map((it) => [it.instance, it.port])));
+      await this.ports.proxy.writeInstances(new Map(this.#servable().map((it) => [it.instance, it.port])));
       await this.ports.proxy.setReady(this.hasRole('appserver') && this.isComplete());
     });
   }
 
   isComplete(): boolean {
-    return holdsAll(this.all(), this.committed, this.heard);
+    return holdsAll(this.#servable(), this.committed, this.heard);
+  }
+
+  #servable(): InstanceJournal[] {
+    return this.all().filter((it) => it.state === 'prepared' && !this.unstarted.has(it.instance));
   }
 
   /** Takes note of what is committed; a node that cannot serve it gets no more requests from here on. */

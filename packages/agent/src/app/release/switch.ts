@@ -3,13 +3,18 @@ import { sameMap } from '../../core/release/maps.ts';
 import { trafficReply } from '../../core/release/traffic.ts';
 import type { Handlers } from '../../ports.ts';
 import type { ReleaseState } from './state.ts';
+import { startAgain } from './unstarted.ts';
 
 /** Puts the committed map in force on this node. */
 export function createSwitch(state: ReleaseState): Handlers['switch'] {
-  return (order) => state.exclusive('switch', () => switchTo(state, order));
+  return (order, { signal }) => state.exclusive('switch', () => switchTo(state, order, signal));
 }
 
-async function switchTo(state: ReleaseState, order: RequestBody<'switch'>): Promise<{ epoch: number; at: number }> {
+async function switchTo(
+  state: ReleaseState,
+  order: RequestBody<'switch'>,
+  signal: AbortSignal,
+): Promise<{ epoch: number; at: number }> {
   const { epoch, active } = order;
   state.requireEpoch(epoch);
   const { journals, clock } = state.ports;
@@ -18,6 +23,7 @@ async function switchTo(state: ReleaseState, order: RequestBody<'switch'>): Prom
     throw new SlError('E_CONFLICT', `epoch ${epoch} was committed with another map than the one that is ordered now`);
   }
   await state.hear(epoch, active);
+  await startAgain(state, signal, Object.values(active));
   if (isNew) {
     // Before anything shows: a node that dies here comes back with the new map, never with the old one.
     await journals.writeCommitted({ version: 1, epoch, active });
