@@ -1,17 +1,13 @@
 /** The two ends of the control socket together: the agent's link against the controller's server, over real TLS. */
 import { X509Certificate } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
-import { agentPaths } from '../packages/agent/src/core/paths.ts';
-import { createLink } from '../packages/agent/src/io/link.ts';
 import type { Handlers, SessionEnd } from '../packages/agent/src/ports.ts';
-import { SERVER_NAME } from '../packages/controller/src/core/enrolment.ts';
 import { helloBody } from './fakes/agent-client.ts';
 import { agentHandlers } from './fakes/agent-handlers.ts';
 import type { AgentIdentity } from './fakes/agent-identity.ts';
+import { type AgentLinkOptions, agentLink } from './fakes/agent-link.ts';
 import { type AgentServerFixture, agentServerFixture } from './fakes/agent-server-fixture.ts';
 
 const DAY = 86_400_000;
@@ -23,19 +19,7 @@ afterAll(() => fixture.close());
 
 const limits = () => ({ signal: new AbortController().signal, deadline: 5_000 });
 
-/** A link with this identity on disk. */
-async function linkOf(agent: AgentIdentity, serverName: string = SERVER_NAME) {
-  const root = await mkdtemp(join(tmpdir(), 'sl-link-'));
-  onTestFinished(() => rm(root, { recursive: true }));
-  const paths = agentPaths(root);
-  await mkdir(dirname(paths.key), { recursive: true });
-  await writeFile(paths.key, agent.keyPem);
-  await writeFile(paths.certificate, agent.certPem);
-  await writeFile(paths.ca, agent.caPem);
-  const controllerUrl = `wss://127.0.0.1:${fixture.port}`;
-  const { set, uuid } = agent.identity;
-  return { paths, link: createLink(paths, { version: 1, set, node: 'app1', uuid, controllerUrl, serverName }) };
-}
+const linkOf = (agent: AgentIdentity, more: AgentLinkOptions = {}) => agentLink(fixture, agent, more);
 
 /** A session that has said hello. */
 async function sessionOf(given: Partial<Handlers>) {
@@ -52,8 +36,8 @@ async function sessionOf(given: Partial<Handlers>) {
   return { node, ended, stop };
 }
 
-async function endOf(agent: AgentIdentity, serverName?: string): Promise<SessionEnd> {
-  const { link } = await linkOf(agent, serverName);
+async function endOf(agent: AgentIdentity, more?: AgentLinkOptions): Promise<SessionEnd> {
+  const { link } = await linkOf(agent, more);
   const opened = async () => undefined;
   return link.session({ handlers: agentHandlers(), opened, signal: limits().signal });
 }
@@ -153,7 +137,7 @@ it('is told why it is refused for good', async () => {
 
 it('trusts no server of another name', async () => {
   const { agent } = await fixture.enrol();
-  const end = await endOf(agent, 'other.silverlining.internal');
+  const end = await endOf(agent, { serverName: 'other.silverlining.internal' });
   expect(end).toMatchObject({ kind: 'closed', reason: expect.stringContaining('other.silverlining.internal') });
 });
 

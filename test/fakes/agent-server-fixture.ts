@@ -9,6 +9,7 @@ import type { AgentServerSettings } from '../../packages/controller/src/io/agent
 import { type Certificates, openCertificates } from '../../packages/controller/src/io/certificates.ts';
 import { systemClock } from '../../packages/controller/src/io/clock.ts';
 import { randomIds } from '../../packages/controller/src/io/ids.ts';
+import { openSigningKey, type SigningKey } from '../../packages/controller/src/io/signing-key.ts';
 import { serverSet } from '../../packages/controller/src/io/store/contract-records.ts';
 import type { NodeRecord, Store } from '../../packages/controller/src/ports.ts';
 import { type AgentAddress, type AgentClient, connectAgent } from './agent-client.ts';
@@ -19,6 +20,7 @@ export interface AgentServerFixture {
   server: AgentServer;
   store: Store;
   certificates: Certificates;
+  signingKey: SigningKey;
   port: number;
   /** Lines of its log, parsed. */
   logged: Record<string, unknown>[];
@@ -43,7 +45,9 @@ export async function agentServerFixture(
   const certificates = await authority('ca');
   const logged: Record<string, unknown>[] = [];
   const log = pino({ level: 'debug' }, { write: (line: string) => logged.push(JSON.parse(line)) });
-  const server = await createAgentServer({ store, certificates, clock: systemClock, ids: randomIds, log, settings });
+  const signingKey = await openSigningKey(join(directory, 'ca'));
+  const world = { clock: systemClock, ids: randomIds, log, settings };
+  const server = await createAgentServer({ store, certificates, signingKey, ...world });
   const close = async () => {
     await server.close();
     await rm(directory, { recursive: true });
@@ -54,7 +58,7 @@ export async function agentServerFixture(
   });
   const enrol = (changes: Partial<NodeRecord> = {}) => enrolNode(store, certificates, { set: 'demo', ...changes });
   return {
-    ...{ server, store, certificates, port, logged, enrol, otherAuthority: authority },
+    ...{ server, store, certificates, signingKey, port, logged, enrol, otherAuthority: authority },
     async agent() {
       const { node, agent } = await enrol();
       const address = { port, agent };

@@ -14,6 +14,7 @@ import type {
   ResourceOf,
   ResourceType,
   Topology,
+  Trust,
 } from '@silverlining/protocol';
 
 /** What a request handler gets beside the body. */
@@ -105,6 +106,8 @@ export type SessionEnd =
 
 /** An open control socket. */
 export interface ControlSession {
+  /** What the hello asks of the controller; undefined where its orders need no signature. */
+  readonly trust?: Trust | undefined;
   notify<T extends 'hello' | 'health'>(type: T, body: NoticeBody<T>): void;
 }
 

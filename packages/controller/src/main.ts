@@ -22,6 +22,7 @@ import { randomIds } from './io/ids.ts';
 import { createProvider } from './io/provider/index.ts';
 import { prepareLocalHost } from './io/provider/local-host.ts';
 import { createReleaseSource } from './io/release-source/index.ts';
+import { openSigningKey } from './io/signing-key.ts';
 import { SshBootstrapper } from './io/ssh/bootstrapper.ts';
 import { openStore } from './io/store/store.ts';
 import { createWorkstationHosts } from './io/workstation-hosts.ts';
@@ -67,6 +68,7 @@ async function serve(): Promise<void> {
 interface Agents {
   server: AgentServer;
   bootstrapper: SshBootstrapper;
+  orderKey: string;
   /** 0 until it listens. */
   port(): number;
   listening(port: number): void;
@@ -74,19 +76,22 @@ interface Agents {
 
 async function createAgents(directories: Directories, store: Store, log: Logger): Promise<Agents> {
   const world = { clock: systemClock, ids: randomIds };
-  const certificates = await openCertificates(join(directories.state, 'ca'), world);
-  const server = await createAgentServer({ ...world, store, certificates, log });
+  const authority = join(directories.state, 'ca');
+  const certificates = await openCertificates(authority, world);
+  const signingKey = await openSigningKey(authority);
+  const server = await createAgentServer({ ...world, store, certificates, signingKey, log });
   let listeningOn = 0;
   const bootstrapper = new SshBootstrapper({
     artifacts: createArtifacts(directories.cache),
     sign: enrol(store, certificates),
+    orderKey: signingKey.publicPem,
     serverName: SERVER_NAME,
     port: () => listeningOn,
   });
   const listening = (port: number) => {
     listeningOn = port;
   };
-  return { server, bootstrapper, port: () => listeningOn, listening };
+  return { server, bootstrapper, orderKey: signingKey.id, port: () => listeningOn, listening };
 }
 
 function makeDeps(
@@ -102,6 +107,7 @@ function makeDeps(
     url: () => `wss://*:${agents.port()}`,
     listen: listenOnce(agents),
     checkConfig: checkAppConfig,
+    orderKey: agents.orderKey,
   };
 }
 

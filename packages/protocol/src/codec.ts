@@ -1,6 +1,7 @@
 /** Frames of the control socket: UTF-8 JSON envelopes, parsed at the edge and trusted after it. */
 import { z } from 'zod';
 import { ERROR_CATALOGUE, type ErrorCode, SlError, type WireError } from './errors.ts';
+import { orderSeal } from './order.ts';
 
 /** Bytes of a control frame, as ws's maxPayload. */
 export const MAX_CONTROL_FRAME = 1 << 20;
@@ -16,6 +17,8 @@ export const envelope = z.object({
   /** A key of `agentRequests`, `agentNotices` or `controllerNotices`, `result`, or `error`. */
   type: z.string().max(64),
   body: z.unknown(),
+  /** Of the controller's requests to an agent that asked for it. */
+  order: orderSeal.optional(),
 });
 export type Envelope = z.infer<typeof envelope>;
 

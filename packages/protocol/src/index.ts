@@ -6,6 +6,7 @@ export * from './health.ts';
 export * from './manifest-rules.ts';
 export * from './messages.ts';
 export * from './names.ts';
+export * from './order.ts';
 export * from './release.ts';
 export * from './resources.ts';
 export * from './server-set.ts';

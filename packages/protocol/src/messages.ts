@@ -9,6 +9,7 @@
 import { z } from 'zod';
 import { appAnswer, facts, healthReport, instanceReport } from './health.ts';
 import { appName, digest, instanceName } from './names.ts';
+import { trust } from './order.ts';
 import { activeMap, instanceSpec, manifest } from './release.ts';
 import { resource, resourceReport } from './resources.ts';
 import { updateFetch } from './server-set.ts';
@@ -173,6 +174,8 @@ export const agentNotices = {
     epoch,
     active: activeMap,
     instances: z.array(instanceReport),
+    /** Since protocol 2: requests are to be signed. Absent where the node was given no key. */
+    trust: trust.optional(),
   }),
   health: healthReport,
   /** What an agent is doing for the request `re`; for people. */

@@ -7,6 +7,7 @@ import {
   encode,
   lookUp,
   negotiate,
+  PROTOCOL,
   releasePath,
   resourceId,
   SlError,
@@ -58,11 +59,18 @@ describe('release paths', () => {
 
 describe('versions', () => {
   it('takes the newest that both speak', () => {
-    expect(negotiate({ protocol: 3, minProtocol: 1 })).toBe(1);
+    const { current, oldest } = PROTOCOL;
+    expect(negotiate({ protocol: current, minProtocol: oldest })).toBe(current);
+    expect(negotiate({ protocol: current + 1, minProtocol: current })).toBe(current);
+    expect(negotiate({ protocol: current - 1, minProtocol: current - 2 })).toBe(current - 1);
+  });
+
+  it('are understood one back', () => {
+    expect(PROTOCOL.oldest).toBe(PROTOCOL.current - 1);
   });
 
   it('names what is supported when there is none', () => {
-    expect(() => negotiate({ protocol: 99, minProtocol: 98 })).toThrow(/98 to 99.*1 to 1/);
+    expect(() => negotiate({ protocol: 99, minProtocol: 98 })).toThrow(/98 to 99.*1 to 2/);
   });
 });
 

@@ -3,8 +3,11 @@ import { SlError } from './errors.ts';
 /** The product's version, as every package.json of the workspace says it (a test compares them). */
 export const VERSION = '0.1.0';
 
-/** The protocol version this code speaks, and the oldest one it still understands. */
-export const PROTOCOL = { current: 1, oldest: 1 } as const;
+/**
+ * The protocol version this code speaks, and the oldest one it still understands: the one before. 2: an agent that was given
+ * the controller's key takes signed orders only.
+ */
+export const PROTOCOL = { current: 2, oldest: 1 } as const;
 
 /** The newest version that both ends speak; E_VERSION, naming what is supported, when there is none. */
 export function negotiate(theirs: { protocol: number; minProtocol: number }): number {

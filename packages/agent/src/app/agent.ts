@@ -82,7 +82,7 @@ async function oneSession(
       handlers,
       signal,
       async opened(session) {
-        session.notify('hello', await hello(deps));
+        session.notify('hello', { ...(await hello(deps)), trust: session.trust });
         void reportHealth(deps, session, { state, signal: AbortSignal.any([signal, over.signal]) });
       },
     });

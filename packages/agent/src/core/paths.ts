@@ -5,6 +5,8 @@ export interface AgentPaths {
   key: string;
   certificate: string;
   ca: string;
+  /** Public key of who may give orders; made by the bootstrap. */
+  orderKey: string;
   topology: string;
   /** The agent's own durable state, a file a subject. */
   state: string;
@@ -24,6 +26,7 @@ export function agentPaths(root = ''): AgentPaths {
     key: `${root}/etc/silverlining/agent/key.pem`,
     certificate: `${root}/etc/silverlining/agent/cert.pem`,
     ca: `${root}/etc/silverlining/agent/ca.pem`,
+    orderKey: `${root}/etc/silverlining/agent/orders.pem`,
     topology: `${root}/etc/silverlining/topology.json`,
     state: `${root}/var/lib/silverlining/agent`,
     data: `${root}/var/lib/silverlining`,

@@ -5,6 +5,7 @@ import { createWebSocketStream, WebSocket } from 'ws';
 import type { AgentPaths } from '../core/paths.ts';
 import type { Link, SessionEnd } from '../ports.ts';
 import { type AgentConfig, certificateValidity, tlsOptions } from './identity.ts';
+import { beginOrders } from './order-check.ts';
 import { renewCertificate } from './renewal.ts';
 import { serveRequests } from './request-server.ts';
 
@@ -26,9 +27,10 @@ export function createLink(paths: AgentPaths, config: AgentConfig): Link {
     validity: () => certificateValidity(paths),
     renew: (signal) => renewCertificate(paths, config, signal),
     async session({ handlers, opened, signal }) {
+      const orders = await beginOrders(paths, config);
       const socket = await connect('/v1/agent');
       const openTransfer = async (id: string) => openStream(await connect(`/v1/transfer/${encodeURIComponent(id)}`));
-      const server = serveRequests(socket, { handlers, openTransfer });
+      const server = serveRequests(socket, { handlers, openTransfer, orders });
       socket.on('open', () => {
         opened(server.session).catch((error: unknown) => socket.close(1011, messageOf(error).slice(0, 100)));
       });

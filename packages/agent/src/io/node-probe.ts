@@ -47,7 +47,7 @@ export function createNodeProbe(paths: AgentPaths, nodeName: string): NodeProbe 
     },
     streamLogs: (request, transfer, signal) => streamJournal(request, nodeName, { transfer, signal }),
     async forgetIdentity() {
-      for (const path of [paths.config, paths.key, paths.certificate]) await rm(path, { force: true });
+      for (const path of [paths.config, paths.key, paths.certificate, paths.orderKey]) await rm(path, { force: true });
       await syncDirectory(dirname(paths.config));
       await exec(['systemctl', 'disable', '--', 'silver-agent.service'], { allowExit: 'any' });
     },

@@ -18,6 +18,7 @@ import {
 import type { RawData, WebSocket } from 'ws';
 import type { z } from 'zod';
 import type { ControlSession, Handlers, RequestContext } from '../ports.ts';
+import type { OrderCheck } from './order-check.ts';
 
 /** Notices that the controller does not take in time are dropped: the next health report says it newer. */
 const MAX_BUFFERED = 1 << 20;
@@ -25,6 +26,8 @@ const MAX_BUFFERED = 1 << 20;
 export interface RequestServerOptions {
   handlers: Handlers;
   openTransfer(id: string): Promise<Duplex>;
+  /** Absent on a node that takes orders of whoever is at the other end. */
+  orders: OrderCheck | undefined;
 }
 
 /**
@@ -51,6 +54,7 @@ export function serveRequests(
       if (socket.bufferedAmount < MAX_BUFFERED) send({ re: request.id, type: 'progress', body });
     };
     try {
+      options.orders?.check(request);
       const context = { signal: controller.signal, progress, openTransfer: options.openTransfer };
       send({ re: request.id, type: 'result', body: await dispatch(options.handlers, request, context) });
     } catch (error) {
@@ -76,6 +80,7 @@ export function serveRequests(
 
   return {
     session: {
+      trust: options.orders?.trust,
       notify(type, body) {
         if (type === 'hello' || socket.bufferedAmount < MAX_BUFFERED) send({ type, body });
       },

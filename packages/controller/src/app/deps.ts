@@ -33,6 +33,8 @@ export interface ControllerDeps {
   /** Runs the app's own checker on its configuration, if it has both. E_APP_CONFIG with what the checker printed. */
   checkConfig(app: App, signal: AbortSignal): Promise<void>;
   version: string;
+  /** Id of the key that orders are signed with. */
+  orderKey: string;
   /** When this controller started, milliseconds since 1970. */
   startedAt: number;
   /** `wss` address on this machine that agents are told when the set configures none; for `status`. */

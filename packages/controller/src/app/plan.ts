@@ -1,13 +1,14 @@
 /** `sl plan`: looks, and says what `sl up` would do. Changes nothing. */
 import type { ApiRequest, Plan } from '@silverlining/protocol';
 import { workstationHostsLines } from '../core/hosts-lines.ts';
-import { planUp } from '../core/plan/plan-up.ts';
+import { type ConnectedAgent, planUp } from '../core/plan/plan-up.ts';
 import { buildTopology } from '../core/topology.ts';
 import type { NodeRecord } from '../ports.ts';
 import { convergeNodes, readSecrets } from './converge.ts';
 import type { ControllerDeps } from './deps.ts';
 import { type Observed, observe } from './observe.ts';
 import { differs } from './prepare.ts';
+import { takesOrders } from './trust.ts';
 
 export async function planSet(
   deps: ControllerDeps,
@@ -24,7 +25,7 @@ export async function planSet(
   return planUp({
     ...{ set, records: observed.nodes, providerNodes: observed.providerNodes },
     keepsMachines: observed.provider.keepsMachines,
-    connected: new Set(observed.nodes.map((it) => it.uuid).filter((uuid) => deps.fleet.session(uuid) !== undefined)),
+    connected: new Map(observed.nodes.flatMap(({ uuid }) => connected(deps, uuid))),
     topology: { current: current?.generation, changes: isNew || topology !== current },
     apps: observed.apps.map((it) => ({
       name: it.app.name,
@@ -36,6 +37,11 @@ export async function planSet(
     drift: deep ? await drift(deps, observed, signal) : new Map(),
     hosts: isNew || hosts.join('\n') !== observed.hostsLines.join('\n'),
   });
+}
+
+function connected(deps: ControllerDeps, uuid: string): [string, ConnectedAgent][] {
+  const session = deps.fleet.session(uuid);
+  return session === undefined ? [] : [[uuid, { takesOrders: takesOrders(deps, session) }]];
 }
 
 /** Resources that differ on each connected node of the topology that is in force; the nodes change nothing. */

@@ -4,6 +4,7 @@ import { advertised } from '../core/controller-address.ts';
 import type { NodeRecord, Provider, ProviderNode, SetRecord } from '../ports.ts';
 import type { OperationContext } from '../service.ts';
 import type { ControllerDeps } from './deps.ts';
+import { takesOrders } from './trust.ts';
 
 /** Milliseconds for an agent that was set up earlier to reconnect after its node was started. */
 const RECONNECT = 45_000;
@@ -76,20 +77,20 @@ async function running(
   return created;
 }
 
-/** An agent that was enrolled earlier gets time to reconnect; when it does not, the bootstrap mends it. */
+/** An agent that was enrolled earlier gets time to reconnect. When it does not, or takes no orders, the bootstrap mends it. */
 async function isConnected(
   deps: ControllerDeps,
   op: OperationContext,
   { found }: RaiseRequest,
   node: NodeRecord,
 ): Promise<boolean> {
-  if (deps.fleet.session(node.uuid) !== undefined) return true;
+  const session = deps.fleet.session(node.uuid);
+  if (session !== undefined) return takesOrders(deps, session);
   if (node.state !== 'enrolled') return false;
   if (found?.state === 'running' && node.lastSeen === undefined) return false;
   op.emit({ status: 'running', action: 'bootstrap', node: node.name, text: 'waiting for its agent to connect' });
   try {
-    await deps.fleet.waitFor(node.uuid, { signal: op.signal, deadline: RECONNECT });
-    return true;
+    return takesOrders(deps, await deps.fleet.waitFor(node.uuid, { signal: op.signal, deadline: RECONNECT }));
   } catch (error) {
     if (error instanceof SlError && error.code === 'E_DEADLINE') return false;
     throw error;

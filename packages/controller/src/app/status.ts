@@ -5,6 +5,7 @@ import { disputes } from '../core/release/dispute.ts';
 import type { AgentSession, NodeRecord, SetRecord } from '../ports.ts';
 import type { ControllerDeps } from './deps.ts';
 import { inGrace } from './grace.ts';
+import { takesOrders } from './trust.ts';
 
 const PROBE_DEADLINE = 3_000;
 
@@ -25,9 +26,11 @@ export async function status(deps: ControllerDeps, name: string): Promise<Status
     generation: set.topology?.generation ?? 0,
     ...(keepsMachines(deps, set) ? { keepsMachines: true } : {}),
     nodes: [
-      ...records.map((record) =>
-        nodeStatus(set, record, { ...(heard.get(record.uuid) ?? NOTHING_HEARD), inGrace: inGrace(deps) }),
-      ),
+      ...records.map((record) => {
+        const it = heard.get(record.uuid) ?? NOTHING_HEARD;
+        const trusted = it.session !== undefined && takesOrders(deps, it.session);
+        return nodeStatus(set, record, { ...it, inGrace: inGrace(deps), takesOrders: trusted });
+      }),
       ...wanted.map((node) => missingNode(node.name, node.roles)),
     ],
     apps: set.config.apps.map((app) => ({
@@ -72,9 +75,11 @@ const NOTHING_HEARD: Heard = { session: undefined, health: undefined, at: undefi
 function nodeStatus(
   set: SetRecord,
   record: NodeRecord,
-  { session, health, at, inGrace }: Heard & { inGrace: boolean },
+  { session, health, at, inGrace, takesOrders }: Heard & { inGrace: boolean; takesOrders: boolean },
 ): NodeStatus {
   const reasons = session === undefined ? [absence(record, inGrace)] : complaints(set, record, health);
+  if (session !== undefined && !takesOrders)
+    reasons.push('it takes no orders of this controller; sl up gives it the signing key');
   return {
     name: record.name,
     address: record.address ?? null,

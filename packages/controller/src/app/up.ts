@@ -26,6 +26,7 @@ import { prepareItems } from './prepare.ts';
 import { raiseNode } from './raise-node.ts';
 import { removeApps, removeLeaving } from './shrink.ts';
 import { chooseSizes } from './sizes.ts';
+import { takesOrders } from './trust.ts';
 
 /** Bootstraps at a time: each keeps a core busy with encryption. */
 const BOOTSTRAPS = 6;
@@ -90,7 +91,8 @@ async function raise(run: Run): Promise<void> {
   const limit = pLimit(BOOTSTRAPS);
   run.nodes = await onEach(observed.set.nodes, (wanted) => {
     const { record, found } = existing(observed, wanted);
-    if (record === undefined || deps.fleet.session(record.uuid) === undefined) run.changes++;
+    const session = record && deps.fleet.session(record.uuid);
+    if (session === undefined || !takesOrders(deps, session)) run.changes++;
     const size = sizes.get(wanted.name);
     return limit(() => raiseNode(deps, op, { set, provider: observed.provider, wanted, size, record, found }));
   });

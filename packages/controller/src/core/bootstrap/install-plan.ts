@@ -39,7 +39,7 @@ export const ENROL_PATH = '/opt/silverlining/enrol.js';
 export const UNIT_PATH = '/etc/systemd/system/silver-agent.service';
 export const CONFIG_PATH = '/etc/silverlining/agent.json';
 
-export function identityPath(generation: number, file: 'cert.pem' | 'ca.pem'): string {
+export function identityPath(generation: number, file: 'cert.pem' | 'ca.pem' | 'orders.pem'): string {
   return `/etc/silverlining/identity/${generation}/${file}`;
 }
 

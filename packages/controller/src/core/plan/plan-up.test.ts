@@ -12,6 +12,10 @@ function machine(short: string, more: Partial<ExistingMachine> = {}): ExistingMa
   return { uuid: `u-${short}`, name: `${short}.shop.internal`, state: 'running', ...more };
 }
 
+function agents(...names: string[]): PlanInput['connected'] {
+  return new Map(names.map((it) => [`u-${it}`, { takesOrders: true }]));
+}
+
 /** Everything is there, connected and deployed, unless told otherwise. */
 function input(more: Partial<PlanInput> = {}): PlanInput {
   const names = ['app1', 'app2', 'lb'];
@@ -19,7 +23,7 @@ function input(more: Partial<PlanInput> = {}): PlanInput {
     set,
     records: names.map((it) => record(it)),
     providerNodes: names.map((it) => machine(it)),
-    connected: new Set(names.map((it) => `u-${it}`)),
+    connected: agents(...names),
     topology: { current: 4, changes: false },
     apps: [{ name: 'main', active: 'main.20260101_001', changed: false, files: 3 }],
     goneApps: [],
@@ -43,7 +47,7 @@ describe('the plan of sl up', () => {
   it('makes a new set from nothing, nodes first', () => {
     const plan = planUp(
       input({
-        ...{ records: [], providerNodes: [], connected: new Set(), hosts: true },
+        ...{ records: [], providerNodes: [], connected: agents(), hosts: true },
         topology: { current: undefined, changes: true },
         apps: [{ name: 'main', active: undefined, changed: true, files: 3 }],
       }),
@@ -55,11 +59,21 @@ describe('the plan of sl up', () => {
     expect(plan.nodes.map((it) => it.exists)).toEqual([false, false, false]);
   });
 
+  it('sets an agent up again that was given another signing key, or none', () => {
+    const connected = new Map([...agents('app1', 'lb'), ['u-app2', { takesOrders: false }] as const]);
+    expect(planUp(input({ connected })).steps).toEqual([
+      {
+        ...{ action: 'bootstrap', node: 'app2.shop.internal' },
+        summary: "set up the agent on app2.shop.internal (it does not have this controller's signing key)",
+      },
+    ]);
+  });
+
   it('starts what is stopped, and puts an agent where none answers', () => {
     expect(steps({ providerNodes: [machine('app1', { state: 'stopped' }), machine('app2'), machine('lb')] })).toEqual([
       'start-node app1',
     ]);
-    expect(steps({ connected: new Set(['u-app1', 'u-lb']) })).toEqual(['bootstrap app2']);
+    expect(steps({ connected: agents('app1', 'lb') })).toEqual(['bootstrap app2']);
     expect(steps({ records: [record('app1', { state: 'created' }), record('app2'), record('lb')] })).toEqual([
       'bootstrap app1',
     ]);

@@ -20,8 +20,8 @@ export interface PlanInput {
   set: ServerSet;
   records: readonly RecordedNode[];
   providerNodes: readonly ExistingMachine[];
-  /** UUIDs of nodes whose agents are connected. */
-  connected: ReadonlySet<string>;
+  /** Agents that are connected, by the UUID of their node. */
+  connected: ReadonlyMap<string, ConnectedAgent>;
   topology: { current: number | undefined; changes: boolean };
   apps: readonly PlannedApp[];
   /** Apps that are live and that the file no longer has. */
@@ -32,6 +32,11 @@ export interface PlanInput {
   keepsMachines?: boolean;
   /** Whether the workstation's /etc/hosts has to change. */
   hosts: boolean;
+}
+
+export interface ConnectedAgent {
+  /** False where the node was given another signing key, or none. */
+  takesOrders: boolean;
 }
 
 export interface PlannedApp {
@@ -73,8 +78,10 @@ function nodeSteps(input: PlanInput, { name, roles, size }: WantedNode): PlanSte
   const what = `${roles.join(', ')}${size === undefined ? '' : `, size ${size}`}`;
   if (found === undefined) return [{ action: 'create-node', node: name, summary: `create ${name} (${what})` }];
   if (found.state === 'stopped') return [{ action: 'start-node', node: name, summary: `start ${name}` }];
-  if (record?.state === 'enrolled' && input.connected.has(record.uuid)) return [];
-  const again = record?.state === 'enrolled' ? 'its agent is not connected' : what;
+  const agent = record?.state === 'enrolled' ? input.connected.get(record.uuid) : undefined;
+  if (agent?.takesOrders === true) return [];
+  const absent = record?.state === 'enrolled' ? 'its agent is not connected' : what;
+  const again = agent === undefined ? absent : "it does not have this controller's signing key";
   return [{ action: 'bootstrap', node: name, summary: `set up the agent on ${name} (${again})` }];
 }
 

@@ -4,6 +4,8 @@ import {
   type Envelope,
   encode,
   MAX_CONTROLLER_FRAME,
+  type Order,
+  type OrderSeal,
   parseBody,
   type ReplyBody,
   type RequestType,
@@ -19,6 +21,9 @@ export type RequestInput<T extends RequestType> = z.input<(typeof agentRequests)
 /** The table again, so typed that the compiler knows the reply of a type that is itself a parameter. */
 const REPLIES: { [T in RequestType]: { reply: z.ZodType<ReplyBody<T>> } } = agentRequests;
 
+/** Signs an order; undefined for an agent that did not ask for that. */
+export type Seal = (order: Pick<Order, 'sequence' | 'type' | 'body'>) => OrderSeal | undefined;
+
 interface Pending {
   finish(reply: Envelope): void;
   fail(error: SlError): void;
@@ -29,19 +34,22 @@ interface Pending {
 export class PendingRequests {
   readonly #node: string;
   readonly #send: (frame: string) => void;
+  readonly #seal: Seal;
   readonly #pending = new Map<string, Pending>();
   #count = 0;
 
-  constructor(node: string, send: (frame: string) => void) {
+  constructor(node: string, send: (frame: string) => void, seal: Seal) {
     this.#node = node;
     this.#send = send;
+    this.#seal = seal;
   }
 
   /** Asks, and resolves with the parsed reply. The agent is told to stop when nobody waits for it any more. */
   async ask<T extends RequestType>(type: T, body: RequestInput<T>, options: RequestOptions): Promise<ReplyBody<T>> {
-    const id = `c${++this.#count}`;
+    const sequence = ++this.#count;
+    const id = `c${sequence}`;
     const node = this.#node;
-    const frame = encode({ v: 1, id, type, body });
+    const frame = encode({ v: 1, id, type, body, order: this.#seal({ sequence, type, body }) });
     if (Buffer.byteLength(frame) > MAX_CONTROLLER_FRAME) {
       throw new SlError('E_FRAME', `${type} is too large for a control frame`, { details: { node } });
     }

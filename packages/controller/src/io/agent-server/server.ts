@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:https';
 import type { SecureContextOptions, TlsOptions } from 'node:tls';
 import type { Clock, Fleet, Ids, Store } from '../../ports.ts';
 import type { Certificates } from '../certificates.ts';
+import type { SigningKey } from '../signing-key.ts';
 import { TokenBucket } from './admission.ts';
 import { ConnectedFleet } from './fleet.ts';
 import { createGate } from './gate.ts';
@@ -16,6 +17,7 @@ import { createUpgradeHandler } from './upgrade.ts';
 export interface AgentServerOptions {
   store: Store;
   certificates: Certificates;
+  signingKey: SigningKey;
   clock: Clock;
   ids: Ids;
   log: Log;

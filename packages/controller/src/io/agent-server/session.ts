@@ -6,6 +6,8 @@ import {
   lookUp,
   type NoticeType,
   negotiate,
+  type OrderSeal,
+  orderText,
   parseBody,
   type ReplyBody,
   type RequestType,
@@ -15,10 +17,11 @@ import {
 import type { RawData, WebSocket } from 'ws';
 import { z } from 'zod';
 import type { AgentSession, Clock, NodeRecord, RequestOptions } from '../../ports.ts';
+import type { SigningKey } from '../signing-key.ts';
 import { type Heartbeat, startHeartbeat } from './heartbeat.ts';
 import { disconnected } from './limit.ts';
 import type { Log } from './log.ts';
-import { PendingRequests, type RequestInput } from './requests.ts';
+import { PendingRequests, type RequestInput, type Seal } from './requests.ts';
 import { type AgentServerSettings, CLOSE } from './settings.ts';
 
 export interface SessionDeps {
@@ -26,6 +29,7 @@ export interface SessionDeps {
   settings: AgentServerSettings;
   random(): number;
   log: Log;
+  signingKey: SigningKey;
 }
 
 export interface SessionListener {
@@ -74,7 +78,11 @@ export class ControlSession {
     this.#socket = socket;
     this.#deps = deps;
     this.#listener = listener;
-    this.#requests = new PendingRequests(node.name, (frame) => this.#send(frame));
+    this.#requests = new PendingRequests(
+      node.name,
+      (frame) => this.#send(frame),
+      (order) => this.#seal(order),
+    );
     this.#heartbeat = startHeartbeat(socket, deps, (reason) => this.#giveUp(reason));
     this.#helloTimer = setTimeout(() => this.end(CLOSE.noHello, 'no hello in time'), deps.settings.hello);
     socket.on('message', (data, binary) => this.#receive(data, binary));
@@ -97,6 +105,15 @@ export class ControlSession {
   end(code: number, reason: string): void {
     this.#socket.close(code, reason);
     this.#finish(reason);
+  }
+
+  /** Over whom it is for as well, and this session's challenge: it is of no use to anybody else, or at another time. */
+  #seal(order: Parameters<Seal>[0]): OrderSeal | undefined {
+    const trust = this.#agent?.hello.trust;
+    if (trust === undefined) return undefined;
+    const { set, uuid } = this.node;
+    const text = orderText({ ...order, set, node: uuid, challenge: trust.challenge });
+    return { sequence: order.sequence, signature: this.#deps.signingKey.sign(text) };
   }
 
   #finish(reason: string): void {

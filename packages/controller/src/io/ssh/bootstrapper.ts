@@ -17,6 +17,8 @@ export interface SshBootstrapperOptions {
   artifacts: Artifacts;
   /** Signs the request that the node made, for exactly this identity. */
   sign: InstallOptions['sign'];
+  /** PEM of the key that orders are signed with; nodes learn it here and nowhere else. */
+  orderKey: string;
   /** Name in the controller's certificate, which agents insist on. */
   serverName: string;
   /** The port that agents connect to when no URL is configured. */

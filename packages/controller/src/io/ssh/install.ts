@@ -23,6 +23,8 @@ export interface InstallOptions {
   request: BootstrapRequest;
   artifacts: Artifacts;
   sign(csrPem: string, identity: { set: string; uuid: string; generation: number }): Promise<SignedIdentity>;
+  /** PEM of the key that orders to the node will be signed with. */
+  orderKey: string;
   serverName: string;
   port(): number;
   report: (text: string) => void;
@@ -59,6 +61,7 @@ export async function installAgent(
     remote.order(['put', path, mode, Buffer.byteLength(text), sha256(text), 'plain'], text);
   await putText(identityPath(generation, 'cert.pem'), '600', signed.certPem);
   await putText(identityPath(generation, 'ca.pem'), '644', signed.caPem);
+  await putText(identityPath(generation, 'orders.pem'), '644', options.orderKey);
   await putText(CONFIG_PATH, '600', agentConfigText(request, controllerUrl, options.serverName));
   await putText(UNIT_PATH, '644', await readFile(UNIT, 'utf8'));
   for (const [path, target] of currentLinks({ runtime: runtime.digest, bundle: bundle.digest }, generation)) {

@@ -1,0 +1,39 @@
+/** What of a request is signed by the controller, and what an agent makes of it. No cryptography here: the ends have that. */
+import { z } from 'zod';
+
+/** Goes with a request to an agent that asked for it in its hello. */
+export const orderSeal = z.object({
+  /** Grows by one with every order of a session, so that none can be given twice. */
+  sequence: z.number().int().positive(),
+  /** Ed25519 over `orderText`, base64url. */
+  signature: z.string().max(128),
+});
+export type OrderSeal = z.infer<typeof orderSeal>;
+
+/** What an agent asks for in its hello: orders signed by this key, for this session. */
+export const trust = z.object({
+  /** SHA-256 (hex) of the public key (SubjectPublicKeyInfo DER) that the node was given when it was set up. */
+  key: z.string(),
+  /** Random, new with every session: an order that was signed for another one is of no use in it. */
+  challenge: z.string().min(16).max(128),
+});
+export type Trust = z.infer<typeof trust>;
+
+/** Whom an order is for, and the whole of what it says. */
+export interface Order {
+  set: string;
+  /** UUID of the node. */
+  node: string;
+  challenge: string;
+  sequence: number;
+  type: string;
+  body: unknown;
+}
+
+/**
+ * The text that is signed. JSON of an array, so that no value can pass for another; JSON of what was parsed from JSON is the
+ * same text again. What stands in it never changes: another text begins with another word.
+ */
+export function orderText({ set, node, challenge, sequence, type, body }: Order): string {
+  return `silver-order 1\n${JSON.stringify([set, node, challenge, sequence, type, body])}`;
+}
