@@ -1,34 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { memoryConfigFiles } from '../../../../../test/fakes/memory-config-files.ts';
-import { KNOWN } from './known.ts';
-import { type LoadedSet, loadServerSet } from './load.ts';
-import { formatProblem } from './problem.ts';
-
-const APP = '[production]\napp_name = blog\n';
-const HOME = '/home/me';
-
-/** Loads `/set/silver.ini`; `files` are the other files, `app.ini` short for that of the app blog. */
-function load(
-  text: string,
-  { appIni = APP, ...files }: Record<string, string> = {},
-  env: Record<string, string> = {},
-): LoadedSet {
-  const all = { '/set/silver.ini': text, '/set/blog/app.ini': appIni, ...files };
-  return loadServerSet('/set/silver.ini', {
-    files: memoryConfigFiles(all),
-    env: { HOME, ...env },
-    home: HOME,
-    known: KNOWN,
-  });
-}
-
-function problems(loaded: LoadedSet): string[] {
-  return loaded.problems.map(formatProblem);
-}
-
-const BLOG = '[app:blog]\ndir = blog\n';
-const SITE = `[appserver]\nlocations = http://a.com/ blog\n${BLOG}`;
+import { BLOG, load, problems, SITE } from '../../../../../test/builders/server-set-file.ts';
 
 describe('bad values', () => {
   it.each([

@@ -3,7 +3,7 @@ import type { WantedNode } from '@silverlining/protocol';
 import { type GroupRequest, type NodeGroup, readGroup } from './node-group.ts';
 import { type Problems, quote } from './problem.ts';
 import type { ServiceSpec } from './schema.ts';
-import type { SectionValues } from './values.ts';
+import { FLAGS, type SectionValues } from './values.ts';
 
 export interface NodesInput {
   appserver: SectionValues | undefined;
@@ -17,16 +17,7 @@ export interface NodesInput {
 
 type LoadBalancer = 'automatic' | boolean;
 
-const LOAD_BALANCER = new Map<string, LoadBalancer>([
-  ['automatic', 'automatic'],
-  ['auto', 'automatic'],
-  ['true', true],
-  ['yes', true],
-  ['on', true],
-  ['false', false],
-  ['no', false],
-  ['off', false],
-]);
+const LOAD_BALANCER = new Map<string, LoadBalancer>([['automatic', 'automatic'], ['auto', 'automatic'], ...FLAGS]);
 
 /** Nodes in the order app servers, services, balancers; each name once. */
 export function resolveNodes(input: NodesInput): WantedNode[] {

@@ -20,7 +20,8 @@ export interface ValuesContext {
   home: string;
 }
 
-const FLAGS = new Map([
+/** The words for true and false. */
+export const FLAGS = new Map([
   ['true', true],
   ['yes', true],
   ['on', true],
