@@ -12,7 +12,7 @@ export default defineConfig({
           // No test waits for a clock; this is for machines that have other things to do.
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          include: ['packages/*/src/**/*.test.ts', 'test/*.test.ts', 'test/model/*.test.ts'],
+          include: ['packages/*/src/**/*.test.ts', 'test/*.test.ts', 'test/{model,failpoints}/*.test.ts'],
         },
       },
       {

@@ -140,6 +140,12 @@ describe('the tree', () => {
     expect(long.map((it) => `${it.path}: ${it.text.split('\n').length - 1}`)).toEqual([]);
   });
 
+  it('what is shipped has no failpoints, and nothing else of the tests', () => {
+    const ofTests = (source: Source) => source.imports.some((specifier) => /(?:^|\/)test\//.test(specifier));
+    const bad = production.filter((it) => ofTests(it) || it.text.includes('SL_FAILPOINT'));
+    expect(bad.map((it) => it.path)).toEqual([]);
+  });
+
   it('nothing switches the compiler or the linter off', () => {
     const off = sources.filter((it) => /@ts-(?:ignore|expect-error|nocheck)|biome-ignore|\bas any\b/.test(it.text));
     expect(off.map((it) => it.path)).toEqual([]);

@@ -1,4 +1,4 @@
-/** The agent's process: reads who it is, puts the parts together and runs until it is told to stop. */
+/** The agent: reads who it is, puts the parts together and runs until it is told to stop. `start.ts` starts it. */
 import { join } from 'node:path';
 import { topology as topologySchema, toSlError, VERSION } from '@silverlining/protocol';
 import { z } from 'zod';
@@ -21,12 +21,29 @@ import { createSelfUpdate } from './io/self-update.ts';
 import { stateFile } from './io/state-file.ts';
 import { openTopologyFile } from './io/topology-file.ts';
 import { feedWatchdog } from './io/watchdog.ts';
-import type { NodeView } from './ports.ts';
+import type { Handlers, NodeView } from './ports.ts';
+import type { ReleasePorts } from './release-ports.ts';
 
 /** Milliseconds for a reply to leave before the process does. */
 const LAST_WORDS = 500;
 
-async function main(): Promise<void> {
+/** What a test build puts around the agent's parts. */
+export interface Outfit {
+  releasePorts(ports: ReleasePorts): ReleasePorts;
+  handlers(handlers: Handlers): Handlers;
+}
+
+const AS_IT_IS: Outfit = { releasePorts: (ports) => ports, handlers: (handlers) => handlers };
+
+/** Runs the agent; ends the process. */
+export function runAgent(outfit: Outfit = AS_IT_IS): void {
+  run(outfit).catch((error: unknown) => {
+    log(`stopped: ${toSlError(error).message}`);
+    process.exit(1);
+  });
+}
+
+async function run(outfit: Outfit): Promise<void> {
   const paths = agentPaths();
   const config = await readAgentConfig(paths);
   const stop = new AbortController();
@@ -34,17 +51,23 @@ async function main(): Promise<void> {
   process.on('SIGINT', () => stop.abort());
   feedWatchdog(stop.signal);
   log(`Silver Lining agent ${VERSION}: ${config.node} of ${config.set}, controller ${config.controllerUrl}`);
-  const { agent, handlers } = await compose(paths, config, stop);
-  await agent.run(handlers, stop.signal);
+  const { agent, handlers } = await compose({ paths, config, outfit }, stop);
+  await agent.run(outfit.handlers(handlers), stop.signal);
   process.exit(0);
 }
 
-async function compose(paths: AgentPaths, config: AgentConfig, stop: AbortController) {
+interface Makings {
+  paths: AgentPaths;
+  config: AgentConfig;
+  outfit: Outfit;
+}
+
+async function compose({ paths, config, outfit }: Makings, stop: AbortController) {
   const probe = createNodeProbe(paths, config.node);
   const update = await createSelfUpdate(paths, process.argv[1] ?? '');
   const file = openTopologyFile(paths.topology, topologySchema);
   const topology = await keepTopology({ file, nodeName: config.node, exclusive: createExclusive() });
-  const releases = await openReleases(topology.view);
+  const releases = await openReleases(topology.view, outfit);
   const watched = stateFile(join(paths.state, 'watched-units.json'), z.array(z.string()), []);
   const health = createHealth({ probe, releases, watched, generation: topology.generation });
   const agent = createAgent({
@@ -62,14 +85,13 @@ async function compose(paths: AgentPaths, config: AgentConfig, stop: AbortContro
 }
 
 /** The agent connects even where its releases could not be brought back: somebody has to be able to mend that. */
-async function openReleases(node: NodeView) {
-  const releases = createReleases(
-    await openReleasePorts({
-      node,
-      installPackages: async (names, signal) => void (await installPackages(names, { signal, say: log })),
-      warn: log,
-    }),
-  );
+async function openReleases(node: NodeView, outfit: Outfit) {
+  const ports = await openReleasePorts({
+    node,
+    installPackages: async (names, signal) => void (await installPackages(names, { signal, say: log })),
+    warn: log,
+  });
+  const releases = createReleases(outfit.releasePorts(ports));
   await releases.recover().catch((error: unknown) => log(`releases: ${toSlError(error).message}`));
   return releases;
 }
@@ -77,12 +99,4 @@ async function openReleases(node: NodeView) {
 /** The journal adds the time. */
 function log(text: string): void {
   process.stdout.write(`${text}\n`);
-}
-
-/** `--try`: a new bundle is asked whether it can be loaded at all; being here is the answer. */
-if (!process.argv.includes('--try')) {
-  main().catch((error: unknown) => {
-    log(`stopped: ${toSlError(error).message}`);
-    process.exit(1);
-  });
 }

@@ -1,4 +1,4 @@
-/** What `sl` uses of the controller: reading server sets, and talking to the daemon. The daemon itself is `main.ts`. */
+/** What `sl` uses of the controller: reading server sets, and talking to the daemon. The daemon itself is `start.ts`. */
 export { ControllerClient, type RequestInput, type StreamingVerb } from './client/client.ts';
 export { daemonLogPath, lastLogLines, readLog } from './client/daemon-log.ts';
 export {

@@ -1,4 +1,4 @@
-/** The controller's daemon: constructs io, hands it to app, and serves until it is told to stop. `node main.ts daemon`. */
+/** The controller's daemon: constructs io, hands it to app, and serves until it is told to stop. `start.ts` starts it. */
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { SlError, VERSION } from '@silverlining/protocol';
@@ -28,7 +28,25 @@ import { openStore } from './io/store/store.ts';
 import { createWorkstationHosts } from './io/workstation-hosts.ts';
 import type { Store } from './ports.ts';
 
-async function serve(): Promise<void> {
+/** What a test build has otherwise. */
+export interface Outfit {
+  /** Source of the agent's program; the shipped one when not given. */
+  agentEntry?: string;
+  deps(deps: ControllerDeps): ControllerDeps;
+}
+
+/** Runs the daemon; ends the process. */
+export async function runController(outfit: Outfit = { deps: (deps) => deps }): Promise<never> {
+  try {
+    await serve(outfit);
+    process.exit(0);
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    process.exit(error instanceof SlError && error.code === 'E_CONFLICT' ? ALREADY_RUNNING_STATUS : 1);
+  }
+}
+
+async function serve(outfit: Outfit): Promise<void> {
   const directories = findDirectories();
   await makeDirectories(directories);
   const daemon = await claimDaemon(directories.state, VERSION);
@@ -36,12 +54,12 @@ async function serve(): Promise<void> {
   const stop = new AbortController();
   const store = openStore(join(directories.state, 'store.sqlite'), (text) => log.warn(text));
   const startedAt = systemClock.now();
-  const agents = await createAgents(directories, store, log);
+  const agents = await createAgents(directories, store, { log, agentEntry: outfit.agentEntry });
   const operations = new Operations({
     ...{ clock: systemClock, ids: randomIds },
     onDefect: (id, error) => log.error({ id, err: error }, 'an operation failed with a defect'),
   });
-  const deps = makeDeps(directories, store, { agents, log, startedAt });
+  const deps = outfit.deps(makeDeps(directories, store, { agents, log, startedAt }));
   const service = await createController(deps, {
     signal: stop.signal,
     onIdle: () => stop.abort(),
@@ -74,7 +92,11 @@ interface Agents {
   listening(port: number): void;
 }
 
-async function createAgents(directories: Directories, store: Store, log: Logger): Promise<Agents> {
+async function createAgents(
+  directories: Directories,
+  store: Store,
+  { log, agentEntry }: { log: Logger; agentEntry: string | undefined },
+): Promise<Agents> {
   const world = { clock: systemClock, ids: randomIds };
   const authority = join(directories.state, 'ca');
   const certificates = await openCertificates(authority, world);
@@ -82,7 +104,7 @@ async function createAgents(directories: Directories, store: Store, log: Logger)
   const server = await createAgentServer({ ...world, store, certificates, signingKey, log });
   let listeningOn = 0;
   const bootstrapper = new SshBootstrapper({
-    artifacts: createArtifacts(directories.cache),
+    artifacts: createArtifacts(directories.cache, agentEntry),
     sign: enrol(store, certificates),
     orderKey: signingKey.publicPem,
     serverName: SERVER_NAME,
@@ -142,12 +164,4 @@ function untilStopped(stop: AbortController): Promise<void> {
     if (stop.signal.aborted) resolve();
     else stop.signal.addEventListener('abort', () => resolve(), { once: true });
   });
-}
-
-try {
-  await serve();
-  process.exit(0);
-} catch (error) {
-  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
-  process.exit(error instanceof SlError && error.code === 'E_CONFLICT' ? ALREADY_RUNNING_STATUS : 1);
 }

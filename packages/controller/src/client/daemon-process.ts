@@ -37,7 +37,7 @@ const ABSENT = new Set(['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
 
 /** The script of the controller's own daemon. */
 export function daemonEntry(): string {
-  return fileURLToPath(new URL('../main.ts', import.meta.url));
+  return fileURLToPath(new URL('../start.ts', import.meta.url));
 }
 
 /** The running controller of the state directory, started when there is none, restarted when it is of another version. */

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Artifacts, createArtifacts } from './artifacts.ts';
@@ -23,6 +24,12 @@ it('the agent is one file that can be loaded, small and without what only the bo
   expect(text).not.toContain('Pkcs10');
   expect(text).not.toContain('SL_FAILPOINT');
   expect(text.length).toBeLessThan(400_000);
+});
+
+it('only the agent of the fault tests has failpoints', async () => {
+  const test = fileURLToPath(new URL('../../../../test/failpoints/agent.ts', import.meta.url));
+  const { path } = await createArtifacts(cache, test).agentBundle();
+  expect(await readFile(path, 'utf8')).toContain('SL_FAILPOINT');
 });
 
 it('bundles are the same each time', async () => {

@@ -26,9 +26,9 @@ export interface Artifacts {
 }
 
 /** Everything is made once a process and kept by digest under `cache`. */
-export function createArtifacts(cache: string): Artifacts {
-  const agentBundle = once(() => bundle('main.ts', 'agent', cache));
-  const enrolBundle = once(() => bundle('enrol.ts', 'enrol', cache));
+export function createArtifacts(cache: string, agentEntry = agentSource('start.ts')): Artifacts {
+  const agentBundle = once(() => bundle(agentEntry, 'agent', cache));
+  const enrolBundle = once(() => bundle(agentSource('enrol.ts'), 'enrol', cache));
   const runtimes = new Map<RuntimeArch, Promise<Runtime>>();
   return {
     agentBundle,
@@ -45,11 +45,10 @@ export function createArtifacts(cache: string): Artifacts {
   };
 }
 
-/** Bundles the agent's program for bare nodes and stores it by its digest. */
+/** Bundles a program for bare nodes and stores it by its digest. */
 async function bundle(entry: string, name: string, cache: string): Promise<Artifact> {
-  const source = join(agentDirectory(), 'src', entry);
   const { outputFiles } = await build({
-    entryPoints: [source],
+    entryPoints: [entry],
     bundle: true,
     write: false,
     platform: 'node',
@@ -58,10 +57,9 @@ async function bundle(entry: string, name: string, cache: string): Promise<Artif
     minify: true,
     legalComments: 'none',
     logLevel: 'silent',
-    define: { __FAILPOINTS__: 'false' },
     plugins: [leanZod],
   }).catch((cause: unknown) => {
-    throw new SlError('E_INTERNAL', `the agent's ${entry} could not be bundled`, { cause });
+    throw new SlError('E_INTERNAL', `${entry} could not be bundled`, { cause });
   });
   const content = outputFiles[0]?.contents ?? new Uint8Array();
   const digest = createHash('sha256').update(content).digest('hex');
@@ -85,8 +83,8 @@ const leanZod: Plugin = {
   },
 };
 
-function agentDirectory(): string {
-  return dirname(createRequire(import.meta.url).resolve('@silverlining/agent/package.json'));
+function agentSource(name: string): string {
+  return join(dirname(createRequire(import.meta.url).resolve('@silverlining/agent/package.json')), 'src', name);
 }
 
 /** Remembers the first success. */
