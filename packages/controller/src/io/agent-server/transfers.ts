@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import { SlError } from '@silverlining/protocol';
 import { createWebSocketStream, type WebSocket } from 'ws';
 import type { Ids, Transfer } from '../../ports.ts';
-import { type Limits, watchLimits } from './limit.ts';
+import { disconnected, type Limits, watchLimits } from './limit.ts';
 
 /** Bytes read ahead and written ahead of the socket. */
 const HIGH_WATER_MARK = 256 * 1024;
@@ -39,7 +39,7 @@ export class Transfers {
         stop();
         this.#expected.delete(id);
         opened = it;
-        resolve(this.#stream(it, node.uuid));
+        resolve(this.#stream(it, node));
       };
       const stop = watchLimits(limits, { what: 'opening a bulk socket', node: node.name }, fail);
       this.#expected.set(id, { uuid: node.uuid, open, fail });
@@ -67,10 +67,14 @@ export class Transfers {
     for (const [socket, owner] of this.#open) if (owner === uuid) socket.terminate();
   }
 
-  #stream(socket: WebSocket, uuid: string): Duplex {
+  #stream(socket: WebSocket, { uuid, name }: { uuid: string; name: string }): Duplex {
     this.#open.set(socket, uuid);
-    socket.on('close', () => this.#open.delete(socket));
     const stream = createWebSocketStream(socket, { highWaterMark: HIGH_WATER_MARK });
+    socket.on('close', () => {
+      this.#open.delete(socket);
+      // A stream that waits for the other end to take what was written would wait for ever: ws tells it of no end but a good one.
+      if (stream.writableEnded && !stream.writableFinished) stream.destroy(disconnected(name, 'the bulk socket broke'));
+    });
     // Errors reach whoever reads or writes; one that comes when nobody does any more must not end the process.
     stream.on('error', () => undefined);
     socket.on('error', () => undefined);
