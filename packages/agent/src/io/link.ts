@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { MAX_CONTROLLER_FRAME, SlError, type WireError, wireError } from '@silverlining/protocol';
+import { errno } from '@silverlining/system';
 import { createWebSocketStream, WebSocket } from 'ws';
 import type { AgentPaths } from '../core/paths.ts';
 import type { Link, SessionEnd } from '../ports.ts';
@@ -78,7 +79,7 @@ function sessionEnd(socket: WebSocket, signal: AbortSignal): Promise<SessionEnd>
     socket.on('ping', () => silence.refresh());
     socket.on('open', () => silence.refresh());
     socket.on('error', (error) => {
-      reason ||= error.message;
+      reason ||= connectionError(error);
     });
     socket.on('unexpected-response', (_request, response) => {
       // Terminating the socket closes it, which would end the session before the reason is read.
@@ -89,6 +90,13 @@ function sessionEnd(socket: WebSocket, signal: AbortSignal): Promise<SessionEnd>
     });
     socket.on('close', (code, text) => end({ kind: 'closed', reason: reason || closeText(code, text.toString()) }));
   });
+}
+
+/** A certificate that is not valid now says as much about this node's clock as about the certificate. */
+function connectionError(error: Error): string {
+  const code = errno(error) ?? '';
+  if (code !== 'CERT_HAS_EXPIRED' && code !== 'CERT_NOT_YET_VALID') return error.message;
+  return `${error.message}; this node's clock says ${new Date().toISOString()}: is it right?`;
 }
 
 function closeText(code: number, text: string): string {

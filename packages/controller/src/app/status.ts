@@ -1,5 +1,6 @@
 /** `sl status`: what the agents last said of their nodes, against what should be. */
 import { type HealthReport, SlError, type StatusResult } from '@silverlining/protocol';
+import { clockComplaint } from '../core/clock-skew.ts';
 import { advertised } from '../core/controller-address.ts';
 import { disputes } from '../core/release/dispute.ts';
 import type { AgentSession, NodeRecord, SetRecord } from '../ports.ts';
@@ -69,17 +70,20 @@ interface Heard {
   health: HealthReport | undefined;
   /** When it was last heard, milliseconds since 1970. */
   at: number | undefined;
+  /** What is wrong with its clock. */
+  clock?: string | undefined;
 }
 const NOTHING_HEARD: Heard = { session: undefined, health: undefined, at: undefined };
 
 function nodeStatus(
   set: SetRecord,
   record: NodeRecord,
-  { session, health, at, inGrace, takesOrders }: Heard & { inGrace: boolean; takesOrders: boolean },
+  { session, health, at, clock, inGrace, takesOrders }: Heard & { inGrace: boolean; takesOrders: boolean },
 ): NodeStatus {
   const reasons = session === undefined ? [absence(record, inGrace)] : complaints(set, record, health);
   if (session !== undefined && !takesOrders)
     reasons.push('it takes no orders of this controller; sl up gives it the signing key');
+  if (clock !== undefined) reasons.push(clock);
   return {
     name: record.name,
     address: record.address ?? null,
@@ -166,8 +170,9 @@ async function hear(deps: ControllerDeps, records: readonly NodeRecord[]): Promi
     records.map(async ({ uuid, lastSeen }): Promise<[string, Heard]> => {
       const session = deps.fleet.session(uuid);
       const probed = session && (await deps.fleet.request(uuid, 'probe', {}, options).catch(() => undefined));
-      const at = probed === undefined ? lastSeen : deps.clock.now();
-      return [uuid, { session, health: probed?.health ?? session?.health, at }];
+      if (probed === undefined) return [uuid, { session, health: session?.health, at: lastSeen }];
+      const at = deps.clock.now();
+      return [uuid, { session, health: probed.health, at, clock: clockComplaint(probed.health.clock, at) }];
     }),
   );
   return new Map(found);

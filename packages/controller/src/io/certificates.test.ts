@@ -7,8 +7,7 @@ import { makeNodeKey } from '../../../../test/fakes/agent-identity.ts';
 import { openCertificates } from './certificates.ts';
 import { randomIds } from './ids.ts';
 
-const HOUR = 3_600_000;
-const DAY = 24 * HOUR;
+const DAY = 24 * 3_600_000;
 const START = Date.UTC(2026, 0, 31, 12);
 const IDENTITY = { set: 'demo', uuid: '11111111-2222-4333-8444-555555555555', generation: 3 };
 
@@ -74,7 +73,7 @@ describe('signCsr', () => {
       usages: ['1.3.6.1.5.5.7.3.2'],
       names: `URI:spiffe://demo/node/${IDENTITY.uuid}/g/3`,
       keyHash,
-      validFrom: START - HOUR,
+      validFrom: START - DAY,
       validTo: START + 7 * DAY,
     });
     expect(keyHash).toMatch(/^[0-9a-f]{64}$/);

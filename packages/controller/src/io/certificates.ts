@@ -15,10 +15,9 @@ import {
   readRequest,
 } from './x509.ts';
 
-const HOUR = 60 * 60 * 1000;
-const DAY = 24 * HOUR;
-/** Certificates start before they are made, for ends whose clock is behind. */
-const BACKDATE = HOUR;
+const DAY = 24 * 60 * 60 * 1000;
+/** Certificates start before they are made, for ends whose clock is behind: by a wrong time zone, at the most. */
+const BACKDATE = DAY;
 const AGENT_LIFE = 7 * DAY;
 const SERVER_LIFE = 365 * DAY;
 /** There is no rotation of the CA: it has to outlive the servers that trust it. */
