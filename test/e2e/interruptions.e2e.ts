@@ -127,7 +127,7 @@ describe('a deploy', () => {
     const second = await sl(['up', '-f', work.file, '--yes']);
     expect(second.code).toBe(3);
     expect(second.stderr).toMatch(
-      /sl deploy is running on cutoff-e2e since .* sl deploy --attach deploy-\S+ \[E_BUSY\]/,
+      /sl deploy \(\S+@\S+\) is running on cutoff-e2e since .* sl deploy --attach deploy-\S+ \[E_BUSY\]/,
     );
     const id = /--attach (\S+)/.exec(second.stderr)?.[1] ?? '';
     const attached = await slJson<DeployResult>(['deploy', '--attach', id]);
@@ -139,7 +139,7 @@ describe('a deploy', () => {
     const both = await Promise.all([sl(args('up')), sl(args('up'))]);
     expect(both.map((it) => it.code).sort()).toEqual([0, 3]);
     expect(both.find((it) => it.code === 3)?.stderr).toMatch(
-      /sl up is running .* sl deploy --attach up-\S+ \[E_BUSY\]/,
+      /sl up \(\S+\) is running .* sl deploy --attach up-\S+ \[E_BUSY\]/,
     );
   });
 

@@ -123,7 +123,7 @@ export class ControllerProcess {
     };
     const used: Pick<
       ControllerDeps,
-      'store' | 'fleet' | 'clock' | 'ids' | 'source' | 'checkConfig' | 'startedAt' | 'log'
+      'store' | 'fleet' | 'clock' | 'ids' | 'source' | 'checkConfig' | 'startedAt' | 'log' | 'running'
     > = {
       store: livingStore(this.#parts.store, life, rules),
       fleet: this.fleet,
@@ -132,6 +132,7 @@ export class ControllerProcess {
       source: { scan: (app) => life.quick(() => scan(app.name, this.#parts.version(app.name))), pack },
       checkConfig: () => life.quick(() => undefined),
       startedAt: world.now,
+      running: new Map(),
       log: { info: log, warn: log },
     };
     // The rest is for making nodes.

@@ -69,12 +69,27 @@ function addReleaseCommands(program: Command, act: Act): void {
         (await import('./commands/rollback.ts')).rollback(context, command.args[0], command.opts()),
       ),
     );
-  withGlobals(program.command('deploys'))
-    .summary('list past deploys')
+  addDeploysCommands(program, act);
+}
+
+function addDeploysCommands(program: Command, act: Act): void {
+  const load = () => import('./commands/deploys.ts');
+  const deploys = withGlobals(program.command('deploys'))
+    .summary('list past deploys, or show one')
     .description('List the deploys of the set, newest first, with what became of them.')
     .addOption(setOption())
-    .addHelpText('after', examples(['sl deploys', 'sl deploys --json']))
-    .action(act(async (context, command) => (await import('./commands/status.ts')).deploys(context, command.opts())));
+    .addHelpText('after', examples(['sl deploys', 'sl deploys show deploy-Xy12', 'sl deploys --json']))
+    .action(act(async (context, command) => (await load()).deploys(context, command.opts())));
+  withGlobals(deploys.command('show'))
+    .argument('[id]', 'id of the deploy, or the beginning of it (default: the last)')
+    .addOption(setOption())
+    .description('Show what happened on each node and when, what was sent, and the requests around the switch.')
+    .addHelpText('after', examples(['sl deploys show', 'sl deploys show deploy-Xy12 --json']))
+    .action(
+      act(async (context, command) =>
+        (await load()).showDeploy(context, command.args[0], command.optsWithGlobals<{ set?: string }>()),
+      ),
+    );
 }
 
 function addWatchCommands(program: Command, act: Act): void {

@@ -167,11 +167,16 @@ describe('with a controller', () => {
   it('rollback, status, deploys and logs need no more than the set’s name', async () => {
     const named = ['--set', 'gone'];
     expect(await run('rollback', '--to', 'blog.20260131_001', ...named)).toMatchObject({ status: 0 });
-    expect(api.service.asked.at(-1)).toEqual({
+    expect(api.service.asked.at(-1)).toMatchObject({
       verb: 'rollback',
-      request: { set: 'gone', app: 'blog', to: 'blog.20260131_001' },
+      request: { set: 'gone', app: 'blog', to: 'blog.20260131_001', by: expect.stringMatching(/^.+@.+$/) },
     });
     expect(JSON.parse((await run('status', '--json', ...named)).out)).toEqual({ ok: true, ...aStatus });
+    expect(await run('deploys', 'show', 'deploy-1', ...named)).toMatchObject({
+      status: 0,
+      out: expect.stringContaining('deploy-1.blog: done'),
+    });
+    expect(api.service.asked.at(-1)).toEqual({ verb: 'deploys', request: { set: 'gone', id: 'deploy-1' } });
     expect(await run('deploys', ...named)).toMatchObject({ status: 0, out: expect.stringContaining('deploy-1.blog') });
     expect((await run('logs', 'blog', '-n', '2', ...named)).out).toMatch(
       /app1\.shop\.internal blog: listening\n.*GET \/ 200\n$/,

@@ -123,7 +123,14 @@ function makeDeps(
 ): ControllerDeps {
   return {
     ...{ store, fleet: agents.server.fleet, bootstrapper: agents.bootstrapper, clock: systemClock, ids: randomIds },
-    ...{ source: createReleaseSource(directories), hosts: createWorkstationHosts(), version: VERSION, log, startedAt },
+    ...{
+      running: new Map(),
+      source: createReleaseSource(directories),
+      hosts: createWorkstationHosts(),
+      version: VERSION,
+      log,
+      startedAt,
+    },
     providerFor: (set) => createProvider(set.provider, { directories, baseDirectory: dirname(set.file) }),
     prepareHost: (set, options) => (set.provider.driver === 'local' ? prepareLocalHost(options) : Promise.resolve()),
     url: () => `wss://*:${agents.port()}`,

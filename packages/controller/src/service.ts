@@ -21,6 +21,8 @@ export type ProgressReport = Omit<ProgressEvent, 'type' | 'at'>;
 /** What a running operation is given. */
 export interface OperationContext {
   operationId: string;
+  /** Who asked for it, where that is known. */
+  by?: string | undefined;
   /** Aborted by Ctrl-C and by a forced shutdown; what is committed is finished all the same. */
   signal: AbortSignal;
   emit(progress: ProgressReport): void;
@@ -77,6 +79,8 @@ export interface OperationSummary {
 export interface OperationRequest {
   kind: OperationKind;
   set: string;
+  /** Who asks for it. */
+  by?: string | undefined;
   run(context: OperationContext): Promise<unknown>;
 }
 

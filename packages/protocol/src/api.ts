@@ -70,6 +70,8 @@ export const deployRecord = z.object({
     .optional(),
   /** Milliseconds since the start of the deploy, for each node, of each thing that happened there. */
   timeline: z.array(z.object({ node: z.string(), event: z.string(), ms: z.number() })).optional(),
+  /** Who asked for it: `user@machine`. */
+  by: z.string().optional(),
 });
 export type DeployRecord = z.infer<typeof deployRecord>;
 
@@ -163,13 +165,16 @@ export const operationEvent = z.discriminatedUnion('type', [
 ]);
 export type OperationEvent = z.infer<typeof operationEvent>;
 
+/** Who asks, for records and for who finds the set locked: `user@machine`. */
+const by = z.string().max(200).optional();
+
 /** Requests: `POST /v1/VERB` with the body; `up`, `deploy`, `rollback`, `down` stream operation events. */
 export const apiRequests = {
   plan: z.strictObject({ set: serverSet, deep: z.boolean().default(false) }),
-  up: z.strictObject({ set: serverSet, installHostPackages: z.boolean().default(false) }),
-  deploy: z.strictObject({ set: serverSet, apps: z.array(z.string()).default([]) }),
-  rollback: z.strictObject({ set: z.string(), app: z.string().optional(), to: z.string().optional() }),
-  down: z.strictObject({ set: z.string() }),
+  up: z.strictObject({ set: serverSet, installHostPackages: z.boolean().default(false), by }),
+  deploy: z.strictObject({ set: serverSet, apps: z.array(z.string()).default([]), by }),
+  rollback: z.strictObject({ set: z.string(), app: z.string().optional(), to: z.string().optional(), by }),
+  down: z.strictObject({ set: z.string(), by }),
   status: z.strictObject({ set: z.string() }),
   logs: z.strictObject({
     set: z.string(),
@@ -178,7 +183,8 @@ export const apiRequests = {
     lines: z.number().int().min(0).max(100_000).default(100),
     follow: z.boolean().default(false),
   }),
-  deploys: z.strictObject({ set: z.string() }),
+  /** With `id` those of one operation, or one of them; a part from the beginning is enough where it is the only one. */
+  deploys: z.strictObject({ set: z.string(), id: z.string().optional() }),
   /** Streams an operation from its beginning, running or ended. */
   attach: z.strictObject({ operation: z.string() }),
   /** Cancels an operation as Ctrl-C does; what is committed is finished. */

@@ -2,6 +2,7 @@ import { suggest } from '@silverlining/controller';
 import { type ServerSet, SlError } from '@silverlining/protocol';
 import type { Context, Report } from '../context.ts';
 import { connect } from '../controller.ts';
+import { whoAsks } from '../names.ts';
 import { followOperation, operationReport } from '../operation.ts';
 import { loadSet } from '../server-set.ts';
 
@@ -11,7 +12,9 @@ export async function deploy(context: Context, apps: string[], options: { attach
   const set = loadSet(context);
   for (const app of apps) requireApp(set, app);
   const client = await connect(context);
-  const end = await followOperation(context, client, (signal) => client.operate('deploy', { set, apps }, signal));
+  const end = await followOperation(context, client, (signal) =>
+    client.operate('deploy', { set, apps, by: whoAsks(context.env) }, signal),
+  );
   return operationReport(context, end, { deploys: [] });
 }
 

@@ -3,6 +3,7 @@ import { SlError, type StatusResult } from '@silverlining/protocol';
 import { confirm } from '../confirm.ts';
 import { type Context, type Report, say } from '../context.ts';
 import { connect } from '../controller.ts';
+import { whoAsks } from '../names.ts';
 import { followOperation, operationReport } from '../operation.ts';
 import { count } from '../render/text.ts';
 import { setName } from '../server-set.ts';
@@ -16,7 +17,9 @@ export async function down(context: Context, options: { set?: string }): Promise
   say(context, doomed(current, context));
   const what = current.keepsMachines === true ? 'take all of this down' : 'destroy all of this';
   await confirm(context, { question: `Type the set's name to ${what} (${set}):`, answer: set });
-  const end = await followOperation(context, client, (signal) => client.operate('down', { set }, signal));
+  const end = await followOperation(context, client, (signal) =>
+    client.operate('down', { set, by: whoAsks(context.env) }, signal),
+  );
   return operationReport(context, end, { set, destroyed: [] });
 }
 

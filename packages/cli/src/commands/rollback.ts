@@ -1,7 +1,7 @@
 import { SlError } from '@silverlining/protocol';
 import type { Context, Report } from '../context.ts';
 import { connect } from '../controller.ts';
-import { checkedName } from '../names.ts';
+import { checkedName, whoAsks } from '../names.ts';
 import { followOperation, operationReport } from '../operation.ts';
 import { setName } from '../server-set.ts';
 
@@ -22,7 +22,7 @@ export async function rollback(
   }
   const set = setName(context, options.set);
   const client = await connect(context);
-  const request = { set, app: app ?? owner, to };
+  const request = { set, app: app ?? owner, to, by: whoAsks(context.env) };
   const end = await followOperation(context, client, (signal) => client.operate('rollback', request, signal));
   return operationReport(context, end, { deploys: [] });
 }

@@ -3,7 +3,7 @@ import type { ControllerClient } from '@silverlining/controller';
 import { SlError } from '@silverlining/protocol';
 import type { Context, Report } from '../context.ts';
 import { connect } from '../controller.ts';
-import { deploysLines, statusLines } from '../render/status.ts';
+import { statusLines } from '../render/status.ts';
 import { setName } from '../server-set.ts';
 
 const WATCH_MS = 2_000;
@@ -26,12 +26,4 @@ async function watch(context: Context, client: ControllerClient, set: string): P
     context.stdout.write(`${context.stdout.isTTY ? CLEAR_SCREEN : ''}${lines.join('\n')}\n`);
     await sleep(WATCH_MS);
   }
-}
-
-/** Deploys of the set, newest first. */
-export async function deploys(context: Context, options: { set?: string }): Promise<Report> {
-  const set = setName(context, options.set);
-  const client = await connect(context);
-  const all = await client.deploys({ set });
-  return { json: all, lines: deploysLines(all, context.paint) };
 }

@@ -3,6 +3,7 @@ import type { ServerSet } from '@silverlining/protocol';
 import { confirm } from '../confirm.ts';
 import { type Context, type Report, say } from '../context.ts';
 import { connect } from '../controller.ts';
+import { whoAsks } from '../names.ts';
 import { followOperation, type OperationEnd, operationReport } from '../operation.ts';
 import { errorLines } from '../render/error.ts';
 import { planLines } from '../render/plan.ts';
@@ -23,7 +24,9 @@ export async function up(context: Context): Promise<Report> {
 /** What local nodes need of this machine is installed when the user agrees: with `--yes`, or when asked. */
 async function runUp(context: Context, client: ControllerClient, set: ServerSet): Promise<OperationEnd> {
   const attempt = (installHostPackages: boolean) =>
-    followOperation(context, client, (signal) => client.operate('up', { set, installHostPackages }, signal));
+    followOperation(context, client, (signal) =>
+      client.operate('up', { set, installHostPackages, by: whoAsks(context.env) }, signal),
+    );
   const end = await attempt(context.globals.yes);
   if (end.error?.code !== 'E_HOST_PACKAGES' || context.globals.yes || !context.stdin.isTTY) return end;
   say(context, errorLines(end.error, false, context.paint));

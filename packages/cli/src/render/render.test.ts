@@ -6,7 +6,7 @@ import { errorLines } from './error.ts';
 import { type Paint, painter, plain } from './paint.ts';
 import { planLines } from './plan.ts';
 import { readResult, resultLines } from './result.ts';
-import { deploysLines, statusLines } from './status.ts';
+import { statusLines } from './status.ts';
 import { bytes, clean, clock, cut, dateTime, duration, table } from './text.ts';
 
 const tagged: Paint = (style, text) => `<${style}>${text}</>`;
@@ -144,23 +144,6 @@ describe('status', () => {
       '  app1.shop.internal  blog.20260131_002  active',
     ]);
     expect(statusLines(aStatus, 0, tagged).join('\n')).toContain('<red>down</>');
-  });
-
-  it('of deploys shows each one’s outcome, and the state of one that is not over', () => {
-    const base = { ...aDeploy, startedAt: 1_769_860_000_000 };
-    const lines = deploysLines(
-      {
-        set: 'shop',
-        deploys: [
-          { ...base, state: 'staging' },
-          { ...base, state: 'ended' },
-        ],
-      },
-      plain,
-    );
-    expect(lines[1]).toContain('blog.20260131_002  staging');
-    expect(lines[2]).toContain(`${dateTime(1_769_860_000_000)}  blog  blog.20260131_002  done`);
-    expect(deploysLines({ set: 'shop', deploys: [] }, plain)).toEqual(['shop: nothing was deployed yet']);
   });
 });
 

@@ -72,17 +72,22 @@ function stillActive(it: DeployRecord): string {
   return it.previous === null ? 'nothing is active' : `${it.previous} is active as before`;
 }
 
-function cost({ files, bytes: size, ms }: DeployRecord): string {
-  const sent =
-    files.sent === 0
-      ? 'no file sent'
-      : `${files.sent.toLocaleString('en')} of ${count(files.total, 'file')} sent (${bytes(size.sent)})`;
-  const times = [`staged in ${duration(ms.stage)}`, `switched in ${duration(ms.switch)}`];
-  if (ms.skew > 0) times.push(`skew ${duration(ms.skew)}`);
-  return `${sent}, ${times.join(', ')}, ${duration(ms.total)} in all`;
+function cost(it: DeployRecord): string {
+  return `${sentText(it)}, ${timesText(it)}`;
 }
 
-function requestLines({ requests }: DeployRecord, paint: Paint): string[] {
+export function sentText({ files, bytes: size }: DeployRecord): string {
+  if (files.sent === 0) return 'no file sent';
+  return `${files.sent.toLocaleString('en')} of ${count(files.total, 'file')} sent (${bytes(size.sent)})`;
+}
+
+export function timesText({ ms }: DeployRecord): string {
+  const times = [`staged in ${duration(ms.stage)}`, `switched in ${duration(ms.switch)}`];
+  if (ms.skew > 0) times.push(`skew ${duration(ms.skew)}`);
+  return `${times.join(', ')}, ${duration(ms.total)} in all`;
+}
+
+export function requestLines({ requests }: DeployRecord, paint: Paint): string[] {
   if (requests === undefined) return [];
   const total = Object.values(requests.releases).reduce((sum, it) => sum + it.requests, 0);
   const bad = requests.failed + requests.stale > 0;

@@ -1,6 +1,6 @@
-import type { DeploysResult, StatusResult } from '@silverlining/protocol';
+import type { StatusResult } from '@silverlining/protocol';
 import type { Paint, Style } from './paint.ts';
-import { bytes, clean, dateTime, duration, table } from './text.ts';
+import { bytes, clean, duration, table } from './text.ts';
 
 type NodeStatus = StatusResult['nodes'][number];
 const STATE_STYLES: Record<NodeStatus['state'], Style> = {
@@ -61,24 +61,4 @@ function appLines(app: StatusResult['apps'][number], paint: Paint): string[] {
     `${paint('bold', app.name)}: ${active}${app.locations.length === 0 ? '' : `  ${app.locations.join(' ')}`}`,
     ...table(rows).map((row) => `  ${row}`),
   ];
-}
-
-/** Deploys, newest first. */
-export function deploysLines({ set, deploys }: DeploysResult, paint: Paint): string[] {
-  if (deploys.length === 0) return [`${set}: nothing was deployed yet`];
-  const head = ['STARTED', 'APP', 'INSTANCE', 'OUTCOME', 'EPOCH', 'TIME', 'ID'];
-  const rows = deploys.map((it) => [
-    dateTime(it.startedAt),
-    it.app,
-    it.instance,
-    it.state === 'ended' ? it.outcome : it.state,
-    String(it.epoch),
-    duration(it.ms.total),
-    it.id,
-  ]);
-  const failed = (row: number) => deploys[row - 1]?.error !== undefined;
-  return table([head, ...rows], (text, row, column) => {
-    if (row === 0) return paint('dim', text);
-    return column === 3 && failed(row) ? paint('red', text) : text;
-  });
 }

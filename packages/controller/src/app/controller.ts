@@ -39,7 +39,7 @@ export async function createController(deps: ControllerDeps, options: Controller
       if ((await deps.store.sets()).length === 0) idleness.watch();
       return status(deps, set);
     },
-    deploys: ({ set }) => deploys(deps, set),
+    deploys: (request) => deploys(deps, request),
     up: (request, op) => during(request.set.name, () => up(deps, op, request)),
     deploy: (request, op) => during(request.set.name, () => deploy(deps, op, request)),
     rollback: (request, op) => during(request.set, () => rollback(deps, op, request)),

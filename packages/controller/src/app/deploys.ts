@@ -1,12 +1,41 @@
 /** The journal of deploys: a set's, newest first, and those of one operation. */
-import type { DeploysResult, OperationEvent } from '@silverlining/protocol';
+import { type ApiRequest, type DeploysResult, type OperationEvent, SlError } from '@silverlining/protocol';
+import type { DeployRow } from '../ports.ts';
 import type { ControllerDeps } from './deps.ts';
 import { unknownSet } from './status.ts';
 
-export async function deploys(deps: ControllerDeps, set: string): Promise<DeploysResult> {
+export async function deploys(
+  deps: Pick<ControllerDeps, 'store' | 'running'>,
+  { set, id }: ApiRequest<'deploys'>,
+): Promise<DeploysResult> {
   if ((await deps.store.set(set)) === undefined) throw unknownSet(set);
-  const rows = (await deps.store.deploys(set)).sort((a, b) => b.startedAt - a.startedAt);
-  return { set, deploys: rows.map(({ record, startedAt, state }) => ({ ...record, startedAt, state })) };
+  const all = (await deps.store.deploys(set)).sort((a, b) => b.startedAt - a.startedAt);
+  const rows = id === undefined ? all : all.filter(isNamed(all, id));
+  return {
+    set,
+    deploys: rows.map(({ record, startedAt, state }) => ({
+      ...(deps.running.get(record.id)?.() ?? record),
+      ...{ startedAt, state },
+    })),
+  };
+}
+
+/** Which rows an id means: its own, those of the operation, or those of the only operation that begins with it. */
+function isNamed(rows: readonly DeployRow[], id: string): (row: DeployRow) => boolean {
+  if (rows.some((it) => it.id === id)) return (it) => it.id === id;
+  const found = rows.filter((it) => it.id.startsWith(id));
+  const operations = [...new Set(found.map((it) => operationOf(it.id)))];
+  if (operations.includes(id)) return (it) => operationOf(it.id) === id;
+  if (operations.length === 1) return (it) => it.id.startsWith(id);
+  const name = JSON.stringify(id.slice(0, 80));
+  if (operations.length === 0) throw new SlError('E_NOT_FOUND', `no deploy is called ${name}; sl deploys lists them`);
+  const some = operations.slice(0, 5).join(', ');
+  throw new SlError('E_USAGE', `${operations.length} operations begin with ${name}: ${some}; give more of the id`);
+}
+
+/** Ids are OPERATION.APP. */
+function operationOf(id: string): string {
+  return id.slice(0, id.indexOf('.'));
 }
 
 /** How an operation of an earlier controller ended: what it deployed is in the journal, its progress is not. */

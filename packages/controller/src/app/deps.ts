@@ -1,5 +1,5 @@
 /** What the controller's app layer works with, made once by `main.ts`, and what one operation carries. */
-import type { App, ServerSet, WireError } from '@silverlining/protocol';
+import type { App, DeployRecord, ServerSet, WireError } from '@silverlining/protocol';
 import { SlError, toWireError } from '@silverlining/protocol';
 import type { ListenAddress } from '../core/controller-address.ts';
 import type {
@@ -23,6 +23,8 @@ export interface ControllerDeps {
   source: ReleaseSource;
   hosts: WorkstationHosts;
   clock: Clock;
+  /** Records of the deploys that run, by id: the journal has how each began and how it ended. */
+  running: Map<string, () => DeployRecord>;
   ids: Ids;
   providerFor(set: ServerSet): Provider;
   /**

@@ -14,7 +14,7 @@ export async function withLease<R>(
   { set, holder }: { set: string; holder: string },
   work: (token: number) => Promise<R>,
 ): Promise<R> {
-  const { lease, granted } = await deps.store.acquireLease(set, holder, op.operationId, deps.clock.now());
+  const { lease, granted } = await deps.store.acquireLease(set, named(holder, op), op.operationId, deps.clock.now());
   if (!granted) {
     const since = new Date(lease.since).toISOString();
     throw new SlError(
@@ -31,6 +31,10 @@ export async function withLease<R>(
   } finally {
     await release(deps, set, lease.token);
   }
+}
+
+function named(holder: string, { by }: OperationContext): string {
+  return by === undefined ? holder : `${holder} (${by})`;
 }
 
 /** What the operation came to stands, and the set must not stay locked because a disk was full for a moment: it is tried again. */

@@ -92,7 +92,7 @@ export class Operations implements OperationRegistry {
       append(entry, { ...progress, type: 'progress', at: this.#options.clock.now() });
     };
     try {
-      const result = await request.run({ operationId: entry.id, signal: entry.abort.signal, emit });
+      const result = await request.run({ operationId: entry.id, by: request.by, signal: entry.abort.signal, emit });
       append(entry, { type: 'done', result });
     } catch (thrown) {
       append(entry, this.#failure(entry, thrown));

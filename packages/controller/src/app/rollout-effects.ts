@@ -1,7 +1,7 @@
 /** How each effect of the rollout machine is carried out. One typed table; the machine decides, these do. */
 import { SlError, toSlError } from '@silverlining/protocol';
 import { orderEpoch } from '../core/release/dispute.ts';
-import type { Effect } from '../core/release/rollout-state.ts';
+import type { Effect, RolloutState } from '../core/release/rollout-state.ts';
 import type { NodeRecord } from '../ports.ts';
 import type { OperationContext } from '../service.ts';
 import type { ControllerDeps } from './deps.ts';
@@ -17,6 +17,8 @@ export interface RolloutContext {
   nodes: ReadonlyMap<string, NodeRecord>;
   items: ReadonlyMap<string, RolloutItem>;
   measured: Measured;
+  /** Where the machine is. */
+  state: RolloutState;
 }
 
 type Executor<E extends Effect> = (context: RolloutContext, effect: E, signal: AbortSignal) => Promise<void>;
@@ -53,8 +55,11 @@ async function stage(
   try {
     const { deps, op, input } = context;
     const target = { ...item, deploy: deployId(op.operationId, app), epoch: orderEpoch(input.set) };
-    noteSent(context.measured, app, await stageOnNode(deps, target, node, signal));
+    const sent = await stageOnNode(deps, target, node, signal);
+    noteSent(context.measured, app, sent);
+    for (const [event, at] of sent.times) markAt(context, { node: name, app, event, at });
   } catch (error) {
+    mark(context, name, app, toSlError(error).code === 'E_ABORTED' ? 'given up' : 'failed');
     // What failed elsewhere is the news; here it was only given up for that.
     if (toSlError(error).code === 'E_ABORTED') report('ok', `${item.instance} is given up`);
     else report('failed', error instanceof Error ? error.message : String(error));
@@ -82,6 +87,7 @@ async function hook(
   if (bad !== undefined) {
     const text = `update_fetch ${bad.fetch} failed on ${name}: ${bad.detail}`;
     op.emit({ status: 'failed', action: 'hook', node: name, app, text });
+    mark(context, name, app, 'failed');
     throw new SlError('E_UPDATE_FETCH', text, { details: { node: name, log: bad.detail.split('\n') } });
   }
   mark(context, name, app, 'hook');
@@ -110,7 +116,7 @@ async function switchNode(
     deps.fleet.request(node, 'switch', body, { signal: limited, deadline: SWITCH_DEADLINE }),
   );
   const { name } = nodeOf(context, node);
-  mark(context, name, undefined, 'switched');
+  mark(context, name, undefined, context.state.phase === 'switching-back' ? 'switched back' : 'switched');
   if (!decides) return;
   measured.inForce.push(at);
   measured.switched = deps.clock.monotonic();
@@ -137,6 +143,7 @@ async function verify(context: RolloutContext, { node }: { node: string }, signa
     if (wrong.length === 0) break;
     if (tries === VERIFY_TRIES) {
       const { name } = nodeOf(context, node);
+      mark(context, name, undefined, 'failed');
       throw new SlError('E_APP_UNHEALTHY', `after the switch on ${name}: ${wrong.join('; ')}`, {
         details: { node: name },
       });
@@ -184,8 +191,12 @@ function isLost(error: unknown): boolean {
   return error instanceof SlError && (error.code === 'E_NODE_DISCONNECTED' || error.code === 'E_DEADLINE');
 }
 
-function mark({ measured, deps }: RolloutContext, node: string, app: string | undefined, event: string): void {
-  measured.timeline.push({ node, app, event, at: deps.clock.monotonic() });
+function mark(context: RolloutContext, node: string, app: string | undefined, event: string): void {
+  markAt(context, { node, app, event, at: context.deps.clock.monotonic() });
+}
+
+function markAt({ measured }: RolloutContext, happening: Measured['timeline'][number]): void {
+  measured.timeline.push(happening);
 }
 
 function itemOf({ items }: RolloutContext, app: string): RolloutItem {

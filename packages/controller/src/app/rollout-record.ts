@@ -2,6 +2,7 @@
 import type { DeployRecord, WireError } from '@silverlining/protocol';
 import type { RolloutState } from '../core/release/rollout-state.ts';
 import type { RolloutItem } from './rollout.ts';
+import type { RolloutContext } from './rollout-effects.ts';
 
 export interface Measured {
   /** Monotonic milliseconds at the start. */
@@ -35,8 +36,8 @@ export function newMeasured(start: number, epoch: number): Measured {
   };
 }
 
-/** The record of one app's part in a rollout. */
-export function deployRecord(item: RolloutItem, state: RolloutState, measured: Measured, now: number): DeployRecord {
+/** The record of one app's part in a rollout, as far as it is by `now`, in monotonic milliseconds. */
+export function deployRecord({ op, state, measured }: RolloutContext, item: RolloutItem, now: number): DeployRecord {
   const sent = [...(measured.sentFiles.get(item.app.name) ?? [])];
   const { files } = item.release.manifest;
   return {
@@ -55,9 +56,11 @@ export function deployRecord(item: RolloutItem, state: RolloutState, measured: M
     },
     ms: times(measured, now),
     ...(measured.requests === undefined ? {} : { requests: measured.requests }),
-    timeline: measured.timeline
+    timeline: [...measured.timeline]
+      .sort((a, b) => a.at - b.at)
       .filter((it) => it.app === undefined || it.app === item.app.name)
       .map(({ node, event, at }) => ({ node, event, ms: round(at - measured.start) })),
+    ...(op.by === undefined ? {} : { by: op.by }),
   };
 }
 

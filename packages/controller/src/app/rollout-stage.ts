@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { zstdCompress } from 'node:zlib';
-import { type App, decodeBitmap, type InstanceSpec, SlError } from '@silverlining/protocol';
+import { type App, decodeBitmap, type InstanceSpec, type ReplyBody, SlError } from '@silverlining/protocol';
 import type { ScannedRelease } from '../ports.ts';
 import type { ControllerDeps } from './deps.ts';
 
@@ -35,6 +35,8 @@ export interface Sent {
   files: number[];
   /** Compressed bytes. */
   wire: number;
+  /** What happened on the node and when, in monotonic milliseconds of this machine. */
+  times: [event: string, at: number][];
 }
 
 /** Resolves when the node has it staged: durable there, started and healthy. */
@@ -55,15 +57,27 @@ export async function stageOnNode(
   }
   const request = { instance, deploy, epoch, spec };
   if (files.length === 0) {
-    await stage(deps, node, request, signal);
-    return { files, wire: 0 };
+    const asked = deps.clock.monotonic();
+    const { ms } = await stage(deps, node, request, signal);
+    return { files, wire: 0, times: timesOf(ms, asked).slice(1) };
   }
+  const asked = deps.clock.monotonic();
   const packed = deps.source.pack(app, release, missing);
-  await withTransfer(deps, node, signal, {
+  const { ms } = await withTransfer(deps, node, signal, {
     request: (transfer) => stage(deps, node, { ...request, transfer }, signal),
     send: (socket) => pipeline(packed.open(signal), socket, { signal }),
   });
-  return { files, wire: await packed.compressed() };
+  return { files, wire: await packed.compressed(), times: timesOf(ms, asked) };
+}
+
+/** The node says how long each step took; none of them began before it was asked. */
+function timesOf({ received, unpacked, started, healthy }: ReplyBody<'stage'>['ms'], asked: number): Sent['times'] {
+  const up = asked + received + unpacked + started;
+  return [
+    ['received', asked + received],
+    ['started', up],
+    ['healthy', up + healthy],
+  ];
 }
 
 /** Offers a release; the base64 bitmap of what the node lacks. */

@@ -1,18 +1,12 @@
 /** Runs the rollout machine: starts its effects, feeds it their results, and keeps the journal and the record. */
 import { type App, type DeployRecord, type InstanceSpec, SlError, toWireError } from '@silverlining/protocol';
 import { reduce, startRollout } from '../core/release/reduce.ts';
-import {
-  type Effect,
-  isFinal,
-  type RolloutPlan,
-  type RolloutState,
-  type Transition,
-} from '../core/release/rollout-state.ts';
+import { type Effect, isFinal, type RolloutPlan, type Transition } from '../core/release/rollout-state.ts';
 import type { NodeRecord, ScannedRelease, SetRecord } from '../ports.ts';
 import type { OperationContext } from '../service.ts';
 import type { ControllerDeps } from './deps.ts';
 import { executors, type RolloutContext } from './rollout-effects.ts';
-import { deployRecord, newMeasured } from './rollout-record.ts';
+import { deployId, deployRecord, newMeasured } from './rollout-record.ts';
 import { countTraffic } from './traffic.ts';
 
 /** One app of a rollout. */
@@ -54,12 +48,18 @@ export async function rollout(
     nodes: new Map([...input.appservers, ...input.balancers].map((node) => [node.uuid, node])),
     items: new Map(input.items.map((item) => [item.app.name, item])),
     measured: newMeasured(deps.clock.monotonic(), input.set.epoch),
+    state: startRollout(plan).state,
   };
   const counted = countTraffic(deps, input.balancers);
-  const startedAt = await journalStart(context, plan);
-  const state = await runMachine(context, plan);
-  if (state.phase !== 'aborted') context.measured.requests = await counted();
-  return journalEnd(context, state, startedAt);
+  const startedAt = await journalStart(context);
+  const stopShowing = showRunning(context);
+  try {
+    await runMachine(context);
+    if (context.state.phase !== 'aborted') context.measured.requests = await counted();
+    return await journalEnd(context, startedAt);
+  } finally {
+    stopShowing();
+  }
 }
 
 function planOf(id: string, { items, appservers, balancers }: RolloutInput): RolloutPlan {
@@ -76,14 +76,27 @@ function planOf(id: string, { items, appservers, balancers }: RolloutInput): Rol
   };
 }
 
-/** Resolves with the final state. Effects run at once; each has a signal of its own, so that an abort ends only it. */
-function runMachine(context: RolloutContext, plan: RolloutPlan): Promise<RolloutState> {
+/** The records as they are, for who asks while it runs. */
+function showRunning(context: RolloutContext): () => void {
+  const { deps, input, op } = context;
+  const ids = input.items.map((item) => {
+    const id = deployId(op.operationId, item.app.name);
+    deps.running.set(id, () => deployRecord(context, item, deps.clock.monotonic()));
+    return id;
+  });
+  return () => {
+    for (const id of ids) deps.running.delete(id);
+  };
+}
+
+/** Resolves in the final state. Effects run at once; each has a signal of its own, so that an abort ends only it. */
+function runMachine(context: RolloutContext): Promise<void> {
   const { signal } = context.op;
   const running = new Map<string, AbortController>();
   const run = executors(context);
   return new Promise((resolve) => {
     const take = ({ state, effects, cancel }: Transition): void => {
-      current = state;
+      context.state = state;
       for (const key of cancel) running.get(key)?.abort();
       for (const effect of effects) begin(effect);
       if (isFinal(state.phase)) finish();
@@ -92,19 +105,17 @@ function runMachine(context: RolloutContext, plan: RolloutPlan): Promise<Rollout
       const controller = new AbortController();
       running.set(effect.key, controller);
       run(effect, controller.signal).then(
-        () => take(reduce(current, { type: 'succeeded', key: effect.key })),
-        (thrown) => take(reduce(current, { type: 'failed', key: effect.key, error: toWireError(thrown) })),
+        () => take(reduce(context.state, { type: 'succeeded', key: effect.key })),
+        (thrown) => take(reduce(context.state, { type: 'failed', key: effect.key, error: toWireError(thrown) })),
       );
     };
-    const cancelled = (): void => take(reduce(current, { type: 'cancelled', error: CANCELLED }));
+    const cancelled = (): void => take(reduce(context.state, { type: 'cancelled', error: CANCELLED }));
     const finish = (): void => {
       signal.removeEventListener('abort', cancelled);
-      resolve(current);
+      resolve();
     };
-    const first = startRollout(plan);
-    let current = first.state;
     signal.addEventListener('abort', cancelled);
-    take(first);
+    take(startRollout(context.state.plan));
     if (signal.aborted) cancelled();
   });
 }
@@ -112,9 +123,9 @@ function runMachine(context: RolloutContext, plan: RolloutPlan): Promise<Rollout
 const CANCELLED = toWireError(new SlError('E_ABORTED', 'cancelled; nothing was switched'));
 
 /** Returns when it began, milliseconds since 1970. */
-async function journalStart({ deps, input, measured }: RolloutContext, plan: RolloutPlan): Promise<number> {
+async function journalStart(context: RolloutContext): Promise<number> {
+  const { deps, input, measured } = context;
   const now = deps.clock.now();
-  const state: RolloutState = { plan, phase: 'staging', pending: [], errors: [] };
   for (const item of input.items) {
     const { app, instance, release, spec } = item;
     if (item.fresh) {
@@ -122,7 +133,7 @@ async function journalStart({ deps, input, measured }: RolloutContext, plan: Rol
       const row = { instance, set: input.set.name, app: app.name, digest, manifest, spec, config: app };
       await deps.store.putRelease({ ...row, createdAt: now, committedAt: undefined });
     }
-    const record = deployRecord(item, state, measured, measured.start);
+    const record = deployRecord(context, item, measured.start);
     await deps.store.putDeploy({
       id: record.id,
       set: input.set.name,
@@ -136,14 +147,11 @@ async function journalStart({ deps, input, measured }: RolloutContext, plan: Rol
   return now;
 }
 
-async function journalEnd(
-  { deps, input, measured }: RolloutContext,
-  state: RolloutState,
-  startedAt: number,
-): Promise<DeployRecord[]> {
+async function journalEnd(context: RolloutContext, startedAt: number): Promise<DeployRecord[]> {
+  const { deps, input } = context;
   const now = deps.clock.monotonic();
   const set = input.set.name;
-  const records = input.items.map((item) => deployRecord(item, state, measured, now));
+  const records = input.items.map((item) => deployRecord(context, item, now));
   for (const [i, item] of input.items.entries()) {
     const record = records[i];
     if (record === undefined) continue;

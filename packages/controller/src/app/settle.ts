@@ -3,8 +3,9 @@ import { nodesWithRole } from '@silverlining/protocol';
 import { disputes } from '../core/release/dispute.ts';
 import type { NodeRecord, ReleaseRecord, SetRecord } from '../ports.ts';
 import { type ControllerDeps, onEach } from './deps.ts';
+import { type Drained, recordDrained } from './drained.ts';
 
-export type SettleDeps = Pick<ControllerDeps, 'store' | 'fleet'>;
+export type SettleDeps = Pick<ControllerDeps, 'store' | 'fleet' | 'clock'>;
 
 const DEADLINE = 60_000;
 
@@ -29,7 +30,8 @@ export async function settleSet(deps: SettleDeps, name: string, signal: AbortSig
   const set = await deps.store.set(name);
   if (set === undefined) return;
   const appservers = nodesWithRole(await deps.store.nodes(name), 'appserver');
-  await onEach(appservers, (node) => settleNode(deps, set, node, signal));
+  const settled = await onEach(appservers, (node) => settleNode(deps, set, node, signal));
+  await recordDrained(deps.store, name, settled.flat());
   for (const app of await appsOf(deps, set)) {
     const { drop } = await partition(deps, set, app);
     await deps.store.deleteReleases(name, drop);
@@ -37,15 +39,19 @@ export async function settleSet(deps: SettleDeps, name: string, signal: AbortSig
 }
 
 /** Settles one node: every app of which the store, or the node, knows a release. */
-async function settleNode(deps: SettleDeps, set: SetRecord, node: NodeRecord, signal: AbortSignal): Promise<void> {
+async function settleNode(deps: SettleDeps, set: SetRecord, node: NodeRecord, signal: AbortSignal): Promise<Drained[]> {
   const session = deps.fleet.session(node.uuid);
   // One that has in force what this controller never committed may serve what would be taken for leftovers.
-  if (session === undefined || disputes(set, session.health ?? session.hello)) return;
+  if (session === undefined || disputes(set, session.health ?? session.hello)) return [];
+  const drained: Drained[] = [];
   const here = session.hello.instances.map((it) => it.app);
   for (const app of new Set([...(await appsOf(deps, set)), ...here])) {
     const { keep, running } = await partition(deps, set, app);
-    await deps.fleet.request(node.uuid, 'settle', { app, keep, running }, { signal, deadline: DEADLINE });
+    const order = { app, keep, running };
+    const { stopped } = await deps.fleet.request(node.uuid, 'settle', order, { signal, deadline: DEADLINE });
+    drained.push({ node: node.name, app, stopped, at: deps.clock.now() });
   }
+  return drained;
 }
 
 /** `keep`: what stays on disk; `running`: what stays up; `drop`: what goes. Rollouts under way keep theirs. */

@@ -20,7 +20,7 @@ interface Settling {
   ended: Promise<void>;
 }
 
-export type SettlerDeps = SettleDeps & Pick<ControllerDeps, 'clock' | 'log'>;
+export type SettlerDeps = SettleDeps & Pick<ControllerDeps, 'log'>;
 
 /** Runs until the signal is aborted. */
 export function createSettler(deps: SettlerDeps, signal: AbortSignal): Settler {

@@ -52,19 +52,29 @@ export function addRoutes(app: FastifyInstance, context: RouteContext): void {
   const started = startWith(operations);
   app.post(
     '/v1/up',
-    started(up, (body) => ({ kind: 'up', set: body.set.name, run: (it) => service.up(body, it) })),
+    started(up, (body) => ({ kind: 'up', set: body.set.name, by: body.by, run: (it) => service.up(body, it) })),
   );
   app.post(
     '/v1/deploy',
-    started(deploy, (body) => ({ kind: 'deploy', set: body.set.name, run: (it) => service.deploy(body, it) })),
+    started(deploy, (body) => ({
+      kind: 'deploy',
+      set: body.set.name,
+      by: body.by,
+      run: (it) => service.deploy(body, it),
+    })),
   );
   app.post(
     '/v1/rollback',
-    started(rollback, (body) => ({ kind: 'rollback', set: body.set, run: (it) => service.rollback(body, it) })),
+    started(rollback, (body) => ({
+      kind: 'rollback',
+      set: body.set,
+      by: body.by,
+      run: (it) => service.rollback(body, it),
+    })),
   );
   app.post(
     '/v1/down',
-    started(down, (body) => ({ kind: 'down', set: body.set, run: (it) => service.down(body, it) })),
+    started(down, (body) => ({ kind: 'down', set: body.set, by: body.by, run: (it) => service.down(body, it) })),
   );
   app.post('/v1/attach', async (request, reply) => {
     await attach(context, parse(apiRequests.attach, request.body).operation, reply);
