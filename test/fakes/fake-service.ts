@@ -52,6 +52,7 @@ export const aStatus: StatusResult = {
       name: 'blog',
       locations: ['shop.example/'],
       active: 'blog.20260131_002',
+      notices: [],
       instances: [{ node: 'app1.shop.internal', instance: 'blog.20260131_002', state: 'active' }],
     },
   ],

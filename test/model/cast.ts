@@ -140,7 +140,7 @@ export class Cast {
   heal(how: History['end']): void {
     this.arm(false);
     for (const { ailments } of this.machines) {
-      for (const what of ['sick', 'hooks', 'disk', 'balancer', 'cut'] as const) ailments[what] = 0;
+      for (const what of ['sick', 'crashes', 'hooks', 'disk', 'balancer', 'cut'] as const) ailments[what] = 0;
     }
     // What a rival left in the store, its lease for one, is settled by the next start.
     const isAlone = this.#controllers.length === 1;

@@ -64,7 +64,13 @@ const act: fc.Arbitrary<Act> = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant('ail' as const),
       node,
-      what: fc.constantFrom('sick' as const, 'hooks' as const, 'disk' as const, 'balancer' as const),
+      what: fc.constantFrom(
+        'sick' as const,
+        'crashes' as const,
+        'hooks' as const,
+        'disk' as const,
+        'balancer' as const,
+      ),
       ms: period,
     }),
   },

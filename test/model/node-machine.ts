@@ -6,6 +6,8 @@ import type { ActiveMap, Manifest, Topology } from '../../packages/protocol/src/
 export interface Ailments {
   /** Apps answer 503. */
   sick: number;
+  /** Processes of apps end again and again, and are started again. */
+  crashes: number;
   /** `update_fetch` is answered with 500. */
   hooks: number;
   /** Nothing can be written. */
@@ -19,7 +21,7 @@ export interface Ailments {
 export class NodeMachine {
   readonly name: string;
   readonly topology: Topology;
-  readonly ailments: Ailments = { sick: 0, hooks: 0, disk: 0, balancer: 0, cut: 0 };
+  readonly ailments: Ailments = { sick: 0, crashes: 0, hooks: 0, disk: 0, balancer: 0, cut: 0 };
   /** Small files that are synced when they are written. */
   readonly journals = new Map<string, InstanceJournal>();
   committed: CommittedMap | undefined;

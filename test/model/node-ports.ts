@@ -11,6 +11,8 @@ import type { Rules } from './rules.ts';
 
 const PATHS = releasePaths();
 const DISK = { fails: 'E_DISK_FULL' } as const;
+/** Milliseconds from one crash to the next. */
+const CRASH_EVERY = 3_000;
 
 export function nodePorts(machine: NodeMachine, life: Life, rules: Rules): ReleasePorts {
   const { world } = life;
@@ -150,7 +152,11 @@ function units(machine: NodeMachine, life: Life): ReleasePorts['units'] {
             },
             { fails: 'E_RESOURCE' },
           ),
-    currentRun: (instance) => (machine.running.has(instance) ? instance : undefined),
+    currentRun: (instance) => {
+      if (!machine.running.has(instance)) return undefined;
+      const isCrashing = life.world.now < machine.ailments.crashes;
+      return isCrashing ? `${instance} ${Math.floor(life.world.now / CRASH_EVERY)}` : instance;
+    },
     status: (instances) => life.quick(() => new Map(instances.map((it) => [it, status(it)]))),
     enableOnly: (instances) =>
       life

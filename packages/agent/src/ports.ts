@@ -2,7 +2,6 @@
 import type { Duplex } from 'node:stream';
 import type {
   ActiveMap,
-  AppAnswer,
   Facts,
   HealthReport,
   InstanceReport,
@@ -40,8 +39,8 @@ export interface Releases
   instances(): Promise<InstanceReport[]>;
   /** Asks the active instance of each app that runs here over its health path. */
   appHealth(signal: AbortSignal): Promise<HealthReport['apps']>;
-  /** The same without restarts, which only systemd knows. */
-  appAnswers(signal: AbortSignal): Promise<AppAnswer[]>;
+  /** The same without the count of restarts, which only systemd knows; with `lines` of what each app wrote last. */
+  appAnswers(signal: AbortSignal, lines?: number): Promise<ReplyBody<'serving'>['apps']>;
   /** At start: makes processes and maps what the journal says; removes half-staged leftovers. */
   recover(): Promise<void>;
   /** Stops everything and removes all releases; for `retire`. */

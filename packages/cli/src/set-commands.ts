@@ -15,6 +15,11 @@ function setOption(): Option {
   return new Option('--set <name>', 'name of the set, in place of its file');
 }
 
+/** For commands that switch: their exit status then says whether the release was still good some seconds later. */
+function watchOption(): Option {
+  return new Option('--watch', 'end when the new release is trusted, or rolled back: for scripts that go on with it');
+}
+
 function addFileCommands(program: Command, act: Act): void {
   withGlobals(program.command('check'))
     .summary('check the server set file')
@@ -33,8 +38,9 @@ function addFileCommands(program: Command, act: Act): void {
     .description(
       'Make the file real: create missing nodes, set them up, deploy what changed, switch.\nShows the plan and asks first. Ctrl-C stops it; twice, and it goes on without you.',
     )
-    .addHelpText('after', examples(['sl up', 'sl up --yes --json']))
-    .action(act(async (context) => (await import('./commands/up.ts')).up(context)));
+    .addOption(watchOption())
+    .addHelpText('after', examples(['sl up', 'sl up --yes --watch --json']))
+    .action(act(async (context, command) => (await import('./commands/up.ts')).up(context, command.opts())));
   withGlobals(program.command('down'))
     .summary('destroy the set')
     .description('Destroy the nodes of the set and everything on them. Names them and asks first.')
@@ -50,6 +56,7 @@ function addReleaseCommands(program: Command, act: Act): void {
     .description(
       'Stage a new release of the apps on every app server, and switch to it everywhere at once.\nIf anything fails before the switch, nothing has changed.',
     )
+    .addOption(watchOption())
     .option('--attach <id>', 'follow an operation that runs already, or ended lately, from its beginning')
     .addHelpText('after', examples(['sl deploy', 'sl deploy blog shop', 'sl deploy --attach deploy-Xy12AbCd']))
     .action(
@@ -62,6 +69,7 @@ function addReleaseCommands(program: Command, act: Act): void {
     .summary('switch back to an earlier release')
     .description('Switch back to a release that is still on the nodes: the one before, or the one that is named.')
     .option('--to <instance>', 'release to switch to, as sl deploys and sl status name it')
+    .addOption(watchOption())
     .addOption(setOption())
     .addHelpText('after', examples(['sl rollback', 'sl rollback blog --to blog.20260131_002']))
     .action(

@@ -72,6 +72,8 @@ export const deployRecord = z.object({
   timeline: z.array(z.object({ node: z.string(), event: z.string(), ms: z.number() })).optional(),
   /** Who asked for it: `user@machine`. */
   by: z.string().optional(),
+  /** It is done, and its releases are still watched: it is rolled back by itself when they crash again and again. */
+  watching: z.literal(true).optional(),
 });
 export type DeployRecord = z.infer<typeof deployRecord>;
 
@@ -135,6 +137,8 @@ export const statusResult = z.object({
       name: z.string(),
       locations: z.array(z.string()),
       active: z.string().nullable(),
+      /** What is to be known of its last deploy: it is watched, or was rolled back. */
+      notices: z.array(z.string()).default([]),
       instances: z.array(z.object({ node: z.string(), instance: z.string(), state: z.string() })),
     }),
   ),
@@ -167,13 +171,15 @@ export type OperationEvent = z.infer<typeof operationEvent>;
 
 /** Who asks, for records and for who finds the set locked: `user@machine`. */
 const by = z.string().max(200).optional();
+/** Whether the operation ends when its releases are no longer watched, instead of when they are switched and verified. */
+const watch = z.boolean().optional();
 
 /** Requests: `POST /v1/VERB` with the body; `up`, `deploy`, `rollback`, `down` stream operation events. */
 export const apiRequests = {
   plan: z.strictObject({ set: serverSet, deep: z.boolean().default(false) }),
-  up: z.strictObject({ set: serverSet, installHostPackages: z.boolean().default(false), by }),
-  deploy: z.strictObject({ set: serverSet, apps: z.array(z.string()).default([]), by }),
-  rollback: z.strictObject({ set: z.string(), app: z.string().optional(), to: z.string().optional(), by }),
+  up: z.strictObject({ set: serverSet, installHostPackages: z.boolean().default(false), watch, by }),
+  deploy: z.strictObject({ set: serverSet, apps: z.array(z.string()).default([]), watch, by }),
+  rollback: z.strictObject({ set: z.string(), app: z.string().optional(), to: z.string().optional(), watch, by }),
   down: z.strictObject({ set: z.string(), by }),
   status: z.strictObject({ set: z.string() }),
   logs: z.strictObject({

@@ -131,13 +131,23 @@ export const agentRequests = {
    * next to nothing, since it needs no process.
    */
   serving: {
-    request: z.object({ ask: z.boolean() }),
+    request: z.object({
+      ask: z.boolean(),
+      /** How many of the last lines that each app wrote are wanted; they cost a process. */
+      log: z.number().int().min(0).max(1000).optional(),
+    }),
     reply: z.object({
       epoch,
       active: activeMap,
       instances: z.array(instanceReport),
       /** Empty unless it was asked for. */
-      apps: z.array(appAnswer),
+      apps: z.array(
+        appAnswer.extend({
+          /** Names the run of the instance's process; another one after a restart. Absent while it does not run. */
+          run: z.string().optional(),
+          log: z.array(z.string()).optional(),
+        }),
+      ),
     }),
   },
   /** Streams journal lines over the transfer until it is closed, or until the end without `follow`. */

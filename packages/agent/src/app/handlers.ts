@@ -44,9 +44,9 @@ export function createHandlers(deps: HandlerDependencies): Handlers {
     topology: deps.topology.handler,
     converge: createConverge(deps),
     probe: async (_body, { signal }) => ({ health: await deps.health.report(signal) }),
-    serving: async ({ ask }, { signal }) => ({
+    serving: async ({ ask, log }, { signal }) => ({
       ...{ epoch: releases.epoch(), active: releases.active(), instances: await releases.instances() },
-      apps: ask ? await releases.appAnswers(signal) : [],
+      apps: ask ? await releases.appAnswers(signal, log) : [],
     }),
     async logs(body, { signal, openTransfer }) {
       await deps.probe.streamLogs(body, await openTransfer(body.transfer), signal);

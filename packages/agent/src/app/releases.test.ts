@@ -402,10 +402,11 @@ describe('starting again', () => {
     expect(await releases.appHealth(signal)).toEqual([
       { app: 'blog', instance: name(1), healthy: true, status: 200, restarts: 0 },
     ]);
-    expect(await releases.appAnswers(signal)).toEqual([{ app: 'blog', instance: name(1), healthy: true, status: 200 }]);
+    const answer = { app: 'blog', instance: name(1), run: `run of ${name(1)}` };
+    expect(await releases.appAnswers(signal)).toEqual([{ ...answer, healthy: true, status: 200 }]);
     node.answer = () => ({ status: 503, body: '' });
-    expect(await releases.appAnswers(signal)).toEqual([
-      { app: 'blog', instance: name(1), healthy: false, status: 503 },
+    expect(await releases.appAnswers(signal, 5)).toEqual([
+      { ...answer, healthy: false, status: 503, log: ['last words'] },
     ]);
   });
 });

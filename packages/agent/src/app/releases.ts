@@ -2,7 +2,7 @@ import { instanceReports } from '../core/release/choices.ts';
 import { NOTHING_COMMITTED } from '../core/release/journal.ts';
 import type { Releases } from '../ports.ts';
 import type { ReleasePorts } from '../release-ports.ts';
-import { appAnswers, appHealth } from './release/app-health.ts';
+import { appHealth, servingAnswers } from './release/app-health.ts';
 import { createHook } from './release/hook.ts';
 import { createOffer } from './release/offer.ts';
 import { recover } from './release/recover.ts';
@@ -28,7 +28,7 @@ export function createReleases(ports: ReleasePorts): Releases {
     hear: (epoch, active) => state.hear(epoch, active),
     instances: async () => [...instanceReports(state.all(), state.active), ...state.underWay()],
     appHealth: (signal) => appHealth(state, signal),
-    appAnswers: (signal) => appAnswers(state, signal),
+    appAnswers: (signal, lines) => servingAnswers(state, signal, lines),
     recover: () => recover(state),
     removeAll: () => removeAll(state),
   };

@@ -7,13 +7,17 @@ import { followOperation, operationReport } from '../operation.ts';
 import { loadSet } from '../server-set.ts';
 
 /** Deploys the named apps, or all; with `attach` follows an operation that was started before. */
-export async function deploy(context: Context, apps: string[], options: { attach?: string }): Promise<Report> {
+export async function deploy(
+  context: Context,
+  apps: string[],
+  options: { attach?: string; watch?: boolean },
+): Promise<Report> {
   if (options.attach !== undefined) return attach(context, apps, options.attach);
   const set = loadSet(context);
   for (const app of apps) requireApp(set, app);
   const client = await connect(context);
   const end = await followOperation(context, client, (signal) =>
-    client.operate('deploy', { set, apps, by: whoAsks(context.env) }, signal),
+    client.operate('deploy', { set, apps, watch: options.watch, by: whoAsks(context.env) }, signal),
   );
   return operationReport(context, end, { deploys: [] });
 }

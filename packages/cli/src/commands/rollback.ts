@@ -9,7 +9,7 @@ import { setName } from '../server-set.ts';
 export async function rollback(
   context: Context,
   app: string | undefined,
-  options: { to?: string; set?: string },
+  options: { to?: string; set?: string; watch?: boolean },
 ): Promise<Report> {
   checkedName('app', app);
   const to = checkedName('instance', options.to);
@@ -22,7 +22,7 @@ export async function rollback(
   }
   const set = setName(context, options.set);
   const client = await connect(context);
-  const request = { set, app: app ?? owner, to, by: whoAsks(context.env) };
+  const request = { set, app: app ?? owner, to, watch: options.watch, by: whoAsks(context.env) };
   const end = await followOperation(context, client, (signal) => client.operate('rollback', request, signal));
   return operationReport(context, end, { deploys: [] });
 }

@@ -46,6 +46,8 @@ function destroyedLine(names: readonly string[], keepsMachines: boolean): string
   return keepsMachines ? `handed back ${nodes}` : `destroyed ${nodes}`;
 }
 
+const WATCHED = 'watched for some seconds more: rolled back everywhere if it crashes again and again (sl deploys show)';
+
 /** One deploy: what became of it, what it cost, and what the balancers counted. */
 export function deployLines(it: DeployRecord, paint: Paint): string[] {
   const previous = it.previous === null ? '' : ` (before: ${it.previous})`;
@@ -57,6 +59,7 @@ export function deployLines(it: DeployRecord, paint: Paint): string[] {
         `${it.app}: ${paint('green', it.instance)} is active${previous}`,
         `  ${cost(it)}`,
         ...requestLines(it, paint),
+        ...(it.watching === true ? [`  ${WATCHED}`] : []),
       ];
     case 'aborted':
       return [`${it.app}: ${it.instance} ${paint('red', 'was given up')}: ${stillActive(it)}`];

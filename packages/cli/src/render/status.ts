@@ -60,5 +60,6 @@ function appLines(app: StatusResult['apps'][number], paint: Paint): string[] {
   return [
     `${paint('bold', app.name)}: ${active}${app.locations.length === 0 ? '' : `  ${app.locations.join(' ')}`}`,
     ...table(rows).map((row) => `  ${row}`),
+    ...app.notices.map((notice) => `  ${paint('yellow', clean(notice))}`),
   ];
 }

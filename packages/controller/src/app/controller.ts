@@ -10,10 +10,13 @@ import { createIdleness } from './idleness.ts';
 import { logs } from './logs.ts';
 import { planSet } from './plan.ts';
 import { recover } from './recover.ts';
+import { revert } from './revert.ts';
 import { rollback } from './rollback.ts';
 import { createSettler } from './settler.ts';
 import { status } from './status.ts';
 import { up } from './up.ts';
+import { waitForVerdict } from './verdict.ts';
+import type { Failing } from './watch.ts';
 
 export interface ControllerOptions {
   /** Aborted when the controller stops. */
@@ -25,10 +28,15 @@ export interface ControllerOptions {
 /** Settles what an earlier controller left in doubt, then answers. Agents may connect once it has resolved. */
 export async function createController(deps: ControllerDeps, options: ControllerOptions): Promise<ControllerService> {
   await recover(deps);
-  const settler = createSettler(deps, options.signal);
+  const takeBack = (set: string, failing: Failing): void => {
+    const work = during(set, () => revert(deps, set, failing));
+    work.catch((error) => deps.log.warn({ set, error: String(error) }, 'it could not be rolled back by itself'));
+  };
+  const settler = createSettler(deps, options.signal, takeBack);
   greetAgents(deps, settler, options.signal);
   const idleness = createIdleness({ ...deps, ...options });
   const during = <R>(set: string, work: () => Promise<R>) => idleness.during(() => settler.during(set, work));
+  const watched = waitForVerdict(deps);
   return {
     plan(request, { signal }) {
       idleness.asked();
@@ -40,9 +48,9 @@ export async function createController(deps: ControllerDeps, options: Controller
       return status(deps, set);
     },
     deploys: (request) => deploys(deps, request),
-    up: (request, op) => during(request.set.name, () => up(deps, op, request)),
-    deploy: (request, op) => during(request.set.name, () => deploy(deps, op, request)),
-    rollback: (request, op) => during(request.set, () => rollback(deps, op, request)),
+    up: (request, op) => watched(request, op, () => during(request.set.name, () => up(deps, op, request))),
+    deploy: (request, op) => watched(request, op, () => during(request.set.name, () => deploy(deps, op, request))),
+    rollback: (request, op) => watched(request, op, () => during(request.set, () => rollback(deps, op, request))),
     down: (request, op) => during(request.set, () => down(deps, op, request.set)).finally(() => idleness.watch()),
     logs: (request, { emit, signal }) => logs(deps, request, emit, signal),
     recorded: (operation) => recordedOperation(deps, operation),

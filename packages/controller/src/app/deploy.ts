@@ -6,6 +6,7 @@ import { checkConfigs } from './check-configs.ts';
 import { type ControllerDeps, combined } from './deps.ts';
 import { agentsBack } from './grace.ts';
 import { withLease } from './lease.ts';
+import { tellOfRollbacks } from './notices.ts';
 import { observeApps } from './observe.ts';
 import { prepareItems, unchangedRecord } from './prepare.ts';
 import { type RolloutItem, rollout } from './rollout.ts';
@@ -22,6 +23,7 @@ export async function deploy(
   if ((await deps.store.set(wanted.name)) === undefined) throw unknownSet(wanted.name);
   return withLease(deps, op, { set: wanted.name, holder: 'sl deploy' }, async (token) => {
     const set = await deps.store.putSet(wanted.name, wanted);
+    await tellOfRollbacks(deps, op, set);
     const observed = await observeApps(deps, wanted, set, op.signal, apps);
     await checkConfigs(deps, observed, op.signal);
     const { items, unchanged } = await prepareItems(deps, set, observed);

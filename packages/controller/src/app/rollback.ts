@@ -67,7 +67,7 @@ async function findTarget(
 }
 
 /** Hooks do not run again: the release was live already. Its files are on the nodes, not here. */
-function itemOf(set: SetRecord, target: ReleaseRecord): RolloutItem {
+export function itemOf(set: SetRecord, target: ReleaseRecord): RolloutItem {
   return {
     app: { ...target.config, updateFetch: [] },
     instance: target.instance,

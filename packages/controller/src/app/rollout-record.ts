@@ -61,6 +61,7 @@ export function deployRecord({ op, state, measured }: RolloutContext, item: Roll
       .filter((it) => it.app === undefined || it.app === item.app.name)
       .map(({ node, event, at }) => ({ node, event, ms: round(at - measured.start) })),
     ...(op.by === undefined ? {} : { by: op.by }),
+    ...(state.phase === 'done' ? { watching: true as const } : {}),
   };
 }
 

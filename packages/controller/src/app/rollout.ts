@@ -1,11 +1,12 @@
 /** Runs the rollout machine: starts its effects, feeds it their results, and keeps the journal and the record. */
-import { type App, type DeployRecord, type InstanceSpec, SlError, toWireError } from '@silverlining/protocol';
-import { reduce, startRollout } from '../core/release/reduce.ts';
-import { type Effect, isFinal, type RolloutPlan, type Transition } from '../core/release/rollout-state.ts';
+import type { App, DeployRecord, InstanceSpec } from '@silverlining/protocol';
+import { startRollout } from '../core/release/reduce.ts';
+import type { RolloutPlan } from '../core/release/rollout-state.ts';
 import type { NodeRecord, ScannedRelease, SetRecord } from '../ports.ts';
 import type { OperationContext } from '../service.ts';
 import type { ControllerDeps } from './deps.ts';
-import { executors, type RolloutContext } from './rollout-effects.ts';
+import type { RolloutContext } from './rollout-effects.ts';
+import { runMachine } from './rollout-machine.ts';
 import { deployId, deployRecord, newMeasured } from './rollout-record.ts';
 import { countTraffic } from './traffic.ts';
 
@@ -40,26 +41,29 @@ export async function rollout(
   op: OperationContext,
   input: RolloutInput,
 ): Promise<DeployRecord[]> {
-  const plan = planOf(op.operationId, input);
-  const context: RolloutContext = {
+  const context = contextOf(deps, op, input);
+  const counted = countTraffic(deps, input.balancers);
+  const startedAt = await journalStart(context);
+  const stopShowing = showRunning(context);
+  try {
+    await runMachine(context, startRollout(context.state.plan));
+    if (context.state.phase !== 'aborted') context.measured.requests = await counted();
+    return await journalEnd(context, startedAt);
+  } finally {
+    stopShowing();
+  }
+}
+
+export function contextOf(deps: ControllerDeps, op: OperationContext, input: RolloutInput): RolloutContext {
+  return {
     deps,
     op,
     input,
     nodes: new Map([...input.appservers, ...input.balancers].map((node) => [node.uuid, node])),
     items: new Map(input.items.map((item) => [item.app.name, item])),
     measured: newMeasured(deps.clock.monotonic(), input.set.epoch),
-    state: startRollout(plan).state,
+    state: startRollout(planOf(op.operationId, input)).state,
   };
-  const counted = countTraffic(deps, input.balancers);
-  const startedAt = await journalStart(context);
-  const stopShowing = showRunning(context);
-  try {
-    await runMachine(context);
-    if (context.state.phase !== 'aborted') context.measured.requests = await counted();
-    return await journalEnd(context, startedAt);
-  } finally {
-    stopShowing();
-  }
 }
 
 function planOf(id: string, { items, appservers, balancers }: RolloutInput): RolloutPlan {
@@ -88,39 +92,6 @@ function showRunning(context: RolloutContext): () => void {
     for (const id of ids) deps.running.delete(id);
   };
 }
-
-/** Resolves in the final state. Effects run at once; each has a signal of its own, so that an abort ends only it. */
-function runMachine(context: RolloutContext): Promise<void> {
-  const { signal } = context.op;
-  const running = new Map<string, AbortController>();
-  const run = executors(context);
-  return new Promise((resolve) => {
-    const take = ({ state, effects, cancel }: Transition): void => {
-      context.state = state;
-      for (const key of cancel) running.get(key)?.abort();
-      for (const effect of effects) begin(effect);
-      if (isFinal(state.phase)) finish();
-    };
-    const begin = (effect: Effect): void => {
-      const controller = new AbortController();
-      running.set(effect.key, controller);
-      run(effect, controller.signal).then(
-        () => take(reduce(context.state, { type: 'succeeded', key: effect.key })),
-        (thrown) => take(reduce(context.state, { type: 'failed', key: effect.key, error: toWireError(thrown) })),
-      );
-    };
-    const cancelled = (): void => take(reduce(context.state, { type: 'cancelled', error: CANCELLED }));
-    const finish = (): void => {
-      signal.removeEventListener('abort', cancelled);
-      resolve();
-    };
-    signal.addEventListener('abort', cancelled);
-    take(startRollout(context.state.plan));
-    if (signal.aborted) cancelled();
-  });
-}
-
-const CANCELLED = toWireError(new SlError('E_ABORTED', 'cancelled; nothing was switched'));
 
 /** Returns when it began, milliseconds since 1970. */
 async function journalStart(context: RolloutContext): Promise<number> {

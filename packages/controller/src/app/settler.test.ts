@@ -3,9 +3,10 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { FakeFleet } from '../../../../test/fakes/fake-fleet.ts';
 import { idle, ManualClock } from '../../../../test/fakes/manual-clock.ts';
 import { memoryStore } from '../../../../test/fakes/memory-store.ts';
+import { CALM as DRAIN } from '../core/release/watch.ts';
 import { deploy, nodeRecord, release, serverSet } from '../io/store/contract-records.ts';
 import type { Store } from '../ports.ts';
-import { ASK_AGAIN, createSettler, DRAIN, type Settler } from './settler.ts';
+import { ASK_AGAIN, createSettler, type Settler } from './settler.ts';
 
 const SET = 'shop';
 const [OLD, NEW] = ['blog.20260131_001', 'blog.20260131_002'];
@@ -19,7 +20,7 @@ let stop: AbortController;
 beforeEach(async () => {
   [store, fleet, clock, stop] = [memoryStore(), new FakeFleet(), new ManualClock(), new AbortController()];
   const log = { info: () => undefined, warn: () => undefined };
-  settler = createSettler({ store, fleet, clock, log }, stop.signal);
+  settler = createSettler({ store, fleet, clock, log }, stop.signal, () => undefined);
   await store.putSet(SET, serverSet(SET));
   await store.putNode(nodeRecord(SET, 'app1', { roles: ['appserver'] }));
   fleet.connect('app1', { settle: () => ({ stopped: [], removed: [] }) });

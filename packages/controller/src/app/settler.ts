@@ -1,16 +1,18 @@
 /** Decides when a set may be settled. Settling stops processes, so it never runs beside anything that changes the set. */
 import type { ControllerDeps } from './deps.ts';
 import { isInForce, type SettleDeps, settleSet } from './settle.ts';
+import { type Failing, watchSet } from './watch.ts';
 
-/** Milliseconds for which the old release stays warm after a switch, so that requests in flight end on it. */
-export const DRAIN = 10_000;
 /** Milliseconds until a balancer that could not be told is asked again; one that comes back is asked at once. */
 export const ASK_AGAIN = 60_000;
 
 export interface Settler {
   /** Runs an operation on the set: what settles it is ended first, and it is settled a drain after the last one. */
   during<R>(set: string, work: () => Promise<R>): Promise<R>;
-  /** Settles the set once its balancers have confirmed the map and a drain has passed since. Each call begins anew. */
+  /**
+   * Settles the set once its balancers have confirmed the map and a drain has passed since, in which what was switched to is
+   * watched. Each call begins anew.
+   */
   soon(set: string): void;
   isBusy(set: string): boolean;
 }
@@ -22,8 +24,12 @@ interface Settling {
 
 export type SettlerDeps = SettleDeps & Pick<ControllerDeps, 'log'>;
 
-/** Runs until the signal is aborted. */
-export function createSettler(deps: SettlerDeps, signal: AbortSignal): Settler {
+/** Runs until the signal is aborted. `takeBack` is called when what was switched to is no good. */
+export function createSettler(
+  deps: SettlerDeps,
+  signal: AbortSignal,
+  takeBack: (set: string, failing: Failing) => void,
+): Settler {
   const operations = new Map<string, number>();
   const settlings = new Map<string, Settling>();
   const count = (set: string, by: number): number => {
@@ -38,10 +44,12 @@ export function createSettler(deps: SettlerDeps, signal: AbortSignal): Settler {
     if (isBusy(set)) return;
     settlings.get(set)?.abort.abort();
     const abort = new AbortController();
-    const settling = { abort, ended: settle(deps, set, AbortSignal.any([signal, abort.signal])) };
+    const settled = settle(deps, set, AbortSignal.any([signal, abort.signal]));
+    const settling = { abort, ended: settled.then(() => undefined) };
     settlings.set(set, settling);
-    void settling.ended.then(() => {
+    void settled.then((failing) => {
       if (settlings.get(set) === settling) settlings.delete(set);
+      if (failing !== undefined && !abort.signal.aborted) takeBack(set, failing);
     });
   };
   return {
@@ -61,17 +69,20 @@ export function createSettler(deps: SettlerDeps, signal: AbortSignal): Settler {
   };
 }
 
-/** Never fails: the next settling makes up for what this one did not reach. */
-async function settle(deps: SettlerDeps, set: string, signal: AbortSignal): Promise<void> {
+/** Never fails: the next settling makes up for what this one did not reach. Resolves with what has to be taken back, if any. */
+async function settle(deps: SettlerDeps, set: string, signal: AbortSignal): Promise<Failing | undefined> {
   try {
     while (!(await isInForce(deps, set, signal))) {
       signal.throwIfAborted();
       deps.log.info({ set }, 'not settled: a balancer has not confirmed the committed map; the old release stays up');
       await deps.clock.sleep(ASK_AGAIN, signal);
     }
-    await deps.clock.sleep(DRAIN, signal);
+    // The old release stays warm meanwhile: requests in flight end on it, and going back to it takes no time.
+    const failing = await watchSet(deps, set, signal);
+    if (failing !== undefined) return failing;
     await settleSet(deps, set, signal);
   } catch (error) {
     if (!signal.aborted) deps.log.warn({ set, error: String(error) }, 'settling failed; the next one makes up for it');
   }
+  return undefined;
 }

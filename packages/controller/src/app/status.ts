@@ -6,6 +6,7 @@ import { disputes } from '../core/release/dispute.ts';
 import type { AgentSession, NodeRecord, SetRecord } from '../ports.ts';
 import type { ControllerDeps } from './deps.ts';
 import { inGrace } from './grace.ts';
+import { noticesOf } from './notices.ts';
 import { takesOrders } from './trust.ts';
 
 const PROBE_DEADLINE = 3_000;
@@ -15,6 +16,7 @@ export async function status(deps: ControllerDeps, name: string): Promise<Status
   if (set === undefined) throw unknownSet(name);
   const records = inFileOrder(set, await deps.store.nodes(name));
   const heard = await hear(deps, records);
+  const deploys = await deps.store.deploys(name);
   const wanted = set.config.nodes.filter((node) => !records.some((record) => record.name === node.name));
   return {
     set: name,
@@ -38,6 +40,7 @@ export async function status(deps: ControllerDeps, name: string): Promise<Status
       name: app.name,
       locations: set.config.locations.filter((it) => it.app === app.name).map((it) => `http://${it.host}${it.path}`),
       active: set.active[app.name] ?? null,
+      notices: noticesOf(app.name, deploys),
       instances: instancesOf(records, heard, app.name),
     })),
   };

@@ -21,6 +21,7 @@ import { rollOut } from './deploy.ts';
 import { type ControllerDeps, onEach } from './deps.ts';
 import { withLease } from './lease.ts';
 import { listenFor } from './listen.ts';
+import { tellOfRollbacks } from './notices.ts';
 import { type Observed, observe } from './observe.ts';
 import { prepareItems } from './prepare.ts';
 import { raiseNode } from './raise-node.ts';
@@ -57,6 +58,7 @@ export async function up(deps: ControllerDeps, op: OperationContext, request: Ap
     await checkConfigs(deps, observed.apps, op.signal);
     const sizes = await chooseSizes(observed.provider, missingNodes(observed), op.signal);
     const record = await deps.store.putSet(set.name, set);
+    await tellOfRollbacks(deps, op, record);
     await listenFor(deps, set);
     const leaving = leavingNodes(observed);
     const run: Run = { deps, op, set: record, observed, sizes, token, nodes: [], leaving, changes: 0 };

@@ -1,4 +1,4 @@
-import { type AppAnswer, type HealthReport, toSlError } from '@silverlining/protocol';
+import { type AppAnswer, type HealthReport, type ReplyBody, toSlError } from '@silverlining/protocol';
 import { hasProcess } from '../../core/release/instance-unit.ts';
 import type { InstanceJournal } from '../../core/release/journal.ts';
 import { healthQuestion } from './start.ts';
@@ -21,8 +21,27 @@ export async function appHealth(state: ReleaseState, signal: AbortSignal): Promi
   return answers.map((it) => ({ ...it, restarts: statuses.get(it.instance)?.restarts ?? 0 }));
 }
 
-/** The same without what only systemd knows, and so without a process. */
-export async function appAnswers(state: ReleaseState, signal: AbortSignal): Promise<AppAnswer[]> {
+/** The same without what only systemd knows, and so without a process; unless lines of the apps' logs are wanted. */
+export async function servingAnswers(
+  state: ReleaseState,
+  signal: AbortSignal,
+  lines = 0,
+): Promise<ReplyBody<'serving'>['apps']> {
+  const { units } = state.ports;
+  const answers = await appAnswers(state, signal);
+  return Promise.all(
+    answers.map(async (it) => {
+      const run = units.currentRun(it.instance);
+      return {
+        ...it,
+        ...(run === undefined ? {} : { run }),
+        ...(lines === 0 ? {} : { log: await units.log(it.instance, lines) }),
+      };
+    }),
+  );
+}
+
+async function appAnswers(state: ReleaseState, signal: AbortSignal): Promise<AppAnswer[]> {
   const problem = await routingProblem(state);
   return Promise.all(
     activeHere(state).map(async (it) => ({

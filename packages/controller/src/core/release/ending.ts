@@ -9,7 +9,7 @@ export interface Ending {
 }
 
 /**
- * Without a commit it is aborted. With one it is done, unless the row no longer names its instance: then it was switched back
+ * Without a commit it is aborted. With one it is done and watched, as nobody has verified it yet, unless the row no longer names its instance: then it was switched back
  * already, and is no success. `set` is the row as it is now; what is left is ended before the next deploy of the set begins.
  */
 export function endingOf(
@@ -24,7 +24,8 @@ export function endingOf(
     return { record: { ...row.record, outcome: 'aborted', error }, forget: isOwn && release.committedAt === undefined };
   }
   const { epoch, active } = set;
-  if (active[row.app] === row.instance) return { record: { ...row.record, outcome: 'done', epoch }, forget: false };
+  if (active[row.app] === row.instance)
+    return { record: { ...row.record, outcome: 'done', epoch, watching: true }, forget: false };
   const error = toWireError(new SlError('E_APP_UNHEALTHY', SWITCHED_BACK));
   return { record: { ...row.record, outcome: 'rolled-back', epoch, error }, forget: isOwn };
 }

@@ -1,7 +1,7 @@
 import type { WireError } from '@silverlining/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { reduce, startRollout } from './reduce.ts';
+import { reduce, startReverting, startRollout } from './reduce.ts';
 import { type Effect, isFinal, type RolloutEvent, type RolloutPlan, type Transition } from './rollout-state.ts';
 
 const PLAN: RolloutPlan = {
@@ -72,6 +72,15 @@ describe('a rollout', () => {
     const { phases, seen } = drive(PLAN, ['verify a2']);
     expect(phases.slice(-3)).toEqual(['reverting', 'switching-back', 'rolled-back']);
     expect(seen.filter((it) => it === 'switch b1')).toHaveLength(2);
+  });
+
+  it('is taken back as one unit long after its end', () => {
+    const at = startReverting(PLAN, BOOM);
+    expect(at.effects).toEqual([{ key: 'commit back', do: 'commit', direction: 'back' }]);
+    const back = reduce(at.state, { type: 'succeeded', key: 'commit back' });
+    expect(back.effects.map((it) => it.key)).toEqual(['switch b1', 'switch a1', 'switch a2']);
+    const told = back.effects.reduce((it, { key }) => reduce(it.state, { type: 'succeeded', key }), back);
+    expect(told.state).toMatchObject({ phase: 'rolled-back', errors: [BOOM] });
   });
 
   it('stands when the row cannot be written back, and is no success', () => {

@@ -15,6 +15,11 @@ export function startRollout(plan: RolloutPlan): Transition {
   return enter({ plan, phase: 'staging', pending: [], errors: [] }, 'staging');
 }
 
+/** A rollout that was done long since, and has to be taken back as one unit for what was seen of it afterwards. */
+export function startReverting(plan: RolloutPlan, error: WireError): Transition {
+  return enter({ plan, phase: 'verifying', pending: [], errors: [error] }, 'reverting');
+}
+
 /** Takes in what was reported. Final states and reports on effects that nobody waits for change nothing. */
 export function reduce(state: RolloutState, event: RolloutEvent): Transition {
   if (isFinal(state.phase)) return unchanged(state);

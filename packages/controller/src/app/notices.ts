@@ -1,0 +1,34 @@
+/** What is to be known of the last deploys, by whoever comes to the set next. */
+import type { DeployRow, SetRecord } from '../ports.ts';
+import type { OperationContext } from '../service.ts';
+import type { ControllerDeps } from './deps.ts';
+
+/** The notices of one app. `rows`: the set's, oldest first. */
+export function noticesOf(app: string, rows: readonly DeployRow[]): string[] {
+  const last = lastOf(app, rows);
+  if (last?.record.watching === true)
+    return [`${last.instance} is watched: it is rolled back everywhere if it crashes again and again`];
+  return last?.record.outcome === 'rolled-back' ? [wasRolledBack(last)] : [];
+}
+
+function lastOf(app: string, rows: readonly DeployRow[]): DeployRow | undefined {
+  return rows.findLast((it) => it.app === app && it.state === 'ended');
+}
+
+function wasRolledBack({ id, instance, record }: DeployRow): string {
+  return `${instance} was rolled back: ${record.error?.message ?? 'it failed after the switch'} (sl deploys show ${id})`;
+}
+
+/** Says before a deploy which of the last ones did not stand: their command may have ended before that was known. */
+export async function tellOfRollbacks(
+  { store }: Pick<ControllerDeps, 'store'>,
+  op: OperationContext,
+  { name, config }: Pick<SetRecord, 'name' | 'config'>,
+): Promise<void> {
+  const rows = await store.deploys(name);
+  for (const app of config.apps) {
+    const last = lastOf(app.name, rows);
+    if (last === undefined || last.record.outcome !== 'rolled-back') continue;
+    op.emit({ status: 'warning', action: 'deploy', app: app.name, text: wasRolledBack(last) });
+  }
+}

@@ -1,0 +1,82 @@
+/** Takes back, everywhere and as one, a deploy that turned out bad when its command had ended already. */
+import { type DeployRecord, nodesWithRole, type WireError } from '@silverlining/protocol';
+import { startReverting } from '../core/release/reduce.ts';
+import type { DeployRow, SetRecord } from '../ports.ts';
+import type { OperationContext } from '../service.ts';
+import type { ControllerDeps } from './deps.ts';
+import { withLease } from './lease.ts';
+import { itemOf } from './rollback.ts';
+import { contextOf, type RolloutItem } from './rollout.ts';
+import type { RolloutContext } from './rollout-effects.ts';
+import { runMachine } from './rollout-machine.ts';
+import { deployRecord } from './rollout-record.ts';
+import type { Failing } from './watch.ts';
+
+/** It goes on under the id of the operation that it takes back, so that their record is one. */
+export async function revert(deps: ControllerDeps, name: string, { rows, error }: Failing): Promise<void> {
+  const [first] = rows;
+  if (first === undefined) return;
+  const operationId = first.id.slice(0, first.id.indexOf('.'));
+  const op: OperationContext = {
+    ...{ operationId, by: first.record.by, signal: new AbortController().signal },
+    emit: ({ status, text, node }) => deps.log.info({ set: name, status, node }, text),
+  };
+  await withLease(deps, op, { set: name, holder: 'the automatic rollback' }, async (token) => {
+    const set = await deps.store.set(name);
+    // Whoever held the lease until now may have put something else in its place.
+    if (set === undefined || rows.some((it) => set.active[it.app] !== it.instance)) return;
+    deps.log.warn({ set: name, deploy: operationId }, `rolling back: ${error.message}`);
+    const items = await itemsOf(deps, set, rows);
+    const nodes = await deps.store.nodes(name);
+    const roles = { appservers: nodesWithRole(nodes, 'appserver'), balancers: nodesWithRole(nodes, 'balancer') };
+    const context = contextOf(deps, op, { set, token, items, ...roles });
+    await goBack(context, rows, error);
+  });
+}
+
+async function itemsOf(deps: ControllerDeps, set: SetRecord, rows: readonly DeployRow[]): Promise<RolloutItem[]> {
+  const items = await Promise.all(
+    rows.map(async (row) => {
+      const release = await deps.store.release(set.name, row.instance);
+      if (release === undefined) return [];
+      const fresh = release.createdAt >= row.startedAt;
+      return [{ ...itemOf(set, release), previous: row.record.previous, fresh }];
+    }),
+  );
+  return items.flat();
+}
+
+async function goBack(context: RolloutContext, rows: readonly DeployRow[], error: WireError): Promise<void> {
+  const { deps, input, state } = context;
+  resume(context, rows);
+  // The commit names its deploys, and none that has ended.
+  for (const row of rows) await deps.store.putDeploy({ ...row, state: 'committed' });
+  await runMachine(context, startReverting(state.plan, error));
+  for (const row of rows) {
+    const item = input.items.find((it) => it.instance === row.instance);
+    if (item === undefined) continue;
+    const record = ended(row.record, deployRecord(context, item, deps.clock.monotonic()));
+    await deps.store.putDeploy({ ...row, state: 'ended', record });
+    if (record.outcome !== 'done' && item.fresh) await deps.store.deleteReleases(row.set, [row.instance]);
+  }
+}
+
+/** Times go on from those of the deploy. */
+function resume({ deps, measured }: RolloutContext, rows: readonly DeployRow[]): void {
+  const startedAt = Math.min(...rows.map((it) => it.startedAt));
+  measured.start = deps.clock.monotonic() - (deps.clock.now() - startedAt);
+  for (const { app, record } of rows) {
+    for (const { node, event, ms } of record.timeline ?? [])
+      measured.timeline.push({ node, app, event, at: measured.start + ms });
+  }
+}
+
+/** What was sent, counted and staged by the deploy stands; how it ended does not. */
+function ended(deploy: DeployRecord, { watching: _, ...reverted }: DeployRecord): DeployRecord {
+  const { files, bytes, requests } = deploy;
+  return {
+    ...reverted,
+    ...{ files, bytes, ...(requests === undefined ? {} : { requests }) },
+    ms: { ...reverted.ms, stage: deploy.ms.stage },
+  };
+}

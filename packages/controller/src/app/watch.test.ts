@@ -1,0 +1,116 @@
+import type { ReplyBody } from '@silverlining/protocol';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { FakeFleet } from '../../../../test/fakes/fake-fleet.ts';
+import { idle, ManualClock } from '../../../../test/fakes/manual-clock.ts';
+import { memoryStore } from '../../../../test/fakes/memory-store.ts';
+import { CALM } from '../core/release/watch.ts';
+import { deploy, nodeRecord, release, serverSet } from '../io/store/contract-records.ts';
+import type { Store } from '../ports.ts';
+import { OperationFailed } from '../service.ts';
+import { waitForVerdict } from './verdict.ts';
+import { watchSet } from './watch.ts';
+
+const SET = 'shop';
+const [OLD, NEW] = ['blog.20260131_001', 'blog.20260131_002'];
+const ID = 'deploy-1.blog';
+
+let store: Store;
+let fleet: FakeFleet;
+let clock: ManualClock;
+let run: string;
+
+const answer = (): ReplyBody<'serving'> => ({
+  ...{ epoch: 2, active: { blog: NEW }, instances: [] },
+  apps: [{ app: 'blog', instance: NEW, healthy: true, run, log: ['out of cheese'] }],
+});
+
+beforeEach(async () => {
+  [store, fleet, clock, run] = [memoryStore(), new FakeFleet(), new ManualClock(), 'a'];
+  await store.putSet(SET, serverSet(SET));
+  await store.putNode(nodeRecord(SET, 'app1', { roles: ['appserver'] }));
+  fleet.connect('app1', { serving: answer });
+  const { lease } = await store.acquireLease(SET, 'test', 'deploy-1', clock.now());
+  await store.putRelease(release(SET, NEW, { createdAt: clock.now() }));
+  const row = deploy(SET, ID, NEW, { startedAt: clock.now() });
+  await store.putDeploy(row);
+  await store.commit({ set: SET, token: lease.token, active: { blog: NEW }, deploys: [ID], now: clock.now() });
+  const record = { ...row.record, previous: OLD, outcome: 'done' as const, watching: true as const };
+  await store.putDeploy({ ...row, state: 'ended', record });
+});
+
+const watching = () => watchSet({ store, fleet, clock }, SET, new AbortController().signal);
+async function seconds(n: number): Promise<void> {
+  for (let i = 0; i < n; i++) await clock.advance(1000);
+}
+
+describe('after a switch', () => {
+  it('what stays calm is trusted, and the record no longer says that it is watched', async () => {
+    const end = watching();
+    await seconds(CALM / 1000);
+    expect(await end).toBeUndefined();
+    expect((await store.deploy(ID))?.record).not.toHaveProperty('watching');
+  });
+
+  it('what crashes again and again is to be taken back, with its last words', async () => {
+    const end = watching();
+    await seconds(2);
+    run = 'b';
+    await seconds(5);
+    run = 'c';
+    await seconds(2);
+    const failing = await end;
+    expect(failing?.rows.map((it) => it.id)).toEqual([ID]);
+    expect(failing?.error).toMatchObject({
+      code: 'E_APP_CRASHED',
+      node: 'app1.shop.internal',
+      message: /2 more times/,
+    });
+    expect(failing?.error.details?.log).toEqual(['out of cheese']);
+  });
+
+  it('what was live for long without anybody watching stays', async () => {
+    await clock.advance(3_600_000);
+    const end = watching();
+    await seconds(CALM / 1000);
+    expect(await end).toBeUndefined();
+    expect(fleet.bodies('serving')).toEqual([]);
+  });
+});
+
+describe('an operation that waits for the verdict', () => {
+  const op = { operationId: 'deploy-1', signal: new AbortController().signal, emit: () => undefined };
+  const wait = async (watch: boolean) => {
+    const deploys = [(await store.deploy(ID))?.record].flatMap((it) => it ?? []);
+    return waitForVerdict({ store, clock })({ watch }, op, async () => ({ deploys }));
+  };
+  const end = async (changes: object) => {
+    const row = await store.deploy(ID);
+    if (row !== undefined)
+      await store.putDeploy({ ...row, record: { ...row.record, watching: undefined, ...changes } });
+  };
+
+  it('ends at once unless it is to wait', async () => {
+    expect((await wait(false)).deploys[0]).toMatchObject({ outcome: 'done', watching: true });
+  });
+
+  it('ends well when the release is trusted', async () => {
+    const ended = wait(true);
+    await idle();
+    await end({});
+    await clock.advance(500);
+    expect((await ended).deploys[0]?.outcome).toBe('done');
+  });
+
+  it('fails with the record when it was rolled back', async () => {
+    const ended = wait(true).catch((error: unknown) => error);
+    await idle();
+    await end({ outcome: 'rolled-back', error: { code: 'E_APP_CRASHED', message: 'again' } });
+    await clock.advance(500);
+    const failed = await ended;
+    expect(failed).toBeInstanceOf(OperationFailed);
+    expect(failed).toMatchObject({
+      error: { code: 'E_APP_CRASHED' },
+      result: { deploys: [{ outcome: 'rolled-back' }] },
+    });
+  });
+});
