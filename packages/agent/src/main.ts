@@ -17,8 +17,9 @@ import { createNodeProbe } from './io/node-probe.ts';
 import { createExclusive } from './io/release/exclusive.ts';
 import { openReleasePorts } from './io/release/index.ts';
 import { createConvergeHost } from './io/resources/table.ts';
-import { createSelfUpdate } from './io/self-update.ts';
+import { createSelfUpdate, TAKE_BACK, takeBack, type UpdateHost } from './io/self-update.ts';
 import { stateFile } from './io/state-file.ts';
+import { execLater, unitAction } from './io/systemd.ts';
 import { openTopologyFile } from './io/topology-file.ts';
 import { feedWatchdog } from './io/watchdog.ts';
 import type { Handlers, NodeView } from './ports.ts';
@@ -45,6 +46,8 @@ export function runAgent(outfit: Outfit = AS_IT_IS): void {
 
 async function run(outfit: Outfit): Promise<void> {
   const paths = agentPaths();
+  const taken = process.argv.indexOf(TAKE_BACK);
+  if (taken >= 0) return takeBackBundle(paths, process.argv[taken + 1] ?? '');
   const config = await readAgentConfig(paths);
   const stop = new AbortController();
   process.on('SIGTERM', () => stop.abort());
@@ -56,6 +59,11 @@ async function run(outfit: Outfit): Promise<void> {
   process.exit(0);
 }
 
+/** This process is not the agent: it is what the bundle before a new one left behind. */
+async function takeBackBundle(paths: AgentPaths, next: string): Promise<void> {
+  if (await takeBack(paths, next, updateHost)) log(`bundle ${next} did not come up: the one before it is back`);
+}
+
 interface Makings {
   paths: AgentPaths;
   config: AgentConfig;
@@ -64,7 +72,7 @@ interface Makings {
 
 async function compose({ paths, config, outfit }: Makings, stop: AbortController) {
   const probe = createNodeProbe(paths, config.node);
-  const update = await createSelfUpdate(paths, process.argv[1] ?? '');
+  const update = await createSelfUpdate(paths, process.argv[1] ?? '', updateHost);
   const file = openTopologyFile(paths.topology, topologySchema);
   const topology = await keepTopology({ file, nodeName: config.node, exclusive: createExclusive() });
   const releases = await openReleases(topology.view, outfit);
@@ -100,3 +108,8 @@ async function openReleases(node: NodeView, outfit: Outfit) {
 function log(text: string): void {
   process.stdout.write(`${text}\n`);
 }
+
+const updateHost: UpdateHost = {
+  later: execLater,
+  restartAgent: () => unitAction('restart', 'silver-agent.service'),
+};

@@ -1,9 +1,11 @@
 /** The controller's daemon: constructs io, hands it to app, and serves until it is told to stop. `start.ts` starts it. */
+import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { SlError, VERSION } from '@silverlining/protocol';
 import { writeFileDurable } from '@silverlining/system';
 import { type Logger, pino } from 'pino';
+import { type AgentUpdates, createAgentUpdates } from './app/agent-updates.ts';
 import { createController } from './app/controller.ts';
 import type { ControllerDeps } from './app/deps.ts';
 import { enrol } from './app/enrol.ts';
@@ -86,6 +88,7 @@ async function serve(outfit: Outfit): Promise<void> {
 interface Agents {
   server: AgentServer;
   bootstrapper: SshBootstrapper;
+  agentUpdates: AgentUpdates;
   orderKey: string;
   /** 0 until it listens. */
   port(): number;
@@ -102,9 +105,10 @@ async function createAgents(
   const certificates = await openCertificates(authority, world);
   const signingKey = await openSigningKey(authority);
   const server = await createAgentServer({ ...world, store, certificates, signingKey, log });
+  const artifacts = createArtifacts(directories.cache, agentEntry);
   let listeningOn = 0;
   const bootstrapper = new SshBootstrapper({
-    artifacts: createArtifacts(directories.cache, agentEntry),
+    artifacts,
     sign: enrol(store, certificates),
     orderKey: signingKey.publicPem,
     serverName: SERVER_NAME,
@@ -113,7 +117,12 @@ async function createAgents(
   const listening = (port: number) => {
     listeningOn = port;
   };
-  return { server, bootstrapper, orderKey: signingKey.id, port: () => listeningOn, listening };
+  const agentBundle = async () => {
+    const { digest, path } = await artifacts.agentBundle();
+    return { digest, open: () => createReadStream(path) };
+  };
+  const agentUpdates = createAgentUpdates({ ...world, fleet: server.fleet, version: VERSION, agentBundle });
+  return { server, bootstrapper, agentUpdates, orderKey: signingKey.id, port: () => listeningOn, listening };
 }
 
 function makeDeps(
@@ -136,7 +145,7 @@ function makeDeps(
     url: () => `wss://*:${agents.port()}`,
     listen: listenOnce(agents),
     checkConfig: checkAppConfig,
-    orderKey: agents.orderKey,
+    ...{ orderKey: agents.orderKey, agentUpdates: agents.agentUpdates },
   };
 }
 

@@ -157,6 +157,13 @@ export interface Fleet {
   onHello(listener: (session: AgentSession) => void): void;
 }
 
+/** The agent as this controller brings it to nodes. */
+export interface AgentBundle {
+  /** SHA-256, hex. */
+  digest: string;
+  open(): Readable;
+}
+
 /** Puts an agent onto a node over SSH, once. */
 export interface Bootstrapper {
   /** Returns the hash of the key it enrolled and the host keys it saw; the unit is started when it resolves. */

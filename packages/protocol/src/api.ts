@@ -26,6 +26,7 @@ export const planStep = z.object({
     'create-node',
     'start-node',
     'bootstrap',
+    'update-agent',
     'converge',
     'topology',
     'deploy',

@@ -3,7 +3,6 @@ import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 
 export const ROOT = resolve(import.meta.dirname, '../../..');
-const SL = resolve(ROOT, 'packages/cli/bin/sl.js');
 
 export interface SlResult {
   code: number | null;
@@ -13,6 +12,8 @@ export interface SlResult {
 
 export interface SlOptions {
   cwd?: string;
+  /** Folder of the product; this one when not given. */
+  product?: string | undefined;
   env?: Record<string, string>;
   /** Milliseconds after which it is killed and the test fails. */
   timeout?: number;
@@ -30,7 +31,8 @@ export interface SlOptions {
 export function sl(args: readonly string[], options: SlOptions = {}): Promise<SlResult> {
   return new Promise((done, fail) => {
     const env = { ...process.env, ...options.env };
-    const child = spawn(process.execPath, [SL, ...args], { cwd: options.cwd ?? ROOT, env, stdio: 'pipe' });
+    const program = resolve(options.product ?? ROOT, 'packages/cli/bin/sl.js');
+    const child = spawn(process.execPath, [program, ...args], { cwd: options.cwd ?? ROOT, env, stdio: 'pipe' });
     const out: string[] = [];
     const err: string[] = [];
     child.stdout.setEncoding('utf8').on('data', (text: string) => out.push(text));

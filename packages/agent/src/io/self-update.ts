@@ -12,23 +12,25 @@ import { stateFile } from './state-file.ts';
 
 const MAX_BUNDLE = 32 << 20;
 const TRY_DEADLINE = 20_000;
+/** Milliseconds: the minute that a new bundle has (app/agent.ts), and some for one that is just taking itself back. */
+const GUARD = 75_000;
+/** With the digest of a new bundle: this process is what `takeBack` is for. */
+export const TAKE_BACK = '--take-back';
 
 const updateRecord = z.object({ previous: z.string(), next: z.string(), starts: z.number() });
 
+/** Does something on the machine that outlives this process. */
+export interface UpdateHost {
+  /** Runs a command once, so many milliseconds from now, whatever has become of this process by then. */
+  later(argv: readonly string[], ms: number): Promise<void>;
+  restartAgent(): Promise<void>;
+}
+
 /** `bundle` is the file that this process runs from. */
-export async function createSelfUpdate(paths: AgentPaths, bundle: string): Promise<SelfUpdate> {
+export async function createSelfUpdate(paths: AgentPaths, bundle: string, host: UpdateHost): Promise<SelfUpdate> {
   const digest = sha256(await readFile(bundle));
-  const file: StateFile<UpdateRecord | undefined> = stateFile(
-    join(paths.state, 'update.json'),
-    updateRecord.optional(),
-    undefined,
-  );
-  const rollBack = async () => {
-    const record = await file.read();
-    if (record === undefined) return;
-    await linkDurable(paths.bundleLink, `agent/${record.previous}/agent.js`);
-    await file.write(undefined);
-  };
+  const file = recordFile(paths);
+  const rollBack = () => rollBackTo(paths, file);
   return {
     digest,
     rollBack,
@@ -40,6 +42,8 @@ export async function createSelfUpdate(paths: AgentPaths, bundle: string): Promi
       await writeFileDurable(path, content, 0o644);
       // A bundle that cannot even be loaded could not take itself back.
       await tryBundle(path, signal);
+      const own = join(paths.bundles, digest, 'agent.js');
+      await host.later([process.execPath, own, TAKE_BACK, wanted], GUARD);
       await file.write({ previous: digest, next: wanted, starts: 0 });
       await linkDurable(paths.bundleLink, `agent/${wanted}/agent.js`);
     },
@@ -57,6 +61,30 @@ export async function createSelfUpdate(paths: AgentPaths, bundle: string): Promi
       await removeOthers(paths.bundles, [digest, record.previous]);
     },
   };
+}
+
+/**
+ * What the bundle before was left to do when the new one has had its time: a bundle that cannot even start would never take
+ * itself back. True when it was needed.
+ */
+export async function takeBack(paths: AgentPaths, next: string, host: UpdateHost): Promise<boolean> {
+  const file = recordFile(paths);
+  if ((await file.read())?.next !== next) return false;
+  await rollBackTo(paths, file);
+  await host.restartAgent();
+  return true;
+}
+
+function recordFile(paths: AgentPaths): StateFile<UpdateRecord | undefined> {
+  return stateFile(join(paths.state, 'update.json'), updateRecord.optional(), undefined);
+}
+
+/** The link first: cut off in between, it is done again. */
+async function rollBackTo(paths: AgentPaths, file: StateFile<UpdateRecord | undefined>): Promise<void> {
+  const record = await file.read();
+  if (record === undefined) return;
+  await linkDurable(paths.bundleLink, `agent/${record.previous}/agent.js`);
+  await file.write(undefined);
 }
 
 async function tryBundle(path: string, signal: AbortSignal): Promise<void> {

@@ -73,6 +73,13 @@ export async function execApart(
   }
 }
 
+/** Runs a command once, so many milliseconds from now, as a service of its own; whoever asks for it may be gone by then. */
+export async function execLater(argv: readonly string[], ms: number): Promise<void> {
+  const when = [`--on-active=${ms}ms`, '--timer-property=AccuracySec=1s'];
+  const unit = `--unit=silver-task-${randomUUID()}`;
+  await exec(['systemd-run', '--quiet', '--collect', ...when, unit, '--', ...argv], { deadline: UNIT_DEADLINE });
+}
+
 async function exists(path: string): Promise<boolean> {
   return access(path).then(
     () => true,

@@ -13,11 +13,13 @@ import type {
   Store,
   WorkstationHosts,
 } from '../ports.ts';
+import type { AgentUpdates } from './agent-updates.ts';
 
 export interface ControllerDeps {
   store: Store;
   fleet: Fleet;
   bootstrapper: Bootstrapper;
+  agentUpdates: AgentUpdates;
   /** Serves agents at this address too, for as long as the controller runs; nothing where it does so already. */
   listen(address: ListenAddress): Promise<void>;
   source: ReleaseSource;

@@ -25,7 +25,7 @@ export async function planSet(
   return planUp({
     ...{ set, records: observed.nodes, providerNodes: observed.providerNodes },
     keepsMachines: observed.provider.keepsMachines,
-    connected: new Map(observed.nodes.flatMap(({ uuid }) => connected(deps, uuid))),
+    connected: await connected(deps, observed.nodes),
     topology: { current: current?.generation, changes: isNew || topology !== current },
     apps: observed.apps.map((it) => ({
       name: it.app.name,
@@ -39,9 +39,14 @@ export async function planSet(
   });
 }
 
-function connected(deps: ControllerDeps, uuid: string): [string, ConnectedAgent][] {
-  const session = deps.fleet.session(uuid);
-  return session === undefined ? [] : [[uuid, { takesOrders: takesOrders(deps, session) }]];
+async function connected(deps: ControllerDeps, nodes: readonly NodeRecord[]): Promise<Map<string, ConnectedAgent>> {
+  const found = new Map<string, ConnectedAgent>();
+  for (const { uuid } of nodes) {
+    const session = deps.fleet.session(uuid);
+    if (session === undefined) continue;
+    found.set(uuid, { takesOrders: takesOrders(deps, session), update: await deps.agentUpdates.wanted(session) });
+  }
+  return found;
 }
 
 /** Resources that differ on each connected node of the topology that is in force; the nodes change nothing. */

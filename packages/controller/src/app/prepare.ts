@@ -1,6 +1,6 @@
 /** What has to be deployed: apps whose files, configuration or way of running differ from what serves. */
 import { isDeepStrictEqual } from 'node:util';
-import type { DeployRecord } from '@silverlining/protocol';
+import type { DeployRecord, InstanceSpec } from '@silverlining/protocol';
 import { SlError } from '@silverlining/protocol';
 import { buildSpec } from '../core/release/build-spec.ts';
 import { nextInstanceName } from '../core/release/instance-name.ts';
@@ -46,7 +46,13 @@ export async function prepareItems(
 /** Whether a deploy would bring anything: other files, or another way to run them. */
 export function differs({ app, scanned, active }: ObservedApp, context: ServiceContext): boolean {
   if (active === undefined || active.digest !== scanned.digest) return true;
-  return !isDeepStrictEqual(active.spec, buildSpec(app, active.instance, context));
+  return !isDeepStrictEqual(ofAnyVersion(active.spec), ofAnyVersion(buildSpec(app, active.instance, context)));
+}
+
+/** A new version of Silver Lining alone is no reason to deploy anything. */
+function ofAnyVersion({ env, ...spec }: InstanceSpec) {
+  const { SILVER_VERSION: _any, ...rest } = env;
+  return { ...spec, env: rest };
 }
 
 /** The record of an app that had nothing to deploy. */

@@ -116,8 +116,8 @@ function stage(deps: ControllerDeps, node: string, body: StageRequest, signal: A
  * Makes a request that names a bulk socket and feeds the socket once the agent opened it. What the agent answers is the
  * outcome, unless what was to be sent could not be read: then the agent only saw the echo of that.
  */
-async function withTransfer<R>(
-  deps: ControllerDeps,
+export async function withTransfer<R>(
+  deps: Pick<ControllerDeps, 'fleet'>,
   node: string,
   signal: AbortSignal,
   work: { request: (transfer: string) => Promise<R>; send: (socket: Duplex) => Promise<void> },

@@ -63,6 +63,7 @@ export async function up(deps: ControllerDeps, op: OperationContext, request: Ap
     const leaving = leavingNodes(observed);
     const run: Run = { deps, op, set: record, observed, sizes, token, nodes: [], leaving, changes: 0 };
     await raise(run);
+    run.changes += await deps.agentUpdates.run(op, run.nodes);
     run.set = (await agree(deps, { name: set.name, token, nodes: run.nodes })) ?? record;
     await configure(run);
     await shrink(run);

@@ -13,7 +13,7 @@ function machine(short: string, more: Partial<ExistingMachine> = {}): ExistingMa
 }
 
 function agents(...names: string[]): PlanInput['connected'] {
-  return new Map(names.map((it) => [`u-${it}`, { takesOrders: true }]));
+  return new Map(names.map((it) => [`u-${it}`, { takesOrders: true, update: undefined }]));
 }
 
 /** Everything is there, connected and deployed, unless told otherwise. */
@@ -60,13 +60,27 @@ describe('the plan of sl up', () => {
   });
 
   it('sets an agent up again that was given another signing key, or none', () => {
-    const connected = new Map([...agents('app1', 'lb'), ['u-app2', { takesOrders: false }] as const]);
+    const connected = new Map([
+      ...agents('app1', 'lb'),
+      ['u-app2', { takesOrders: false, update: '0.1.0 -> 0.2.0' }] as const,
+    ]);
     expect(planUp(input({ connected })).steps).toEqual([
       {
         ...{ action: 'bootstrap', node: 'app2.shop.internal' },
         summary: "set up the agent on app2.shop.internal (it does not have this controller's signing key)",
       },
     ]);
+  });
+
+  it('updates an agent of another bundle', () => {
+    const connected = new Map([
+      ...agents('app1', 'lb'),
+      ['u-app2', { takesOrders: true, update: '0.1.0 -> 0.2.0' }] as const,
+    ]);
+    expect(planUp(input({ connected }))).toMatchObject({
+      changes: 1,
+      steps: [{ action: 'update-agent', summary: 'update the agent on app2.shop.internal (0.1.0 -> 0.2.0)' }],
+    });
   });
 
   it('starts what is stopped, and puts an agent where none answers', () => {

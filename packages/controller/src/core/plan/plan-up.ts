@@ -37,6 +37,8 @@ export interface PlanInput {
 export interface ConnectedAgent {
   /** False where the node was given another signing key, or none. */
   takesOrders: boolean;
+  /** `0.1.0 -> 0.2.0`, where the controller has another bundle for it. */
+  update: string | undefined;
 }
 
 export interface PlannedApp {
@@ -79,10 +81,16 @@ function nodeSteps(input: PlanInput, { name, roles, size }: WantedNode): PlanSte
   if (found === undefined) return [{ action: 'create-node', node: name, summary: `create ${name} (${what})` }];
   if (found.state === 'stopped') return [{ action: 'start-node', node: name, summary: `start ${name}` }];
   const agent = record?.state === 'enrolled' ? input.connected.get(record.uuid) : undefined;
-  if (agent?.takesOrders === true) return [];
+  if (agent?.takesOrders === true) return updateSteps(name, agent);
   const absent = record?.state === 'enrolled' ? 'its agent is not connected' : what;
   const again = agent === undefined ? absent : "it does not have this controller's signing key";
   return [{ action: 'bootstrap', node: name, summary: `set up the agent on ${name} (${again})` }];
+}
+
+function updateSteps(node: string, { update }: ConnectedAgent): PlanStep[] {
+  return update === undefined
+    ? []
+    : [{ action: 'update-agent', node, summary: `update the agent on ${node} (${update})` }];
 }
 
 function topologySteps({ topology }: PlanInput): PlanStep[] {

@@ -1,0 +1,138 @@
+/** The controller replaces its agents over real sockets: who is asked, in which order, and what it makes of what comes back. */
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type AgentUpdates, createAgentUpdates } from '../packages/controller/src/app/agent-updates.ts';
+import { systemClock } from '../packages/controller/src/io/clock.ts';
+import type { NodeRecord } from '../packages/controller/src/ports.ts';
+import { type AgentAddress, type AgentClient, connectAgent, helloBody, openTransfer } from './fakes/agent-client.ts';
+import { type AgentServerFixture, agentServerFixture } from './fakes/agent-server-fixture.ts';
+
+const BUNDLE = 'the next agent';
+const DIGEST = createHash('sha256').update(BUNDLE).digest('hex');
+
+let fixture: AgentServerFixture;
+beforeAll(async () => {
+  fixture = await agentServerFixture();
+});
+afterAll(() => fixture.close());
+
+/** What an agent makes of a bundle. */
+type Behaviour = 'takes it' | 'gives it back' | 'refuses it';
+
+/** The order in which agents were asked and were back. */
+let seen: string[];
+
+/** A node whose agent is of version 0.1.0, and answers the next request for an update as told. */
+async function nodeThat(behaviour: Behaviour, name: string): Promise<NodeRecord> {
+  const { node, agent } = await fixture.enrol({ name });
+  const address: AgentAddress = { port: fixture.port, agent };
+  const client = await greeted(address, node, 'a'.repeat(64));
+  void answerUpdates(client, { address, node, behaviour });
+  return node;
+}
+
+async function greeted(address: AgentAddress, node: NodeRecord, agentDigest: string): Promise<AgentClient> {
+  const since = Date.now() - 1;
+  const client = await connectAgent(address);
+  const known = fixture.server.fleet.waitFor(node.uuid, { ...limits(), after: since });
+  client.answer('serving', () => ({ epoch: 0, active: {}, instances: [], apps: [] }));
+  client.hello({ facts: { ...helloBody().facts, agentDigest } });
+  await known;
+  return client;
+}
+
+async function answerUpdates(client: AgentClient, { address, node, behaviour }: Agent): Promise<void> {
+  const { id, body } = await client.next();
+  seen.push(`${node.name} asked`);
+  const { transfer, digest } = body as { transfer: string; digest: string };
+  expect(await text(await openTransfer(address, transfer))).toBe(BUNDLE);
+  expect(digest).toBe(DIGEST);
+  if (behaviour === 'refuses it') {
+    client.send('error', { code: 'E_CONFLICT', message: 'cannot be loaded' }, id);
+    return;
+  }
+  client.send('result', {}, id);
+  client.close();
+  await client.closed;
+  seen.push(`${node.name} back`);
+  await greeted(address, node, behaviour === 'takes it' ? DIGEST : 'a'.repeat(64));
+}
+
+interface Agent {
+  address: AgentAddress;
+  node: NodeRecord;
+  behaviour: Behaviour;
+}
+
+const limits = () => ({ signal: new AbortController().signal, deadline: 10_000 });
+
+/** Runs the updates of a controller that has just started, or of `updates`. */
+async function run(nodes: readonly NodeRecord[], updates: AgentUpdates = started()) {
+  const events: string[] = [];
+  const emit = ({ status, node, text: said }: { status: string; node?: string | undefined; text: string }) =>
+    void events.push([status, node, said].filter((it) => it !== undefined).join(' '));
+  const count = await updates.run({ operationId: 'op', signal: limits().signal, emit }, nodes);
+  return { count, events, updates };
+}
+
+function started(): AgentUpdates {
+  seen = [];
+  const agentBundle = async () => ({ digest: DIGEST, open: () => Readable.from([BUNDLE]) });
+  return createAgentUpdates({ fleet: fixture.server.fleet, clock: systemClock, version: '0.2.0', agentBundle });
+}
+
+const sessionOf = (node: NodeRecord) => {
+  const session = fixture.server.fleet.session(node.uuid);
+  if (session === undefined) throw new Error(`${node.name} is not connected`);
+  return session;
+};
+
+describe('agents of another bundle', () => {
+  it('are replaced: one, and when it is back the others', async () => {
+    const nodes = [
+      await nodeThat('takes it', 'n1'),
+      await nodeThat('takes it', 'n2'),
+      await nodeThat('takes it', 'n3'),
+    ];
+    const updates = started();
+    for (const node of nodes) expect(await updates.wanted(sessionOf(node))).toBe('0.1.0 -> 0.2.0');
+    const { count, events } = await run(nodes, updates);
+    expect(count).toBe(3);
+    expect(seen.slice(0, 2)).toEqual(['n1 asked', 'n1 back']);
+    expect(events.slice(0, 2)).toEqual(['started n1 agent 0.1.0 -> 0.2.0', 'changed n1 agent 0.1.0 -> 0.2.0']);
+    expect(events).toHaveLength(6);
+    for (const node of nodes) expect(await updates.wanted(sessionOf(node))).toBeUndefined();
+    expect(await run(nodes, updates)).toMatchObject({ count: 0, events: [] });
+  });
+
+  it('are left alone when the first one gives it back, which is said once more and not tried again', async () => {
+    const nodes = [await nodeThat('gives it back', 'b1'), await nodeThat('takes it', 'b2')];
+    const { count, events, updates } = await run(nodes);
+    expect(count).toBe(0);
+    expect(seen).toEqual(['b1 asked', 'b1 back']);
+    const warning = expect.stringMatching(
+      /^warning agent 0\.1\.0 -> 0\.2\.0 did not come up on b1, and the old one is back/,
+    );
+    expect(events.at(-1)).toEqual(warning);
+    for (const node of nodes) expect(await updates.wanted(sessionOf(node))).toBeUndefined();
+    expect(await run(nodes, updates)).toMatchObject({ count: 0, events: [warning] });
+    expect(seen).toHaveLength(2);
+  });
+
+  it('are left alone when the first one cannot load it', async () => {
+    const nodes = [await nodeThat('refuses it', 'c1'), await nodeThat('takes it', 'c2')];
+    const { count, events } = await run(nodes);
+    expect(count).toBe(0);
+    expect(events.at(-1)).toMatch(/^warning agent 0\.1\.0 -> 0\.2\.0 on c1: cannot be loaded/);
+    expect(seen).toEqual(['c1 asked']);
+  });
+
+  it('are counted where others give it back', async () => {
+    const nodes = [await nodeThat('takes it', 'd1'), await nodeThat('gives it back', 'd2')];
+    const { count, events } = await run(nodes);
+    expect(count).toBe(1);
+    expect(events.at(-1)).toMatch(/^warning .* d2/);
+  });
+});
