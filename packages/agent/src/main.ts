@@ -36,8 +36,9 @@ export interface Outfit {
 
 const AS_IT_IS: Outfit = { releasePorts: (ports) => ports, handlers: (handlers) => handlers };
 
-/** Runs the agent; ends the process. */
+/** Runs the agent; ends the process. With `--try` a new bundle is asked whether it can be loaded at all; being here is the answer. */
 export function runAgent(outfit: Outfit = AS_IT_IS): void {
+  if (process.argv.includes('--try')) return;
   run(outfit).catch((error: unknown) => {
     log(`stopped: ${toSlError(error).message}`);
     process.exit(1);

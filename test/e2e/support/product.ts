@@ -26,11 +26,7 @@ export async function otherProduct(options: ProductOptions): Promise<string> {
     await edit(join(folder, 'packages/protocol/src/version.ts'), /PROTOCOL = \{.*\}/, protocol);
   }
   if (options.agentBegins !== undefined) {
-    await edit(
-      join(folder, 'packages/agent/src/start.ts'),
-      'start(process.argv)',
-      `${options.agentBegins}\nstart(process.argv)`,
-    );
+    await edit(join(folder, 'packages/agent/src/start.ts'), 'runAgent();', `${options.agentBegins}\nrunAgent();`);
   }
   return folder;
 }
