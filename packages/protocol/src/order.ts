@@ -27,13 +27,19 @@ export interface Order {
   challenge: string;
   sequence: number;
   type: string;
-  body: unknown;
+  /** SHA-256 (hex) of `orderBodyText` of its body. */
+  digest: string;
+}
+
+/** JSON of what was parsed from JSON is the same text again, so both ends have it. */
+export function orderBodyText(body: unknown): string {
+  return JSON.stringify(body);
 }
 
 /**
- * The text that is signed. JSON of an array, so that no value can pass for another; JSON of what was parsed from JSON is the
- * same text again. What stands in it never changes: another text begins with another word.
+ * The text that is signed. JSON of an array, so that no value can pass for another. What stands in it never changes: another
+ * text begins with another word.
  */
-export function orderText({ set, node, challenge, sequence, type, body }: Order): string {
-  return `silver-order 1\n${JSON.stringify([set, node, challenge, sequence, type, body])}`;
+export function orderText({ set, node, challenge, sequence, type, digest }: Order): string {
+  return `silver-order 1\n${JSON.stringify([set, node, challenge, sequence, type, digest])}`;
 }

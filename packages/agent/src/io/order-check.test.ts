@@ -1,5 +1,5 @@
-import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
-import { decode, type Envelope, encode, type Order, orderText } from '@silverlining/protocol';
+import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { decode, type Envelope, encode, type Order, orderBodyText, orderText } from '@silverlining/protocol';
 import { describe, expect, it } from 'vitest';
 import { type OrderCheck, orderCheck } from './order-check.ts';
 
@@ -25,15 +25,9 @@ function request(
   how: How = {},
 ): Envelope {
   const { key = controller.privateKey, changes = {} } = how;
-  const order: Order = {
-    set: ME.set,
-    node: ME.uuid,
-    challenge: check.trust.challenge,
-    sequence,
-    type,
-    body,
-    ...changes,
-  };
+  const digest = createHash('sha256').update(orderBodyText(body)).digest('hex');
+  const { challenge } = check.trust;
+  const order: Order = { set: ME.set, node: ME.uuid, challenge, sequence, type, digest, ...changes };
   const signature = sign(null, Buffer.from(orderText(order)), key).toString('base64url');
   return decode(encode({ v: 1, id: `c${sequence}`, type, body, order: { sequence, signature } }));
 }

@@ -1,6 +1,6 @@
 /** Whether a request comes from the controller that this node was given the key of. TLS says who is at the other end; this, who ordered it. */
 import { createHash, createPublicKey, type KeyObject, randomBytes, verify } from 'node:crypto';
-import { type Envelope, orderText, SlError, type Trust } from '@silverlining/protocol';
+import { type Envelope, orderBodyText, orderText, SlError, type Trust } from '@silverlining/protocol';
 import { readFileIfAny } from '@silverlining/system';
 import type { AgentPaths } from '../core/paths.ts';
 import type { AgentConfig } from './identity.ts';
@@ -31,9 +31,7 @@ function readKey(path: string, pem: string): KeyObject {
 
 /** `config` says whom orders have to be for. */
 export function orderCheck(key: KeyObject, { set, uuid }: Pick<AgentConfig, 'set' | 'uuid'>): OrderCheck {
-  const id = createHash('sha256')
-    .update(key.export({ type: 'spki', format: 'der' }))
-    .digest('hex');
+  const id = sha256(key.export({ type: 'spki', format: 'der' }));
   const challenge = randomBytes(CHALLENGE_BYTES).toString('base64url');
   let newest = 0;
   const refuse = (type: string, why: string) =>
@@ -43,7 +41,8 @@ export function orderCheck(key: KeyObject, { set, uuid }: Pick<AgentConfig, 'set
     check({ type, body, order }) {
       if (order === undefined) throw refuse(type, 'the order is not signed');
       const { sequence, signature } = order;
-      const text = orderText({ set, node: uuid, challenge, sequence, type, body });
+      const digest = sha256(orderBodyText(body));
+      const text = orderText({ set, node: uuid, challenge, sequence, type, digest });
       if (!verify(null, Buffer.from(text), key, Buffer.from(signature, 'base64url'))) {
         throw refuse(type, 'it is not signed with the key that this node was given, or was signed for another session');
       }
@@ -52,4 +51,8 @@ export function orderCheck(key: KeyObject, { set, uuid }: Pick<AgentConfig, 'set
       newest = sequence;
     },
   };
+}
+
+function sha256(content: string | Uint8Array): string {
+  return createHash('sha256').update(content).digest('hex');
 }

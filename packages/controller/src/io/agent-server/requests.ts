@@ -4,7 +4,6 @@ import {
   type Envelope,
   encode,
   MAX_CONTROLLER_FRAME,
-  type Order,
   type OrderSeal,
   parseBody,
   type ReplyBody,
@@ -22,7 +21,7 @@ export type RequestInput<T extends RequestType> = z.input<(typeof agentRequests)
 const REPLIES: { [T in RequestType]: { reply: z.ZodType<ReplyBody<T>> } } = agentRequests;
 
 /** Signs an order; undefined for an agent that did not ask for that. */
-export type Seal = (order: Pick<Order, 'sequence' | 'type' | 'body'>) => OrderSeal | undefined;
+export type Seal = (order: { sequence: number; type: string; body: unknown }) => OrderSeal | undefined;
 
 interface Pending {
   finish(reply: Envelope): void;

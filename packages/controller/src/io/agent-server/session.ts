@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import {
   agentNotices,
   decode,
@@ -7,6 +8,7 @@ import {
   type NoticeType,
   negotiate,
   type OrderSeal,
+  orderBodyText,
   orderText,
   parseBody,
   type ReplyBody,
@@ -108,12 +110,13 @@ export class ControlSession {
   }
 
   /** Over whom it is for as well, and this session's challenge: it is of no use to anybody else, or at another time. */
-  #seal(order: Parameters<Seal>[0]): OrderSeal | undefined {
+  #seal({ sequence, type, body }: Parameters<Seal>[0]): OrderSeal | undefined {
     const trust = this.#agent?.hello.trust;
     if (trust === undefined) return undefined;
     const { set, uuid } = this.node;
-    const text = orderText({ ...order, set, node: uuid, challenge: trust.challenge });
-    return { sequence: order.sequence, signature: this.#deps.signingKey.sign(text) };
+    const digest = createHash('sha256').update(orderBodyText(body)).digest('hex');
+    const text = orderText({ set, node: uuid, challenge: trust.challenge, sequence, type, digest });
+    return { sequence, signature: this.#deps.signingKey.sign(text) };
   }
 
   #finish(reason: string): void {
