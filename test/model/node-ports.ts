@@ -99,7 +99,11 @@ function tree(machine: NodeMachine, life: Life): ReleasePorts['tree'] {
     intact: (instance) => life.quick(() => machine.releases.has(instance)),
     remove: (instance) =>
       life.call('remove', instance, () => void machine.releases.delete(instance), { fails: 'E_RESOURCE' }),
-    sweep: (keep) => life.quick(() => retain(machine.releases, keep)),
+    sweep: (keep) =>
+      life.quick(() => {
+        retain(machine.releases, keep);
+        return [];
+      }),
   };
 }
 

@@ -78,9 +78,7 @@ async function stageNew(state: ReleaseState, body: Order, context: RequestContex
 async function stageAgain(state: ReleaseState, body: Order, context: RequestContext): Promise<ReplyBody<'stage'>> {
   const { instance, spec } = body;
   const known = state.journals.get(instance);
-  if (known === undefined || known.state === 'failed') {
-    throw new SlError('E_CONFLICT', `${instance} is damaged on this node; deploy it under a new name`);
-  }
+  if (known === undefined || known.state === 'failed') return rebuild(state, body, context);
   const lap = stopwatch(state);
   const wasRunning = known.state === 'prepared' && (await isRunning(state, known));
   try {
@@ -103,6 +101,15 @@ async function stageAgain(state: ReleaseState, body: Order, context: RequestCont
     state.releasePort(instance);
     state.offers.delete(instance);
   }
+}
+
+/** What is damaged on disk is made again from contents, which are checked one by one as they come. */
+async function rebuild(state: ReleaseState, body: Order, context: RequestContext): Promise<ReplyBody<'stage'>> {
+  if (!state.offers.has(body.instance)) {
+    throw new SlError('E_NOT_FOUND', `${body.instance} is damaged on this node; offer it again`);
+  }
+  await discard(state, body.spec.app, [body.instance]);
+  return stageNew(state, body, context);
 }
 
 /** What went wrong is what the caller has to hear, not that it could not be undone; that is tried again. */
@@ -165,7 +172,9 @@ async function materialise(state: ReleaseState, spec: InstanceSpec, offer: Offer
   const group = appUser(spec.app);
   await state.ports.places.ensureUser(group);
   const support = supportFiles(spec.platform);
-  await state.ports.tree.materialise({ instance: spec.instance, manifest: offer.manifest, support, group });
+  // A script that runs as root may add to the folder of its release.
+  const shareable = spec.packageInstallScript === undefined;
+  await state.ports.tree.materialise({ instance: spec.instance, manifest: offer.manifest, support, group, shareable });
 }
 
 async function isRunning(state: ReleaseState, journal: InstanceJournal): Promise<boolean> {
