@@ -4,7 +4,7 @@ import { SlError } from './errors.ts';
 import { comparePaths } from './manifest-rules.ts';
 import { type Manifest, type ManifestFile, manifestFile, manifestLink, releasePath } from './release.ts';
 
-export const manifestChanges = z.strictObject({
+export const manifestChanges = z.object({
   /** New ones, and those that have another content or mode. */
   files: z.array(manifestFile),
   /** New ones, and those that lead elsewhere. */
