@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { addsPaths, applyChanges, diffManifests, parseManifestText } from './manifest-changes.ts';
+import { addsPaths, applyChanges, diffManifests } from './manifest-changes.ts';
 import { comparePaths } from './manifest-rules.ts';
-import { type Manifest, manifestText } from './release.ts';
+import type { Manifest } from './release.ts';
 
 const content = fc.constantFrom('0', 'a', 'f').map((digit) => digit.repeat(64));
 const name = fc.constantFrom('a', 'b', 'b/c', 'd/e', 'd/f', 'Z', 'ü');
@@ -53,26 +53,5 @@ describe('changes of a manifest', () => {
     expect(addsPaths(base, changes, applyChanges(base, changes))).toBe(false);
     const twice = { files: [file, file], links: [], removed: [] };
     expect(addsPaths(base, twice, applyChanges(base, twice))).toBe(true);
-  });
-});
-
-describe('the text of a manifest', () => {
-  it('is read as it was written', () => {
-    fc.assert(
-      fc.property(anyManifest, (it) => {
-        expect(parseManifestText(manifestText(it))).toEqual(it);
-      }),
-    );
-  });
-
-  it.each([
-    ['nothing', ''],
-    ['another header', 'silver-manifest 2\0blog\n'],
-    ['a cut line', `silver-manifest 1\0blog\nf\0app/a\x00644\x001\0${'0'.repeat(64)}`],
-    ['another mode', `silver-manifest 1\0blog\nf\0app/a\x00777\x001\0${'0'.repeat(64)}\n`],
-    ['a size that is none', `silver-manifest 1\0blog\nf\0app/a\x00644\x00-1\0${'0'.repeat(64)}\n`],
-    ['an unknown kind', 'silver-manifest 1\0blog\nd\0app/a\n'],
-  ])('is refused with %s', (_what, text) => {
-    expect(() => parseManifestText(text)).toThrow(expect.objectContaining({ code: 'E_MANIFEST' }));
   });
 });

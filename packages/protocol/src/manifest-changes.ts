@@ -1,6 +1,5 @@
 /** How one manifest differs from another: a release that differs little from one that is there costs little to describe. */
 import { z } from 'zod';
-import { SlError } from './errors.ts';
 import { comparePaths } from './manifest-rules.ts';
 import { type Manifest, type ManifestFile, manifestFile, manifestLink, releasePath } from './release.ts';
 
@@ -40,32 +39,6 @@ export function addsPaths(base: Manifest, changes: ManifestChanges, made: Manife
   // Every changed file took the place of exactly one file when nothing went away and the number stayed.
   if (changes.links.length > 0 || changes.removed.length > 0) return true;
   return made.files.length !== base.files.length || made.links.length !== base.links.length;
-}
-
-/** Reads what `manifestText` wrote. E_MANIFEST when it is something else. */
-export function parseManifestText(text: string): Manifest {
-  const [header = '', ...lines] = text.split('\n');
-  const [magic, app] = header.split('\0');
-  if (magic !== 'silver-manifest 1' || app === undefined || lines.pop() !== '') throw notOne(header);
-  const made: Manifest = { version: 1, app, files: [], links: [] };
-  for (const line of lines) {
-    const [kind, path, ...rest] = line.split('\0');
-    if (path === undefined) throw notOne(line);
-    if (kind === 'f') made.files.push(fileOf(path, rest));
-    else if (kind === 'l' && rest.length === 1) made.links.push({ path, target: rest[0] ?? '' });
-    else throw notOne(line);
-  }
-  return made;
-}
-
-function fileOf(path: string, [mode, size, sha256, ...rest]: string[]): ManifestFile {
-  const known = (mode === '644' || mode === '755') && sha256?.length === 64 && rest.length === 0;
-  if (!known || !/^\d{1,16}$/.test(size ?? '')) throw notOne(path);
-  return { path, mode: mode === '755' ? 0o755 : 0o644, size: Number(size), sha256 };
-}
-
-function notOne(line: string): SlError {
-  return new SlError('E_MANIFEST', `not the text of a manifest: ${JSON.stringify(line.slice(0, 80))}`);
 }
 
 type Entry = { path: string };

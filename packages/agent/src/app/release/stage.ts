@@ -184,7 +184,8 @@ async function isRunning(state: ReleaseState, journal: InstanceJournal): Promise
 
 function checkRunner(spec: InstanceSpec, offer: Offer): void {
   const file = spec.runner?.split('#')[0];
-  if (file === undefined || offer.manifest.files.some(({ path }) => path === `app/${file}`)) return;
+  const wanted = `app/${file}`;
+  if (file === undefined || offer.manifest.files.some(({ path }) => path === wanted)) return;
   throw new SlError('E_APP_CONFIG', `runner ${JSON.stringify(file)} is not a file of the release`);
 }
 

@@ -5,8 +5,7 @@ import {
   applyChanges,
   diffManifests,
   type Manifest,
-  manifestText,
-  parseManifestText,
+  manifest as manifestSchema,
   toSlError,
 } from '@silverlining/protocol';
 import { type Layer, worthLayering } from '../../core/release/layer.ts';
@@ -28,8 +27,8 @@ export interface ReleaseTreeOptions {
   warn(message: string): void;
 }
 
-/** In a full tree: its manifest, as the text that its digest is of. */
-const MANIFEST = 'manifest';
+/** In a full tree: its manifest. */
+const MANIFEST = 'manifest.json';
 /** In a full tree: nothing but what the manifest says is in it, so that others may lie over it. */
 const SHAREABLE = 'shareable';
 
@@ -111,7 +110,7 @@ export function createReleaseTree({ paths, store, owners, overlays, warn }: Rele
     try {
       const release = { manifest: listed, support };
       await buildByLinks({ folder: temporary, release, store, owners: await owners(group) });
-      await writeFile(`${temporary}/${MANIFEST}`, manifestText(listed), { mode: 0o600 });
+      await writeFile(`${temporary}/${MANIFEST}`, JSON.stringify(listed), { mode: 0o600 });
       if (shareable) await writeFile(`${temporary}/${SHAREABLE}`, '', { mode: 0o600 });
       await removeFolder(folder(instance), partial());
       await rename(temporary, folder(instance));
@@ -165,7 +164,8 @@ function manifestReader(pathOf: (instance: string) => string): (instance: string
     try {
       const remembered = known.get(instance)?.deref();
       if (remembered !== undefined && existsSync(pathOf(instance))) return remembered;
-      const read = parseManifestText(await readFile(pathOf(instance), 'utf8'));
+      const read: unknown = JSON.parse(await readFile(pathOf(instance), 'utf8'));
+      if (!isManifest(read)) return undefined;
       known.clear();
       known.set(instance, new WeakRef(read));
       return read;
@@ -174,6 +174,19 @@ function manifestReader(pathOf: (instance: string) => string): (instance: string
       return undefined;
     }
   };
+}
+
+/**
+ * This agent wrote it, from what it had checked in full, and what is made of it is checked against a digest. So a look is
+ * enough: checking ten thousand entries again would take longer than all else that a small change costs.
+ */
+function isManifest(it: unknown): it is Manifest {
+  if (typeof it !== 'object' || it === null || !('files' in it) || !('links' in it)) return false;
+  return (
+    Array.isArray(it.files) &&
+    Array.isArray(it.links) &&
+    manifestSchema.safeParse({ ...it, files: [], links: [] }).success
+  );
 }
 
 async function linkTarget(path: string): Promise<string | undefined> {
