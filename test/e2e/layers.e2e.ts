@@ -101,7 +101,7 @@ it('is mounted again after a boot, before anything is served', async () => {
   await node.powerOff();
   await node.powerOn();
   await expect.poll(() => page('/9.txt').catch(String), POLL).toBe('fourth');
-  expect(await page('/')).toContain(`Hello from ${names.at(-1)}`);
+  await expect.poll(() => page('/').catch(String), POLL).toContain(`Hello from ${names.at(-1)}`);
   expect((await mounted()).sort()).toEqual(before.sort());
   await expect.poll(states, POLL).toEqual(['healthy']);
 });

@@ -94,6 +94,7 @@ export async function fakeReleasePorts(root: string, node: FakeNode): Promise<Re
 
 function fakeUnits(node: FakeNode): ReleasePorts['units'] {
   return {
+    reload: async () => undefined,
     install: async (instance, text) => {
       node.units.set(instance, text);
     },

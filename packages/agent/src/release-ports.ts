@@ -59,6 +59,8 @@ export interface NewRelease {
 
 /** The systemd units of instances. */
 export interface InstanceUnits {
+  /** Makes systemd forget units whose files are gone. */
+  reload(): Promise<void>;
   install(instance: string, text: string): Promise<void>;
   start(instance: string, signal: AbortSignal): Promise<void>;
   /** Stops and, when asked to, removes units. No error for those that do not exist. */

@@ -21,9 +21,11 @@ export function createOffer(state: ReleaseState): Handlers['offer'] {
     if (isHere(state, body)) return { missing: '', free: free.bytes };
     const manifest = await manifestOf(state, body, context);
     checkOffer(state, body, manifest);
-    const missing = missingFiles(state, manifest);
+    // All else is of the base, which is here.
+    const doubtful = body.changes === undefined || state.lacksContents ? manifest.files : body.changes.files;
+    const missing = missingFiles(state, doubtful);
     checkSpace(manifest, [...missing], free);
-    state.addOffer(body.instance, { digest: body.digest, manifest });
+    state.addOffer(body.instance, { digest: body.digest, manifest, doubtful });
     const { files } = manifest;
     const isMissing = (index: number) => {
       const file = files[index];
@@ -63,7 +65,8 @@ async function changed(
   changes: ManifestChanges,
 ): Promise<Manifest> {
   const journal = state.journals.get(base.instance);
-  const known = journal?.digest === base.digest ? await state.ports.tree.manifest(base.instance) : undefined;
+  const isHere = journal?.digest === base.digest && journal.state !== 'failed';
+  const known = isHere ? await state.ports.tree.manifest(base.instance) : undefined;
   if (known === undefined) throw new SlError('E_NOT_FOUND', `${base.instance} is not on this node as it is described`);
   const made = applyChanges(known, changes);
   if (addsPaths(known, changes, made)) checkManifest(made);
@@ -85,9 +88,9 @@ function checkOffer(state: ReleaseState, body: RequestBody<'offer'>, manifest: M
 }
 
 /** Files of equal content are asked for once. */
-export function missingFiles(state: ReleaseState, manifest: Manifest): Set<ManifestFile> {
+export function missingFiles(state: ReleaseState, files: readonly ManifestFile[]): Set<ManifestFile> {
   const missing = new Map<string, ManifestFile>();
-  for (const file of manifest.files) {
+  for (const file of files) {
     if (state.ports.store.has(file)) continue;
     const key = `${file.sha256} ${file.mode}`;
     if (!missing.has(key)) missing.set(key, file);

@@ -66,6 +66,7 @@ async function stageNew(state: ReleaseState, body: Order, context: RequestContex
     const times = await vote(state, { journal: newJournal(body, offer.digest, port), spec, context, lap });
     return { port, ms: { received, unpacked, ...times } };
   } catch (error) {
+    if (toSlError(error).code === 'E_MANIFEST') state.lacksContents = true;
     await undo(state, () => discard(state, spec.app, [instance]));
     throw error;
   } finally {
@@ -109,6 +110,8 @@ async function rebuild(state: ReleaseState, body: Order, context: RequestContext
     throw new SlError('E_NOT_FOUND', `${body.instance} is damaged on this node; offer it again`);
   }
   await discard(state, body.spec.app, [body.instance]);
+  // systemd still has the units that these files made, and what they said that has to be there first.
+  await state.ports.units.reload();
   return stageNew(state, body, context);
 }
 
@@ -151,7 +154,7 @@ async function startHealthy(
 }
 
 async function receive(state: ReleaseState, body: Order, offer: Offer, context: RequestContext): Promise<void> {
-  const missing = [...missingFiles(state, offer.manifest)];
+  const missing = [...missingFiles(state, offer.doubtful)];
   if (missing.length === 0) return;
   if (body.transfer === undefined) {
     throw new SlError(

@@ -56,7 +56,8 @@ export function createLayers({ paths, overlays }: LayersOptions): Layers {
   });
   const instances = async () => (await namesIn(paths.layers)).filter((name) => !name.startsWith('.'));
   const unmount = async (instance: string): Promise<void> => {
-    if ((await overlays.mounted(paths.releases)).has(instance)) await overlays.unmount(pointOf(instance));
+    // systemd may have mounted it once more, on top, before it noticed that it was.
+    while ((await overlays.mounted(paths.releases)).has(instance)) await overlays.unmount(pointOf(instance));
   };
   const drop = async (instance: string): Promise<void> => {
     await unmount(instance);
