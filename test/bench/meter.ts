@@ -48,10 +48,8 @@ export async function measure(options: MeterOptions, work: () => Promise<unknown
   await Promise.all(agents.map(forgetPeak));
   const sampler = sampleMemory(tool);
   const before = await counters(options);
-  const start = performance.now();
-  await work();
-  const seconds = (performance.now() - start) / 1000;
-  const toolMemory = await sampler.stop();
+  const { seconds } = await timed(work).finally(sampler.end);
+  const toolMemory = await sampler.peak();
   await sleep(later);
   await rest(options);
   const after = await counters(options);
@@ -96,22 +94,24 @@ async function rest(options: MeterOptions): Promise<void> {
   }
 }
 
-function sampleMemory(tool: ToolGroup): { stop(): Promise<number> } {
+async function timed(work: () => Promise<unknown>): Promise<{ seconds: number }> {
+  const start = performance.now();
+  await work();
+  return { seconds: (performance.now() - start) / 1000 };
+}
+
+/** Looks every now and then, until it is told to end. */
+function sampleMemory(tool: ToolGroup): { end(): void; peak(): Promise<number> } {
   const ended = new AbortController();
-  let peak = 0;
   const sampling = (async () => {
+    let peak = 0;
     while (!ended.signal.aborted) {
       peak = Math.max(peak, await tool.memory());
       await sleep(SAMPLE_EVERY, undefined, { signal: ended.signal }).catch(() => undefined);
     }
+    return peak;
   })();
-  return {
-    stop: async () => {
-      ended.abort();
-      await sampling;
-      return peak;
-    },
-  };
+  return { end: () => ended.abort(), peak: () => sampling };
 }
 
 async function agentPids({ uuid }: MeteredNode): Promise<number[]> {
