@@ -25,7 +25,7 @@ export interface Contender extends Record<Operation, Command> {
   /** Names its control group, files and folder on the nodes. */
   name: string;
   title: string;
-  /** Ways to run it that are tried in the warm-up; the quickest is measured. */
+  /** Ways to run it, the one that is usually the quickest first; the warm-up may try them all. */
   variants: readonly string[];
   use(variant: string): void;
   /** How it is configured and run, in a sentence or two, for whoever reads the figures. */

@@ -17,20 +17,22 @@ export interface DeploysInput {
   site: Site;
   entrants: readonly Entrant[];
   runs: number;
+  /** Tries all variants of each tool in the warm-up, in place of the first one alone. */
+  tune: boolean;
   say: (text: string) => void;
   signal: AbortSignal;
 }
 
 const WARM_UP: readonly Operation[] = ['full', 'change'];
 
-/** The results of each tool, after a warm-up that also finds the quickest of its variants. */
+/** The results of each tool, after a warm-up that may also find the quickest of its variants. */
 export async function measureDeploys(input: DeploysInput): Promise<ToolResult[]> {
-  const { entrants, runs, site, say } = input;
+  const { entrants, runs, site, say, tune } = input;
   for (const { contender } of entrants) await contender.begin();
   const turns = new Turns(input);
   await turns.next();
   const chosen = new Map<Entrant, string>();
-  for (const entrant of entrants) chosen.set(entrant, await warmUp(turns, entrant, say));
+  for (const entrant of entrants) chosen.set(entrant, await warmUp(turns, entrant, { say, tune }));
   const results = new Map(entrants.map((entrant) => [entrant, emptyRuns()]));
   for (let run = 1; run <= runs; run += 1) {
     await turns.next();
@@ -52,10 +54,14 @@ export function operationTitles(shape: AppShape): Part['operations'] {
   return OPERATIONS.map((name) => ({ name, title: titles[name] }));
 }
 
-/** Tries each variant and leaves the quickest one in use. */
-async function warmUp(turns: Turns, { contender, tool }: Entrant, say: DeploysInput['say']): Promise<string> {
+/** Runs the tool once, or each of its variants, of which the quickest is left in use. */
+async function warmUp(
+  turns: Turns,
+  { contender, tool }: Entrant,
+  { say, tune }: Pick<DeploysInput, 'say' | 'tune'>,
+): Promise<string> {
   let best = { variant: '', seconds: Number.POSITIVE_INFINITY };
-  for (const variant of contender.variants) {
+  for (const variant of tune ? contender.variants : contender.variants.slice(0, 1)) {
     contender.use(variant);
     const measured = await turns.turn({ contender, tool }, WARM_UP);
     const seconds = measured.reduce((sum, [, it]) => sum + it.seconds, 0);
@@ -116,7 +122,7 @@ function rotate<T>(all: readonly T[], by: number): T[] {
 }
 
 function withVariant({ how, variants }: Contender, chosen: string): string {
-  return variants.length < 2 ? how : `${how} Quickest of ${variants.join(', ')}: ${chosen}.`;
+  return variants.length < 2 ? how : `${how} Of ${variants.join(', ')}: ${chosen}.`;
 }
 
 function secondsOf(measured: readonly [string, Measurement][]): string {

@@ -17,8 +17,8 @@ const HOW = `
   machine is let come to rest.
 - After each one every file on every node is compared by digest, and each node is asked over HTTP for what changed. A
   wrong answer ends the run.
-- A warm-up comes first; there each tool's variants are tried and the quickest one is measured. SSH connections are open already
-  where a tool can keep them.
+- A warm-up comes first. Of the ways to run a tool that are named below its figures the quickest was chosen (\`--tune\` tries them all anew).
+  SSH connections are open already where a tool can keep them.
 - **to nodes**, **from nodes**: the counters of the nodes' network interfaces, all nodes together.
 - **CPU tool**: all processes of the tool on the workstation, by control group; for Silver Lining that is \`sl\` and the controller.
   **CPU nodes**: all processes of all nodes, by control group. Both go on until the machine is at rest again, so that what is done after the

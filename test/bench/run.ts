@@ -124,7 +124,8 @@ function measureApp({ options, tools, signal }: Bench, { fleet, file, dir, shape
       return { tool, contender: PEERS[name]({ fleet, site, tool, signal, scratch: join(WORK, name) }) };
     }),
   ];
-  return measureDeploys({ fleet, site, entrants, runs: options.runs, say, signal });
+  const { runs, tune } = options;
+  return measureDeploys({ fleet, site, entrants, runs, tune, say, signal });
 }
 
 type Heading = Pick<Part, 'name' | 'title' | 'operations'>;
