@@ -86,6 +86,7 @@ export async function runAgent(parts: AgentWorld): Promise<void> {
           machine.isTold = true;
           return { generation: topology.generation };
         }),
+      change: () => Promise.reject(new SlError('E_INTERNAL', 'topologies do not change here')),
     },
     due: { read: () => life.quick(() => []), write: () => life.quick(() => undefined) },
   });

@@ -99,11 +99,7 @@ function tree(machine: NodeMachine, life: Life): ReleasePorts['tree'] {
     intact: (instance) => life.quick(() => machine.releases.has(instance)),
     remove: (instance) =>
       life.call('remove', instance, () => void machine.releases.delete(instance), { fails: 'E_RESOURCE' }),
-    sweep: (keep) =>
-      life.quick(() => {
-        retain(machine.releases, keep);
-        return [];
-      }),
+    sweep: (keep) => life.quick(() => retain(machine.releases, keep)),
   };
 }
 
@@ -130,7 +126,6 @@ function units(machine: NodeMachine, life: Life): ReleasePorts['units'] {
     return { active, failed: false, sub: active ? 'running' : 'dead', restarts: 0, ended: '' };
   };
   return {
-    reload: () => life.quick(() => undefined),
     install: (instance) => life.call('install', instance, () => void machine.units.add(instance), DISK),
     start: (instance) =>
       life.call(

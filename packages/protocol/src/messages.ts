@@ -6,16 +6,15 @@
  * harm. Strict is only what a node is to do on itself (resources, an instance's specification, `update_fetch` lines): half
  * understood it is refused. What must not be ignored takes a new protocol version (version.ts).
  */
-
 import { z } from 'zod';
 import { appAnswer, facts, healthReport, instanceReport } from './health.ts';
-import { manifestChanges } from './manifest-changes.ts';
 import { appName, digest, instanceName } from './names.ts';
 import { trust } from './order.ts';
 import { activeMap, instanceSpec, manifest } from './release.ts';
 import { resource, resourceReport } from './resources.ts';
 import { updateFetch } from './server-set.ts';
 import { topology } from './topology.ts';
+import { topologyDifference } from './topology-change.ts';
 
 const epoch = z.number().int().min(0);
 const nothing = z.object({});
@@ -37,6 +36,17 @@ export const agentRequests = {
     reply: z.object({ epoch }),
   },
   topology: { request: z.object({ topology }), reply: z.object({ generation: z.number().int() }) },
+  /**
+   * What differs from the topology that the node has. E_CONFLICT when it has another one than that, or when what comes of it
+   * is not what the digest says: then the whole of it follows.
+   */
+  'topology-change': {
+    request: topologyDifference.extend({
+      /** SHA-256 (hex) of the new topology as JSON. */
+      digest,
+    }),
+    reply: z.object({ generation: z.number().int() }),
+  },
   converge: {
     request: z.object({
       /** `check` reports what would change and changes nothing. */
@@ -56,15 +66,9 @@ export const agentRequests = {
       /** The manifest itself when it is small; otherwise `transfer` brings it, as zstd of its JSON. */
       manifest: manifest.optional(),
       transfer: transferId.optional(),
-      /** Instead of either: a release that the node is said to have, and how this one differs. E_NOT_FOUND when it has not. */
-      base: z.object({ instance: instanceName, digest }).optional(),
-      changes: manifestChanges.optional(),
     }),
     reply: z.object({
-      /**
-       * Base64 bitmap over `manifest.files`: bit i (LSB first) set when the content of file i is missing. Empty when the
-       * release was offered as its own base: nothing of it is missing.
-       */
+      /** Base64 bitmap over `manifest.files`: bit i (LSB first) set when the content of file i is missing. */
       missing: z.string(),
       /** Free bytes for releases. */
       free: z.number(),

@@ -42,6 +42,7 @@ export function createHandlers(deps: HandlerDependencies): Handlers {
   return {
     welcome: (body, context) => welcome(deps, body, context),
     topology: deps.topology.handler,
+    'topology-change': deps.topology.change,
     converge: createConverge(deps),
     probe: async (_body, { signal }) => ({ health: await deps.health.report(signal) }),
     serving: async ({ ask, log }, { signal }) => ({

@@ -1,4 +1,5 @@
-import type { Topology } from '@silverlining/protocol';
+import { createHash } from 'node:crypto';
+import { type Topology, topologyChange } from '@silverlining/protocol';
 import { describe, expect, it } from 'vitest';
 import { createExclusive } from '../io/release/exclusive.ts';
 import type { RequestContext, StateFile } from '../ports.ts';
@@ -51,5 +52,29 @@ describe('the topology', () => {
     writes[0]?.end();
     await first;
     await expect(keeper.handler({ topology: generation(2) }, context)).rejects.toMatchObject({ code: 'E_STALE_EPOCH' });
+  });
+});
+
+describe('a change of the topology', () => {
+  const written = { read: async () => generation(1), write: async () => undefined };
+  const digestOf = (it: Topology) => createHash('sha256').update(JSON.stringify(it)).digest('hex');
+  const keep = () => keepTopology({ file: written, nodeName: 'app1', exclusive: createExclusive() });
+
+  it('makes the new one of the one before', async () => {
+    const keeper = await keep();
+    const next = { ...generation(2), aliases: ['www.demo.test'] };
+    const change = { ...topologyChange(generation(1), next), digest: digestOf(next) };
+    expect(await keeper.change(change, context)).toEqual({ generation: 2 });
+    expect(keeper.view.topology()).toEqual(next);
+  });
+
+  it('is refused by a node that has another one, and where something else would come of it', async () => {
+    const keeper = await keep();
+    const next = { ...generation(3), aliases: ['www.demo.test'] };
+    const later = { ...topologyChange(generation(2), next), digest: digestOf(next) };
+    await expect(keeper.change(later, context)).rejects.toMatchObject({ code: 'E_CONFLICT' });
+    const other = { ...topologyChange(generation(1), next), digest: digestOf(generation(3)) };
+    await expect(keeper.change(other, context)).rejects.toMatchObject({ code: 'E_CONFLICT' });
+    expect(keeper.generation()).toBe(1);
   });
 });

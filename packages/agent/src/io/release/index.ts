@@ -16,7 +16,6 @@ import { createExclusive } from './exclusive.ts';
 import { createBalancer } from './haproxy.ts';
 import { createInstanceUnits } from './instance-units.ts';
 import { openJournals } from './journals.ts';
-import { overlays } from './overlay.ts';
 import { createProxyFiles } from './proxy-files.ts';
 import { createReleaseTree } from './release-tree.ts';
 import { createScriptRunner } from './script-runner.ts';
@@ -39,7 +38,7 @@ export async function openReleasePorts({ node, installPackages, warn }: ReleaseP
   });
   return {
     store,
-    tree: createReleaseTree({ paths, store, owners, overlays, warn }),
+    tree: createReleaseTree({ paths, store, owners }),
     units: createInstanceUnits(paths.units),
     journals: await openJournals(paths, warn),
     proxy: await createProxyFiles(paths),
