@@ -36,6 +36,7 @@ export interface AgentServerFixture {
 export async function agentServerFixture(
   settings: Partial<AgentServerSettings> = {},
   where: ListenOptions = { port: 0, host: '127.0.0.1' },
+  limits: { openFiles?: number } = {},
 ): Promise<AgentServerFixture> {
   const directory = await mkdtemp(join(tmpdir(), 'sl-agents-'));
   const authority = (name: string, now = systemClock.now) =>
@@ -46,7 +47,7 @@ export async function agentServerFixture(
   const logged: Record<string, unknown>[] = [];
   const log = pino({ level: 'debug' }, { write: (line: string) => logged.push(JSON.parse(line)) });
   const signingKey = await openSigningKey(join(directory, 'ca'));
-  const world = { clock: systemClock, ids: randomIds, log, settings };
+  const world = { clock: systemClock, ids: randomIds, log, settings, ...limits };
   const server = await createAgentServer({ store, certificates, signingKey, ...world });
   const close = async () => {
     await server.close();

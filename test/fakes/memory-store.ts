@@ -79,7 +79,7 @@ function sets(tables: Tables): Pick<Store, 'sets' | 'set' | 'putSet' | 'putTopol
   };
 }
 
-function nodes(tables: Tables): Pick<Store, 'nodes' | 'node' | 'putNode' | 'deleteNode' | 'touchNode'> {
+function nodes(tables: Tables): Pick<Store, 'nodes' | 'node' | 'putNode' | 'deleteNode' | 'touchNodes'> {
   const later = (a: number | undefined, b: number | undefined) =>
     a === undefined || b === undefined ? (a ?? b) : Math.max(a, b);
   const put = (node: NodeRecord) => {
@@ -97,9 +97,11 @@ function nodes(tables: Tables): Pick<Store, 'nodes' | 'node' | 'putNode' | 'dele
     async deleteNode(uuid) {
       tables.nodes.delete(uuid);
     },
-    async touchNode(uuid, lastSeen, facts) {
-      const node = tables.nodes.get(uuid);
-      if (node !== undefined) put({ ...node, lastSeen: later(node.lastSeen, lastSeen), facts: facts ?? node.facts });
+    async touchNodes(contacts) {
+      for (const { uuid, lastSeen, facts } of contacts) {
+        const node = tables.nodes.get(uuid);
+        if (node !== undefined) put({ ...node, lastSeen: later(node.lastSeen, lastSeen), facts: facts ?? node.facts });
+      }
     },
   };
 }

@@ -21,6 +21,7 @@ import { checkAppConfig } from './io/config-checker.ts';
 import { ALREADY_RUNNING_STATUS, claimDaemon } from './io/daemon.ts';
 import { type Directories, findDirectories, makeDirectories } from './io/directories.ts';
 import { randomIds } from './io/ids.ts';
+import { openFilesLimit } from './io/open-files.ts';
 import { createProvider } from './io/provider/index.ts';
 import { prepareLocalHost } from './io/provider/local-host.ts';
 import { createReleaseSource } from './io/release-source/index.ts';
@@ -104,7 +105,8 @@ async function createAgents(
   const authority = join(directories.state, 'ca');
   const certificates = await openCertificates(authority, world);
   const signingKey = await openSigningKey(authority);
-  const server = await createAgentServer({ ...world, store, certificates, signingKey, log });
+  const openFiles = openFilesLimit();
+  const server = await createAgentServer({ ...world, store, certificates, signingKey, log, openFiles });
   const artifacts = createArtifacts(directories.cache, agentEntry);
   let listeningOn = 0;
   const bootstrapper = new SshBootstrapper({
@@ -142,6 +144,7 @@ function makeDeps(
     },
     providerFor: (set) => createProvider(set.provider, { directories, baseDirectory: dirname(set.file) }),
     prepareHost: (set, options) => (set.provider.driver === 'local' ? prepareLocalHost(options) : Promise.resolve()),
+    capacity: agents.server.capacity,
     url: () => `wss://*:${agents.port()}`,
     listen: listenOnce(agents),
     checkConfig: checkAppConfig,

@@ -3,7 +3,6 @@ import type { Duplex, Readable } from 'node:stream';
 import type {
   App,
   agentRequests,
-  Facts,
   HealthReport,
   Manifest,
   NoticeBody,
@@ -17,6 +16,7 @@ import type {
   BootstrapRequest,
   BootstrapResult,
   CommitDecision,
+  Contact,
   DeployRow,
   Lease,
   NodeRecord,
@@ -78,8 +78,8 @@ export interface Store {
   node(uuid: string): Promise<NodeRecord | undefined>;
   putNode(node: NodeRecord): Promise<void>;
   deleteNode(uuid: string): Promise<void>;
-  /** Times of contact may be lost in a crash: written without waiting for the disk. */
-  touchNode(uuid: string, lastSeen: number, facts?: Facts): Promise<void>;
+  /** Times of contact may be lost in a crash: written without waiting for the disk, all in one go. */
+  touchNodes(contacts: readonly Contact[]): Promise<void>;
 
   releases(set: string, app?: string): Promise<ReleaseRecord[]>;
   release(set: string, instance: string): Promise<ReleaseRecord | undefined>;

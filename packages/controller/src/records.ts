@@ -48,6 +48,14 @@ export interface NodeRecord {
   facts: Facts | undefined;
 }
 
+/** An agent was heard; with its hello, what it said of its node. */
+export interface Contact {
+  uuid: string;
+  /** Milliseconds since 1970. */
+  lastSeen: number;
+  facts?: Facts;
+}
+
 export interface ReleaseRecord {
   instance: string;
   set: string;

@@ -26,6 +26,7 @@ beforeEach(async () => {
   const settler = {
     isBusy: () => false,
     soon: () => undefined,
+    cameBack: () => undefined,
     during: <R>(_set: string, work: () => Promise<R>) => work(),
   };
   greetAgents(deps(), settler, new AbortController().signal);

@@ -1,5 +1,12 @@
 /** Has nodes brought to what their roles say, or asks what differs. */
-import { type NoticeBody, type ResourceReport, type ServerSet, SlError, type Topology } from '@silverlining/protocol';
+import {
+  type NoticeBody,
+  type ResourceReport,
+  type ServerSet,
+  SlError,
+  type Topology,
+  type TopologyNode,
+} from '@silverlining/protocol';
 import { SET_SECRET } from '../core/roles/app-secret.ts';
 import { type NodeResources, resourcesFor, supportedOs } from '../core/roles/index.ts';
 import { secretsNeeded } from '../core/services/index.ts';
@@ -42,13 +49,21 @@ export async function readSecrets(deps: ControllerDeps, set: ServerSet): Promise
   return new Map(names.map((name, i) => [name, values[i] ?? '']));
 }
 
+const indexed = new WeakMap<Topology, ReadonlyMap<string, TopologyNode>>();
+
+function nodesOf(topology: Topology): ReadonlyMap<string, TopologyNode> {
+  const nodes = indexed.get(topology) ?? new Map(topology.nodes.map((it) => [it.uuid, it]));
+  indexed.set(topology, nodes);
+  return nodes;
+}
+
 function wantedResources(
   deps: ControllerDeps,
   { set, topology }: ConvergeRequest,
   record: NodeRecord,
   secrets: ReadonlyMap<string, string>,
 ): NodeResources {
-  const node = topology.nodes.find((it) => it.uuid === record.uuid);
+  const node = nodesOf(topology).get(record.uuid);
   const facts = deps.fleet.session(record.uuid)?.hello.facts ?? record.facts;
   if (node === undefined) throw new SlError('E_INTERNAL', `${record.name} is not in the topology`);
   if (facts === undefined) {

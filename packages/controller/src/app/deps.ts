@@ -41,6 +41,8 @@ export interface ControllerDeps {
   orderKey: string;
   /** When this controller started, milliseconds since 1970. */
   startedAt: number;
+  /** Agents that can be connected at once; more than the system lets this process have open is not to be had. */
+  capacity: number;
   /** `wss` address on this machine that agents are told when the set configures none; for `status`. */
   url(): string;
   log: { info(fields: object, text: string): void; warn(fields: object, text: string): void };

@@ -36,11 +36,14 @@ async function greet(deps: Agreement, session: AgentSession, settler: Settler, s
   // be what serves.
   if (settler.isBusy(set.name) || disputes(set, session.hello)) return;
   await tidy(deps, set, session, signal);
-  settler.soon(set.name);
+  settler.cameBack(set.name);
 }
 
 /** Removes what a rollout left on the node that nobody finished: its row was never committed, so it never will be. */
 async function tidy(deps: Agreement, set: SetRecord, session: AgentSession, signal: AbortSignal): Promise<void> {
+  // Most nodes have nothing but what is live, and then nothing has to be looked up for them.
+  const live = new Set(Object.values(set.active));
+  if (session.hello.instances.every((it) => live.has(it.instance))) return;
   const releases = await deps.store.releases(set.name);
   const candidates = neverLive(session.hello, set.active, releases);
   if (candidates.length === 0) return;

@@ -80,6 +80,5 @@ export function itemOf(set: SetRecord, target: ReleaseRecord): RolloutItem {
     spec: target.spec,
     fresh: false,
     sendable: false,
-    base: target,
   };
 }

@@ -1,7 +1,7 @@
 /** After the drain: stops what no longer serves and prunes old releases, on the nodes and in the store. */
 import { nodesWithRole } from '@silverlining/protocol';
 import { disputes } from '../core/release/dispute.ts';
-import type { NodeRecord, ReleaseRecord, SetRecord } from '../ports.ts';
+import type { DeployRow, NodeRecord, ReleaseRecord, SetRecord } from '../ports.ts';
 import { type ControllerDeps, onEach } from './deps.ts';
 import { type Drained, recordDrained } from './drained.ts';
 
@@ -30,23 +30,25 @@ export async function settleSet(deps: SettleDeps, name: string, signal: AbortSig
   const set = await deps.store.set(name);
   if (set === undefined) return;
   const appservers = nodesWithRole(await deps.store.nodes(name), 'appserver');
-  const settled = await onEach(appservers, (node) => settleNode(deps, set, node, signal));
+  const stays = await partitions(deps, set);
+  const settled = await onEach(appservers, (node) => settleNode(deps, { set, node, stays }, signal));
   await recordDrained(deps.store, name, settled.flat());
-  for (const app of await appsOf(deps, set)) {
-    const { drop } = await partition(deps, set, app);
-    await deps.store.deleteReleases(name, drop);
-  }
+  for (const { drop } of stays.values()) await deps.store.deleteReleases(name, drop);
 }
 
 /** Settles one node: every app of which the store, or the node, knows a release. */
-async function settleNode(deps: SettleDeps, set: SetRecord, node: NodeRecord, signal: AbortSignal): Promise<Drained[]> {
+async function settleNode(
+  deps: SettleDeps,
+  { set, node, stays }: { set: SetRecord; node: NodeRecord; stays: ReadonlyMap<string, Partition> },
+  signal: AbortSignal,
+): Promise<Drained[]> {
   const session = deps.fleet.session(node.uuid);
   // One that has in force what this controller never committed may serve what would be taken for leftovers.
   if (session === undefined || disputes(set, session.health ?? session.hello)) return [];
   const drained: Drained[] = [];
   const here = session.hello.instances.map((it) => it.app);
-  for (const app of new Set([...(await appsOf(deps, set)), ...here])) {
-    const { keep, running } = await partition(deps, set, app);
+  for (const app of new Set([...stays.keys(), ...here])) {
+    const { keep, running } = stays.get(app) ?? NOTHING;
     const order = { app, keep, running };
     const { stopped } = await deps.fleet.request(node.uuid, 'settle', order, { signal, deadline: DEADLINE });
     drained.push({ node: node.name, app, stopped, at: deps.clock.now() });
@@ -54,11 +56,30 @@ async function settleNode(deps: SettleDeps, set: SetRecord, node: NodeRecord, si
   return drained;
 }
 
-/** `keep`: what stays on disk; `running`: what stays up; `drop`: what goes. Rollouts under way keep theirs. */
-async function partition(deps: SettleDeps, set: SetRecord, app: string) {
-  const releases = (await deps.store.releases(set.name, app)).sort(newestFirst);
+/** `keep`: what stays on disk; `running`: what stays up; `drop`: what goes. */
+interface Partition {
+  keep: string[];
+  running: string[];
+  drop: string[];
+}
+const NOTHING: Partition = { keep: [], running: [], drop: [] };
+
+/** Of every app that the store knows anything of; rollouts under way keep theirs. Read once for all nodes. */
+async function partitions(deps: SettleDeps, set: SetRecord): Promise<Map<string, Partition>> {
+  const releases = await deps.store.releases(set.name);
+  const underWay = (await deps.store.deploys(set.name)).filter((it) => it.state !== 'ended');
+  const apps = new Set([...Object.keys(set.active), ...[...releases, ...underWay].map((it) => it.app)]);
+  return new Map([...apps].map((app) => [app, partition(set, app, { releases, underWay })]));
+}
+
+function partition(
+  set: SetRecord,
+  app: string,
+  all: { releases: readonly ReleaseRecord[]; underWay: readonly DeployRow[] },
+): Partition {
+  const releases = all.releases.filter((it) => it.app === app).sort(newestFirst);
   const active = set.active[app];
-  const underWay = (await deps.store.deploys(set.name)).filter((it) => it.app === app && it.state !== 'ended');
+  const underWay = all.underWay.filter((it) => it.app === app);
   const wanted = new Set([...underWay.map((it) => it.instance), ...(active === undefined ? [] : [active])]);
   const isWanted = set.config.apps.some((it) => it.name === app);
   const limit = isWanted ? (releases[0]?.config.keep ?? 1) : 0;
@@ -71,8 +92,4 @@ async function partition(deps: SettleDeps, set: SetRecord, app: string) {
 
 function newestFirst(a: ReleaseRecord, b: ReleaseRecord): number {
   return (b.committedAt ?? b.createdAt) - (a.committedAt ?? a.createdAt);
-}
-
-async function appsOf(deps: SettleDeps, set: SetRecord): Promise<string[]> {
-  return [...new Set((await deps.store.releases(set.name)).map((it) => it.app))];
 }

@@ -94,6 +94,18 @@ describe('after an operation', () => {
     await settler.during(SET, async () => expect(given?.aborted).toBe(true));
   });
 
+  it('is settled once for all nodes that come back together', async () => {
+    await addBalancer();
+    await commit(OLD);
+    for (let i = 0; i < 20; i++) {
+      settler.cameBack(SET);
+      await clock.advance(50);
+    }
+    await clock.advance(DRAIN);
+    expect(fleet.bodies('switch')).toHaveLength(1);
+    expect(fleet.bodies('settle')).toHaveLength(1);
+  });
+
   it('settles other sets meanwhile', async () => {
     await store.putSet('other', serverSet('other'));
     await store.putNode(nodeRecord('other', 'app9', { roles: ['appserver'] }));

@@ -3,6 +3,8 @@ import type { ControllerDeps } from './deps.ts';
 import { isInForce, type SettleDeps, settleSet } from './settle.ts';
 import { type Failing, watchSet } from './watch.ts';
 
+/** Milliseconds in which further nodes that come back are waited for, so that a fleet that returns is settled once. */
+const GATHER = 1_000;
 /** Milliseconds until a balancer that could not be told is asked again; one that comes back is asked at once. */
 export const ASK_AGAIN = 60_000;
 
@@ -14,6 +16,8 @@ export interface Settler {
    * watched. Each call begins anew.
    */
   soon(set: string): void;
+  /** The same for a node that has come back, shortly after it, and once for all that come back meanwhile. */
+  cameBack(set: string): void;
   isBusy(set: string): boolean;
 }
 
@@ -52,9 +56,17 @@ export function createSettler(
       if (failing !== undefined && !abort.signal.aborted) takeBack(set, failing);
     });
   };
+  const gathering = new Set<string>();
+  const cameBack = (set: string): void => {
+    if (gathering.has(set)) return;
+    gathering.add(set);
+    const gathered = deps.clock.sleep(GATHER, signal).finally(() => gathering.delete(set));
+    gathered.then(() => soon(set), ignoreTheEnd);
+  };
   return {
     isBusy,
     soon,
+    cameBack,
     async during(set, work) {
       count(set, 1);
       try {
@@ -68,6 +80,9 @@ export function createSettler(
     },
   };
 }
+
+/** The wait ends early only with the controller. */
+function ignoreTheEnd(): void {}
 
 /** Never fails: the next settling makes up for what this one did not reach. Resolves with what has to be taken back, if any. */
 async function settle(deps: SettlerDeps, set: string, signal: AbortSignal): Promise<Failing | undefined> {

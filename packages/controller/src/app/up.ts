@@ -15,6 +15,7 @@ import { type OperationContext, OperationFailed } from '../service.ts';
 import { agree } from './agree.ts';
 import { awaitBackends } from './backends.ts';
 import { backfill, inform } from './backfill.ts';
+import { warnOfCapacity } from './capacity.ts';
 import { checkConfigs } from './check-configs.ts';
 import { convergeNodes } from './converge.ts';
 import { rollOut } from './deploy.ts';
@@ -27,12 +28,11 @@ import { prepareItems } from './prepare.ts';
 import { raiseNode } from './raise-node.ts';
 import { removeApps, removeLeaving } from './shrink.ts';
 import { chooseSizes } from './sizes.ts';
+import { generationOf, pushTo } from './topology-push.ts';
 import { takesOrders } from './trust.ts';
 
 /** Bootstraps at a time: each keeps a core busy with encryption. */
 const BOOTSTRAPS = 6;
-const TOPOLOGY_DEADLINE = 30_000;
-
 /** What the phases of one run share. */
 interface Run {
   deps: ControllerDeps;
@@ -59,6 +59,7 @@ export async function up(deps: ControllerDeps, op: OperationContext, request: Ap
     const sizes = await chooseSizes(observed.provider, missingNodes(observed), op.signal);
     const record = await deps.store.putSet(set.name, set);
     await tellOfRollbacks(deps, op, record);
+    await warnOfCapacity(deps, op);
     await listenFor(deps, set);
     const leaving = leavingNodes(observed);
     const run: Run = { deps, op, set: record, observed, sizes, token, nodes: [], leaving, changes: 0 };
@@ -79,21 +80,28 @@ function leavingNodes({ set, nodes }: Observed): NodeRecord[] {
 }
 
 function missingNodes(observed: Observed): WantedNode[] {
-  return observed.set.nodes.filter((wanted) => existing(observed, wanted).found === undefined);
+  const existing = existingOf(observed);
+  return observed.set.nodes.filter((wanted) => existing(wanted).found === undefined);
 }
 
-function existing({ nodes, providerNodes }: Observed, { name }: WantedNode) {
-  const record = nodes.find((it) => it.name === name);
-  const found = providerNodes.find((it) => (record && it.uuid === record.uuid) || it.name === name);
-  return { record, found };
+/** Looks up what there is of a node, among thousands: its record, and the provider's. */
+function existingOf({ nodes, providerNodes }: Observed) {
+  const records = new Map(nodes.map((it) => [it.name, it]));
+  const byName = new Map(providerNodes.map((it) => [it.name, it]));
+  const byUuid = new Map(providerNodes.map((it) => [it.uuid, it]));
+  return ({ name }: WantedNode) => {
+    const record = records.get(name);
+    return { record, found: (record && byUuid.get(record.uuid)) ?? byName.get(name) };
+  };
 }
 
 /** Creates, starts and bootstraps what is missing. */
 async function raise(run: Run): Promise<void> {
   const { deps, op, observed, set, sizes } = run;
   const limit = pLimit(BOOTSTRAPS);
+  const existing = existingOf(observed);
   run.nodes = await onEach(observed.set.nodes, (wanted) => {
-    const { record, found } = existing(observed, wanted);
+    const { record, found } = existing(wanted);
     const session = record && deps.fleet.session(record.uuid);
     if (session === undefined || !takesOrders(deps, session)) run.changes++;
     const size = sizes.get(wanted.name);
@@ -130,7 +138,7 @@ async function pushTopology(run: Run, nodes: readonly NodeRecord[]): Promise<voi
   const { deps, op, set } = run;
   const wanted = nodes.map(({ name, roles }) => ({ name, roles }));
   const built = buildTopology({ ...run.observed.set, nodes: wanted }, nodes, set.topology);
-  const heard = run.nodes.map((node) => generationOf(deps, node) ?? 0);
+  const heard = run.nodes.map((node) => generationOf(deps.fleet, node) ?? 0);
   const topology = aboveAll(built, set.topology, heard);
   if (topology !== set.topology) {
     await deps.store.putTopology(set.name, topology);
@@ -138,16 +146,8 @@ async function pushTopology(run: Run, nodes: readonly NodeRecord[]): Promise<voi
     run.changes++;
     op.emit({ status: 'changed', action: 'topology', text: `topology generation ${topology.generation}` });
   }
-  const behind = run.nodes.filter((node) => generationOf(deps, node) !== topology.generation);
-  await onEach(behind, (node) =>
-    deps.fleet.request(node.uuid, 'topology', { topology }, { signal: op.signal, deadline: TOPOLOGY_DEADLINE }),
-  );
-}
-
-/** As last heard; a health report may lag behind by a push, which then is repeated harmlessly. */
-function generationOf(deps: ControllerDeps, node: NodeRecord): number | undefined {
-  const session = deps.fleet.session(node.uuid);
-  return session?.health?.generation ?? session?.hello.generation;
+  const behind = run.nodes.filter((node) => generationOf(deps.fleet, node) !== topology.generation);
+  await pushTo(deps, behind, { topology, previous: set.topology, signal: op.signal });
 }
 
 async function converge(run: Run, nodes: readonly NodeRecord[]): Promise<void> {

@@ -36,9 +36,20 @@ const DIRECTORIES: ResourceInput[] = [
 /** Where sshd listens: the firewall must never lock out whoever looks after a machine that was there before the set. */
 function sshPorts({ set, node }: RoleContext): number[] {
   const { port = '22', hosts = '' } = set.provider.options;
-  const line = hosts.split('\n').find((it) => it.trim().split(/\s+/)[0] === node.name);
+  const line = lineOf(hosts, node.name);
   const own = /\sport=(\d+)/.exec(line ?? '')?.[1];
   return [...new Set([22, Number(port), Number(own ?? port)])].filter((it) => it > 0 && it < 65_536);
+}
+
+/** The line that begins with the word, found without cutting up the lines of thousands of others. */
+function lineOf(text: string, word: string): string | undefined {
+  const spaced = `\n${text}\n`;
+  for (let at = spaced.indexOf(word); at !== -1; at = spaced.indexOf(word, at + 1)) {
+    const start = spaced.lastIndexOf('\n', at) + 1;
+    const line = spaced.slice(start, spaced.indexOf('\n', at)).trim();
+    if (line.split(/\s+/)[0] === word) return line;
+  }
+  return undefined;
 }
 
 function hostname(name: string): string {

@@ -2,6 +2,7 @@ import type { ReplyBody, RequestType, SlError } from '@silverlining/protocol';
 import type { WebSocket } from 'ws';
 import type { AgentSession, Fleet, Ids, NodeRecord, RequestOptions, Store, Transfer } from '../../ports.ts';
 import { Rivals } from './admission.ts';
+import { Contacts } from './contacts.ts';
 import { disconnected, type Limits, watchLimits } from './limit.ts';
 import type { RequestInput } from './requests.ts';
 import { ControlSession, type SessionDeps } from './session.ts';
@@ -14,7 +15,6 @@ export interface FleetDeps extends SessionDeps {
 }
 
 interface Waiter {
-  uuid: string;
   after: number;
   resolve(agent: AgentSession): void;
 }
@@ -25,14 +25,18 @@ export class ConnectedFleet implements Fleet {
   readonly #deps: FleetDeps;
   readonly #rivals: Rivals;
   readonly #sessions = new Map<string, ControlSession>();
-  readonly #touched = new Map<string, number>();
-  readonly #waiters = new Set<Waiter>();
+  readonly #contacts: Contacts;
+  /** By node, so that a hello finds its own among those of thousands. */
+  readonly #waiters = new Map<string, Set<Waiter>>();
   readonly #helloListeners: ((session: AgentSession) => void)[] = [];
 
   constructor(deps: FleetDeps) {
     this.#deps = deps;
     this.transfers = new Transfers(deps.ids);
     this.#rivals = new Rivals(deps.settings.replacements, deps.settings.hold);
+    this.#contacts = new Contacts(deps.store, deps.settings.touch, (error) => {
+      deps.log.warn({ err: error }, 'times of contact could not be written');
+    });
   }
 
   session(uuid: string): AgentSession | undefined {
@@ -48,19 +52,24 @@ export class ConnectedFleet implements Fleet {
         resolve(agent);
         return;
       }
+      const waiters = this.#waitersOf(uuid);
+      const forget = () => {
+        waiters.delete(waiter);
+        if (waiters.size === 0) this.#waiters.delete(uuid);
+      };
       const waiter: Waiter = {
-        ...{ uuid, after },
+        after,
         resolve: (it) => {
           stop();
-          this.#waiters.delete(waiter);
+          forget();
           resolve(it);
         },
       };
       const stop = watchLimits(options, { what: 'waiting for its agent to connect', node }, (error) => {
-        this.#waiters.delete(waiter);
+        forget();
         reject(error);
       });
-      this.#waiters.add(waiter);
+      waiters.add(waiter);
     });
   }
 
@@ -93,8 +102,8 @@ export class ConnectedFleet implements Fleet {
   }
 
   /** Whether two agents claim to be this node, so that neither is let in for now. */
-  isHeld(node: NodeRecord): boolean {
-    return this.#rivals.isHeld(identityOf(node), this.#deps.clock.monotonic());
+  isHeld(uuid: string): boolean {
+    return this.#rivals.isHeld(uuid, this.#deps.clock.monotonic());
   }
 
   /** Takes over an open socket of a node that the gate let in. A newer connection replaces the older one. */
@@ -103,16 +112,16 @@ export class ConnectedFleet implements Fleet {
     older?.end(CLOSE.replaced, 'the agent opened a newer connection');
     const session = new ControlSession({ socket, node, remoteAddress }, this.#deps, {
       hello: (it, agent) => this.#greet(it, agent),
-      health: (it, agent) => this.#touch(it, agent),
+      health: ({ node: { uuid } }) => this.#contacts.heard(uuid, this.#deps.clock.now()),
       ended: (it, error) => this.#forget(it, error),
     });
     this.#sessions.set(node.uuid, session);
-    if (older !== undefined && this.#rivals.replaced(identityOf(node), this.#deps.clock.monotonic()))
-      this.#hold(session);
+    if (older !== undefined && this.#rivals.replaced(node.uuid, this.#deps.clock.monotonic())) this.#hold(session);
   }
 
-  /** Ends every connection, as the controller goes down. */
-  endAll(): void {
+  /** Ends every connection, as the controller goes down, and writes when they were heard. */
+  async endAll(): Promise<void> {
+    await this.#contacts.flush();
     for (const session of [...this.#sessions.values()]) session.end(CLOSE.goingAway, 'the controller stops');
   }
 
@@ -129,10 +138,9 @@ export class ConnectedFleet implements Fleet {
       { node: name, set, version: agent.hello.version, from: agent.remoteAddress },
       'agent connected',
     );
-    this.#touched.delete(uuid);
-    this.#touch(session, agent);
-    for (const waiter of [...this.#waiters]) {
-      if (waiter.uuid === uuid && agent.connectedAt > waiter.after) waiter.resolve(agent);
+    this.#contacts.hello(uuid, this.#deps.clock.now(), agent.hello.facts);
+    for (const waiter of [...(this.#waiters.get(uuid) ?? [])]) {
+      if (agent.connectedAt > waiter.after) waiter.resolve(agent);
     }
     for (const listener of this.#helloListeners) {
       try {
@@ -143,16 +151,10 @@ export class ConnectedFleet implements Fleet {
     }
   }
 
-  #touch({ node }: ControlSession, { hello }: AgentSession): void {
-    const { clock, settings, store, log } = this.#deps;
-    const now = clock.monotonic();
-    const last = this.#touched.get(node.uuid);
-    if (last !== undefined && now - last < settings.touch) return;
-    this.#touched.set(node.uuid, now);
-    const facts = last === undefined ? hello.facts : undefined;
-    store.touchNode(node.uuid, clock.now(), facts).catch((error: unknown) => {
-      log.warn({ node: node.name, err: error }, 'the time of contact could not be written');
-    });
+  #waitersOf(uuid: string): Set<Waiter> {
+    const known = this.#waiters.get(uuid) ?? new Set<Waiter>();
+    this.#waiters.set(uuid, known);
+    return known;
   }
 
   #forget(session: ControlSession, error: SlError): void {
@@ -166,9 +168,4 @@ export class ConnectedFleet implements Fleet {
   async #nameOf(uuid: string): Promise<string> {
     return (await this.#deps.store.node(uuid))?.name ?? uuid;
   }
-}
-
-/** A node that was enrolled again is told from the copy of what it was before, which the gate refuses from then on. */
-function identityOf({ uuid, certGeneration }: NodeRecord): string {
-  return `${uuid} ${certGeneration}`;
 }

@@ -11,6 +11,7 @@ import { createGate } from './gate.ts';
 import { type ListenOptions, listen } from './listen.ts';
 import type { Log } from './log.ts';
 import { createRequestHandler } from './renewal.ts';
+import { Room } from './room.ts';
 import { type AgentServerSettings, SETTINGS } from './settings.ts';
 import { createUpgradeHandler } from './upgrade.ts';
 
@@ -21,6 +22,8 @@ export interface AgentServerOptions {
   clock: Clock;
   ids: Ids;
   log: Log;
+  /** How many files the process may have open; connections are files. */
+  openFiles?: number;
   settings?: Partial<AgentServerSettings>;
   /** From [0, 1): jitter. */
   random?: () => number;
@@ -28,6 +31,8 @@ export interface AgentServerOptions {
 
 export interface AgentServer {
   readonly fleet: Fleet;
+  /** Connections that it can hold. */
+  readonly capacity: number;
   /** When it began to listen, milliseconds since 1970: for a minute after it an absent agent is no news. Undefined before. */
   startedAt(): number | undefined;
   /** Serves at one more address. Returns the port. */
@@ -38,7 +43,10 @@ export interface AgentServer {
 
 /** Half a day: the server's certificate is renewed with months to spare. */
 const CERTIFICATE_CHECK = 12 * 60 * 60 * 1000;
-const MAX_CONNECTIONS = 4096;
+/** Control and bulk connections. */
+const MAX_CONNECTIONS = 32_768;
+/** Open files that are none of agents: the store, the log, the API's clients, archives on their way. */
+const OTHER_FILES = 256;
 
 export async function createAgentServer(options: AgentServerOptions): Promise<AgentServer> {
   const { store, certificates, clock, log } = options;
@@ -46,13 +54,15 @@ export async function createAgentServer(options: AgentServerOptions): Promise<Ag
   const fleet = new ConnectedFleet({ ...options, settings, random: options.random ?? Math.random });
   const gate = createGate({ store, certificates, clock });
   const bucket = new TokenBucket(settings.connectionsPerSecond, clock.monotonic());
+  const most = Math.min(MAX_CONNECTIONS, (options.openFiles ?? Number.POSITIVE_INFINITY) - OTHER_FILES);
   const servers = new Set<Server>();
   const onRequest = createRequestHandler({ gate, certificates, log });
   const onUpgrade = createUpgradeHandler({ gate, fleet, log, admit: () => bucket.take(clock.monotonic()) });
   const makeServer = async () => {
     const server = createServer({ ...(await tlsContext(certificates)), ...HTTP_LIMITS });
-    server.maxConnections = MAX_CONNECTIONS;
-    server.on('request', onRequest).on('upgrade', onUpgrade);
+    const room = new Room(server, { strangers: settings.strangers, most });
+    server.on('request', onRequest);
+    server.on('upgrade', (request, socket, head) => onUpgrade({ request, socket, head, room }));
     return server.on('tlsClientError', (error) => log.debug({ error: error.message }, 'a TLS handshake failed'));
   };
   const renewal = setInterval(() => renewContext(servers, certificates, log), CERTIFICATE_CHECK);
@@ -60,6 +70,7 @@ export async function createAgentServer(options: AgentServerOptions): Promise<Ag
   let startedAt: number | undefined;
   return {
     fleet,
+    capacity: most,
     startedAt: () => startedAt,
     async listen(where = {}) {
       const server = await makeServer();
@@ -71,7 +82,7 @@ export async function createAgentServer(options: AgentServerOptions): Promise<Ag
     },
     async close() {
       clearInterval(renewal);
-      fleet.endAll();
+      await fleet.endAll();
       await Promise.all([...servers].map(closeServer));
     },
   };

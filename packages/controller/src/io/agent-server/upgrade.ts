@@ -7,6 +7,7 @@ import type { ConnectedFleet } from './fleet.ts';
 import type { Gate, Guest } from './gate.ts';
 import type { Log } from './log.ts';
 import { identityRefusal, type Refusal, refusal, refuseUpgrade } from './refusal.ts';
+import type { Room } from './room.ts';
 
 export interface UpgradeHandlerDeps {
   gate: Gate;
@@ -14,6 +15,14 @@ export interface UpgradeHandlerDeps {
   log: Log;
   /** Whether one more control connection may come in now. */
   admit(): boolean;
+}
+
+/** A connection that wants to become a WebSocket, and the room of the server that it came to. */
+export interface Upgrade {
+  request: IncomingMessage;
+  socket: Duplex;
+  head: Buffer;
+  room: Pick<Room, 'letIn'>;
 }
 
 const MAX_TRANSFER_FRAME = 4 << 20;
@@ -39,19 +48,23 @@ export function createUpgradeHandler(deps: UpgradeHandlerDeps) {
     if (path.startsWith(TRANSFER)) return decideTransfer(deps, bulk, guest, path.slice(TRANSFER.length));
     return refusal(404, 'E_NOT_FOUND', 'there is nothing here');
   };
-  const upgrade = async (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+  const upgrade = async ({ request, socket, head, room }: Upgrade) => {
     const guest = await deps.gate(socket, 'connect');
     const from = plainAddress(request.socket);
     const decision = 'reason' in guest ? identityRefusal(guest) : decide(request.url ?? '', guest, from);
-    if (!('status' in decision)) return decision.sockets.handleUpgrade(request, socket, head, decision.use);
+    if (!('status' in decision)) {
+      room.letIn(socket);
+      return decision.sockets.handleUpgrade(request, socket, head, decision.use);
+    }
     deps.log.warn({ from, path: request.url, ...decision.error }, 'a connection was refused');
     refuseUpgrade(socket, decision);
   };
-  return (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+  return (it: Upgrade): void => {
+    const { socket } = it;
     // Until a WebSocket takes it over, an error of the connection is nobody's.
     const ignore = () => undefined;
     socket.on('error', ignore);
-    upgrade(request, socket, head).catch((error: unknown) => {
+    upgrade(it).catch((error: unknown) => {
       deps.log.error({ err: error }, 'an upgrade failed');
       refuseUpgrade(socket, refusal(500, 'E_INTERNAL', 'the controller could not answer; its log says why'));
     });
@@ -64,7 +77,7 @@ function decideControl(
   { node }: Guest,
   from: string,
 ): Decision {
-  if (fleet.isHeld(node)) {
+  if (fleet.isHeld(node.uuid)) {
     const text = `two agents claim to be ${node.name}; both are held back for some minutes. sl up enrols the right one again`;
     return { ...refusal(409, 'E_CONFLICT', text), retryAfter: 60 };
   }

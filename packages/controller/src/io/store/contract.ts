@@ -95,9 +95,11 @@ function nodeTests(store: () => Store): void {
   it('does not let a writer who read the node earlier undo what its agent said since', async () => {
     const early = nodeRecord('demo', 'n1', { lastSeen: 10 });
     await store().putNode(early);
-    await store().touchNode('n1', 20, FACTS);
-    await store().touchNode('n1', 15);
-    await store().touchNode('gone', 30);
+    await store().touchNodes([{ uuid: 'n1', lastSeen: 20, facts: FACTS }]);
+    await store().touchNodes([
+      { uuid: 'gone', lastSeen: 30 },
+      { uuid: 'n1', lastSeen: 15 },
+    ]);
     await store().putNode({ ...early, address: '10.0.0.1' });
     expect(await store().node('n1')).toEqual({ ...early, address: '10.0.0.1', lastSeen: 20, facts: FACTS });
     await store().putNode({ ...early, lastSeen: undefined });

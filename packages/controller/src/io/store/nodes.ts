@@ -12,7 +12,7 @@ const PUT = `INSERT INTO nodes (uuid, set_name, name, roles, provider_id, addres
     last_seen = max(coalesce(excluded.last_seen, last_seen), coalesce(last_seen, excluded.last_seen)),
     facts = coalesce(excluded.facts, facts)`;
 
-export function nodesTable(db: Database): Pick<Store, 'nodes' | 'node' | 'putNode' | 'deleteNode' | 'touchNode'> {
+export function nodesTable(db: Database): Pick<Store, 'nodes' | 'node' | 'putNode' | 'deleteNode' | 'touchNodes'> {
   const where = { file: db.file, table: 'nodes' };
   return {
     async nodes(set) {
@@ -34,10 +34,12 @@ export function nodesTable(db: Database): Pick<Store, 'nodes' | 'node' | 'putNod
     async deleteNode(uuid) {
       db.run('DELETE FROM nodes WHERE uuid = ?', uuid);
     },
-    async touchNode(uuid, lastSeen, facts) {
+    async touchNodes(contacts) {
       const sql = `UPDATE nodes SET last_seen = max(?, coalesce(last_seen, 0)), facts = coalesce(?, facts) WHERE uuid = ?`;
       db.relaxed(() => {
-        db.run(sql, lastSeen, jsonOrNull(facts), uuid);
+        db.transaction(() => {
+          for (const { uuid, lastSeen, facts } of contacts) db.run(sql, lastSeen, jsonOrNull(facts), uuid);
+        });
       });
     },
   };
