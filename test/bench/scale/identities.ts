@@ -1,0 +1,89 @@
+/**
+ * Identities of the simulated nodes, enrolled as the bootstrap does it: a key and a signing request of the node's, a
+ * certificate of the controller's CA, and the key's hash in the node's row. Only SSH, which brings them there, is left out.
+ */
+import { randomUUID } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readServerSet } from '../../../packages/controller/src/index.ts';
+import { type Certificates, openCertificates } from '../../../packages/controller/src/io/certificates.ts';
+import { systemClock } from '../../../packages/controller/src/io/clock.ts';
+import { randomIds } from '../../../packages/controller/src/io/ids.ts';
+import { openSigningKey } from '../../../packages/controller/src/io/signing-key.ts';
+import { openStore } from '../../../packages/controller/src/io/store/store.ts';
+import type { Store } from '../../../packages/controller/src/ports.ts';
+import { makeNodeKey } from '../../fakes/agent-identity.ts';
+import type { ScaleNode, ScaleSet, Workspace } from './workspace.ts';
+
+interface Key {
+  keyPem: string;
+  csrPem: string;
+}
+
+/** What a simulated agent has of its own. */
+export interface ScaleAgent extends ScaleNode, Omit<Key, 'csrPem'> {
+  set: string;
+  uuid: string;
+  certPem: string;
+}
+
+export interface AgentsFile {
+  caPem: string;
+  /** What the controller's orders are signed with: the key of which the nodes were told. */
+  orderKey: string;
+  agents: ScaleAgent[];
+}
+
+/** Fills the store and the CA of a controller that does not run yet, and writes what the simulators need. */
+export async function enrolAll({ directories, sets, keyFile, agentsFile }: Workspace): Promise<void> {
+  const world = { clock: systemClock, ids: randomIds };
+  const certificates = await openCertificates(join(directories.state, 'ca'), world);
+  const keys = await keysOf(keyFile, sets.flatMap((it) => it.nodes).length);
+  const store = openStore(join(directories.state, 'store.sqlite'), () => undefined);
+  try {
+    const agents: ScaleAgent[] = [];
+    for (const set of sets)
+      agents.push(...(await enrolSet(store, certificates, set, keys.splice(0, set.nodes.length))));
+    const { id: orderKey } = await openSigningKey(join(directories.state, 'ca'));
+    const file: AgentsFile = { caPem: certificates.caPem, orderKey, agents };
+    await writeFile(agentsFile, JSON.stringify(file), { mode: 0o600 });
+  } finally {
+    store.close();
+  }
+}
+
+async function enrolSet(
+  store: Store,
+  certificates: Certificates,
+  { name, file, nodes }: ScaleSet,
+  keys: readonly Key[],
+): Promise<ScaleAgent[]> {
+  const { set, problems } = readServerSet(file);
+  if (set === undefined) throw new Error(`${file}: ${problems.map((it) => it.message).join('; ')}`);
+  await store.putSet(name, set);
+  const agents: ScaleAgent[] = [];
+  for (const [i, { keyPem, csrPem }] of keys.entries()) {
+    const node = nodes[i];
+    if (node === undefined) break;
+    const uuid = randomUUID();
+    const { certPem, keyHash } = await certificates.signCsr(csrPem, { set: name, uuid, generation: 1 });
+    await store.putNode({
+      ...{ uuid, set: name, name: node.name, roles: node.roles, providerId: node.name, address: node.address },
+      ...{ state: 'enrolled', keyHash, certGeneration: 1, hostKeys: [], lastSeen: undefined, facts: undefined },
+    });
+    agents.push({ ...node, set: name, uuid, keyPem, certPem });
+  }
+  return agents;
+}
+
+/** Made once: keys are what takes long. They protect nothing but this bench. */
+async function keysOf(file: string, count: number): Promise<Key[]> {
+  const known: Key[] = JSON.parse(await readFile(file, 'utf8').catch(() => '[]'));
+  const missing = Math.max(0, count - known.length);
+  for (let i = 0; i < missing; i++) {
+    const { keyPem, csrPem } = await makeNodeKey();
+    known.push({ keyPem, csrPem });
+  }
+  if (missing > 0) await writeFile(file, JSON.stringify(known), { mode: 0o600 });
+  return known.slice(0, count);
+}

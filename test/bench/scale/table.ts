@@ -1,0 +1,3 @@
+import type { Figures } from './measure.ts';
+
+export async function writeTable(_figures: Figures): Promise<void> {}
