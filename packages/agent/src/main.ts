@@ -13,6 +13,7 @@ import { installPackages } from './io/apt.ts';
 import { systemClock } from './io/clock.ts';
 import { type AgentConfig, readAgentConfig } from './io/identity.ts';
 import { createLink } from './io/link.ts';
+import { keepSmall } from './io/memory.ts';
 import { createNodeProbe } from './io/node-probe.ts';
 import { createExclusive } from './io/release/exclusive.ts';
 import { openReleasePorts } from './io/release/index.ts';
@@ -54,6 +55,7 @@ async function run(outfit: Outfit): Promise<void> {
   process.on('SIGTERM', () => stop.abort());
   process.on('SIGINT', () => stop.abort());
   feedWatchdog(stop.signal);
+  keepSmall({ signal: stop.signal });
   log(`Silver Lining agent ${VERSION}: ${config.node} of ${config.set}, controller ${config.controllerUrl}`);
   const { agent, handlers } = await compose({ paths, config, outfit }, stop);
   await agent.run(outfit.handlers(handlers), stop.signal);

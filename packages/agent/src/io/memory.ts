@@ -1,0 +1,35 @@
+/** Milliseconds between looks. */
+const TICK = 5_000;
+/** Part of one processor: below it, nobody waits for what a collection takes, some tens of milliseconds. */
+const IDLE = 0.02;
+/** Bytes of new objects, dead or alive, that are not worth one. */
+const SLACK = 2 << 20;
+
+export interface KeepSmallOptions {
+  signal: AbortSignal;
+  /** Milliseconds. */
+  tick?: number;
+}
+
+/**
+ * Gives memory back to the system when there is nothing to do: V8 by itself collects only when it needs room, and an agent
+ * that took in a large release would sit on what that needed. Without `--expose-gc` it does nothing.
+ */
+export function keepSmall({ signal, tick = TICK }: KeepSmallOptions): void {
+  const collect = globalThis.gc;
+  if (collect === undefined) return;
+  let floor = 0;
+  let before = process.cpuUsage();
+  const look = () => {
+    const { user, system } = process.cpuUsage(before);
+    const isIdle = user + system < IDLE * tick * 1_000;
+    if (isIdle && process.memoryUsage().heapUsed > floor + SLACK) {
+      // The flavour that also drops compiled code which is not in use, and empty pages.
+      collect({ type: 'major', execution: 'sync', flavor: 'last-resort' });
+      floor = process.memoryUsage().heapUsed;
+    }
+    before = process.cpuUsage();
+  };
+  const timer = setInterval(look, tick).unref();
+  signal.addEventListener('abort', () => clearInterval(timer), { once: true });
+}
