@@ -104,17 +104,29 @@ const mishap: fc.Arbitrary<Mishap> = fc.oneof(
   // The one answer whose loss matters.
   fc.record({ who: controllers, kind: fc.constant('commit'), nth, what: fc.constant<Mishap['what']>('lost') }),
 );
-const message: fc.Arbitrary<MessageFate> = fc.record({
-  kind: fc
-    .tuple(
-      fc.constantFrom('hello', 'welcome', 'offer', 'stage', 'hook', 'switch', 'serving', 'settle', 'abort'),
-      fc.constantFrom('', ' done'),
-    )
-    .map(([type, reply]) => (type === 'hello' ? type : type + reply)),
-  nth,
-  what: fc.constantFrom<MessageFate['what']>('lost', 'twice', 'late'),
-  ms: fc.constantFrom(5, 50, 500, 5000, 20_000),
-});
+const message: fc.Arbitrary<MessageFate> = fc.oneof(
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc
+        .tuple(
+          fc.constantFrom('hello', 'welcome', 'offer', 'stage', 'hook', 'switch', 'serving', 'settle', 'abort'),
+          fc.constantFrom('', ' done'),
+        )
+        .map(([type, reply]) => (type === 'hello' ? type : type + reply)),
+      nth,
+      what: fc.constantFrom<MessageFate['what']>('lost', 'twice', 'late'),
+      ms: fc.constantFrom(5, 50, 500, 5000, 20_000),
+    }),
+  },
+  // An order that comes again when a newer one has been followed.
+  fc.record({
+    kind: fc.constantFrom('switch', 'welcome'),
+    nth,
+    what: fc.constant<MessageFate['what']>('twice'),
+    ms: fc.constantFrom(500, 5000, 20_000),
+  }),
+);
 
 export const history: fc.Arbitrary<History> = fc.record({
   shape: fc.record({
