@@ -9,7 +9,7 @@ import type {
   SetRecord,
   Store,
 } from '../../packages/controller/src/ports.ts';
-import { SlError } from '../../packages/protocol/src/index.ts';
+import { type ActiveMap, SlError } from '../../packages/protocol/src/index.ts';
 
 interface Fence {
   epoch: number;
@@ -31,11 +31,14 @@ interface Tables {
   secrets: Map<string, { set: string; name: string; value: string }>;
 }
 
-export function memoryStore(): Store {
-  const tables: Tables = {
-    ...{ sets: new Map(), fences: new Map(), leases: new Map(), nodes: new Map() },
-    ...{ releases: [], deploys: new Map(), secrets: new Map() },
-  };
+export interface MemoryStore extends Store {
+  /** Another store with the same rows. */
+  copy(): MemoryStore;
+  /** What stands of a set, and the ids of its deploys. */
+  peek(set: string): { epoch: number; active: ActiveMap; deploys: string[] };
+}
+
+export function memoryStore(tables: Tables = noRows()): MemoryStore {
   return {
     ...sets(tables),
     ...nodes(tables),
@@ -44,6 +47,19 @@ export function memoryStore(): Store {
     ...leases(tables),
     ...secrets(tables),
     close: () => undefined,
+    copy: () => memoryStore(structuredClone(tables)),
+    peek: (set) => ({
+      epoch: tables.fences.get(set)?.epoch ?? 0,
+      active: tables.sets.get(set)?.active ?? {},
+      deploys: [...tables.deploys.values()].filter((it) => it.set === set).map((it) => it.id),
+    }),
+  };
+}
+
+function noRows(): Tables {
+  return {
+    ...{ sets: new Map(), fences: new Map(), leases: new Map(), nodes: new Map() },
+    ...{ releases: [], deploys: new Map(), secrets: new Map() },
   };
 }
 

@@ -20,6 +20,7 @@ import {
   type RequestBody,
   type RequestType,
   SlError,
+  type Trust,
   toSlError,
   toWireError,
   type WireError,
@@ -84,15 +85,20 @@ export async function runAgent(parts: AgentWorld): Promise<void> {
       handler: ({ topology }) =>
         life.call('topology', '', () => {
           machine.isTold = true;
+          machine.topology = topology;
           return { generation: topology.generation };
         }),
       change: () => Promise.reject(new SlError('E_INTERNAL', 'topologies do not change here')),
     },
     due: { read: () => life.quick(() => []), write: () => life.quick(() => undefined) },
   });
-  await agent.run(handlers, new AbortController().signal);
+  // Roles are another matter: nodes of the model are as theirs want them.
+  const converge = async () => ({ reports: [] });
+  await agent.run({ ...handlers, converge }, new AbortController().signal);
 }
 
+/** Whose orders all nodes take: that they are signed is another test's matter. */
+export const TRUST: Trust = { key: 'the key', challenge: 'the challenge of all' };
 const CANCELLED = new SlError('E_ABORTED', 'cancelled by the controller');
 
 function createLink({ life, rules, machine, dial }: AgentWorld): Link {
@@ -133,7 +139,7 @@ function createLink({ life, rules, machine, dial }: AgentWorld): Link {
           if (type === 'hello') session.hello(body as NoticeBody<'hello'>);
           else session.health(body as HealthReport);
         };
-        opened({ notify }).catch(() => session.connection.close('agent', 'no hello'));
+        opened({ notify, trust: TRUST }).catch(() => session.connection.close('agent', 'no hello'));
       });
     },
   };

@@ -1,5 +1,7 @@
 /** Who takes part in a history: nodes with their agents, and controllers over one store. Starts, kills and cuts them off. */
-import { memoryStore } from '../fakes/memory-store.ts';
+
+import type { Store } from '../../packages/controller/src/ports.ts';
+import { type MemoryStore, memoryStore } from '../fakes/memory-store.ts';
 import { type Dial, runAgent } from './agent-process.ts';
 import { ControllerProcess } from './controller-process.ts';
 import type { History } from './history.ts';
@@ -17,12 +19,15 @@ export class Cast {
   readonly world: World;
   readonly rules: Rules;
   readonly machines: readonly NodeMachine[];
-  readonly store = memoryStore();
+  /** Whether the controller's state was lost: the nodes may have what it knows nothing of. */
+  isForgetful = false;
   readonly network: Network;
   readonly #history: History;
   readonly #mishaps: Mishaps;
   readonly #agents = new Map<string, Life>();
   readonly #controllers: ControllerProcess[] = [];
+  #store = memoryStore();
+  readonly #copies: { copy?: MemoryStore; nothing?: MemoryStore } = {};
   readonly #versions = new Map<string, number>();
   #ids = 0;
 
@@ -43,6 +48,27 @@ export class Cast {
     await this.store.putSet(set.name, set);
     for (const node of nodeRecords(shape)) await this.store.putNode(node);
     await this.store.putTopology(set.name, topologyOf(shape));
+    this.#copies.nothing = this.#store.copy();
+    this.keepCopy();
+  }
+
+  get store(): Store {
+    return this.#store;
+  }
+
+  keepCopy(): void {
+    this.#copies.copy = this.#store.copy();
+  }
+
+  /** Nobody can go on with the state that was: whoever did is dead. */
+  loseState(to: 'copy' | 'nothing', down: number): void {
+    const copy = this.#copies[to]?.copy();
+    if (copy === undefined) return;
+    for (const process of this.#controllers) this.killController(process, 'kill', down);
+    this.world.note('', `the controller's STATE IS LOST, what is left is ${to}`);
+    this.#store = copy;
+    this.isForgetful = true;
+    this.rules.restored(copy.peek(setOf(this.#history.shape).name));
   }
 
   /** Whether mishaps befall calls and messages. */

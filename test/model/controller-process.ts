@@ -1,16 +1,15 @@
 /** The real controller on a store that outlives it, with the agents of the model as its fleet. */
 
-import { backfill } from '../../packages/controller/src/app/backfill.ts';
 import { createController } from '../../packages/controller/src/app/controller.ts';
 import type { ControllerDeps } from '../../packages/controller/src/app/deps.ts';
-import { withLease } from '../../packages/controller/src/app/lease.ts';
 import type { Store } from '../../packages/controller/src/ports.ts';
 import { type ControllerService, OperationFailed } from '../../packages/controller/src/service.ts';
-import { type DeployRecord, nodesWithRole, SlError } from '../../packages/protocol/src/index.ts';
+import { type DeployRecord, SlError } from '../../packages/protocol/src/index.ts';
+import { TRUST } from './agent-process.ts';
 import type { Life } from './life.ts';
 import { ModelFleet } from './model-fleet.ts';
 import type { Rules } from './rules.ts';
-import { appNames, type Shape, scan, setOf } from './server-set.ts';
+import { type Shape, scan, setOf, topologyOf } from './server-set.ts';
 
 /** Reads see what is there. Writes take time, and what is killed before has not happened. */
 const READS: ReadonlySet<PropertyKey> = new Set<keyof Store>([
@@ -65,20 +64,9 @@ export class ControllerProcess {
     this.#operate('rollback', (service, op) => service.rollback({ set: setOf(shape).name, app }, op));
   }
 
-  /** What `sl up` does for nodes that lack what is live. */
-  backfill(): void {
-    const deps = this.#deps();
-    const apps = appNames(this.#parts.shape);
-    this.#operate('up', (_service, op) =>
-      withLease(deps, op, { set: setOf(this.#parts.shape).name, holder: 'sl up' }, async () => {
-        const set = await deps.store.set(setOf(this.#parts.shape).name);
-        if (set === undefined) throw new SlError('E_NOT_FOUND', 'the set is gone');
-        const appservers = nodesWithRole(await deps.store.nodes(set.name), 'appserver');
-        const scanned = new Map(apps.map((app) => [app, scan(app, this.#parts.version(app))]));
-        await backfill(deps, op, { set, appservers, scanned });
-        return { deploys: [] };
-      }),
-    );
+  up(): void {
+    const set = setOf(this.#parts.shape);
+    this.#operate('up', (service, op) => service.up({ set, installHostPackages: false }, op));
   }
 
   cancel(): void {
@@ -121,10 +109,7 @@ export class ControllerProcess {
     const pack = (): never => {
       throw new SlError('E_INTERNAL', 'nodes of the model lack no contents');
     };
-    const used: Pick<
-      ControllerDeps,
-      'store' | 'fleet' | 'clock' | 'ids' | 'source' | 'checkConfig' | 'startedAt' | 'log' | 'running'
-    > = {
+    return {
       store: livingStore(this.#parts.store, life, rules),
       fleet: this.fleet,
       clock: { now: () => world.now, monotonic: () => world.now, sleep: (ms, signal) => life.sleep(ms, signal) },
@@ -134,10 +119,41 @@ export class ControllerProcess {
       startedAt: world.now,
       running: new Map(),
       log: { info: log, warn: log },
+      ...workstation(life, this.#parts.shape),
     };
-    // The rest is for making nodes.
-    return used as ControllerDeps;
   }
+}
+
+/** What `sl up` finds beside the agents: machines that are there and run. */
+function workstation(
+  life: Life,
+  shape: Shape,
+): Pick<
+  ControllerDeps,
+  'bootstrapper' | 'hosts' | 'listen' | 'orderKey' | 'prepareHost' | 'providerFor' | 'url' | 'version'
+> {
+  const none = () => life.quick(() => undefined);
+  const fixed = () => Promise.reject(new SlError('E_PROVIDER', 'machines of the model are not made, and do not go'));
+  return {
+    ...{ url: () => 'wss://192.0.2.1:7420', version: '0.0.0', listen: none, prepareHost: none },
+    ...{ bootstrapper: { bootstrap: fixed }, orderKey: TRUST.key },
+    hosts: {
+      write: () => life.quick(() => false),
+      current: () => life.quick(() => []),
+      writable: () => life.quick(() => true),
+    },
+    providerFor: () => ({
+      ...{ driver: 'model', keepsMachines: true, create: fixed, start: fixed, destroy: fixed, cleanUp: none },
+      ...{ sizes: () => life.quick(() => []), images: () => life.quick(() => []) },
+      list: () =>
+        life.quick(() =>
+          topologyOf(shape).nodes.map(({ name, uuid, address }) => ({
+            ...{ id: uuid, name, uuid, address, state: 'running' as const },
+            ssh: { host: address, port: 22, user: 'root' },
+          })),
+        ),
+    }),
+  };
 }
 
 /** The store as one life of a controller reaches it. */

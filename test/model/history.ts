@@ -10,8 +10,13 @@ export type Act =
   | { do: 'deploy'; apps: number[]; by: number }
   | { do: 'rollback'; app: number; by: number }
   | { do: 'cancel'; by: number }
+  | { do: 'up' }
   | { do: 'second controller' }
   | { do: 'kill controller'; by: number; how: Death; down: number }
+  /** A copy of the controller's state is kept. */
+  | { do: 'copy' }
+  /** The controller comes back with the last copy, or with what `sl up` knows from the file alone. */
+  | { do: 'lose state'; to: 'copy' | 'nothing'; down: number }
   | { do: 'kill agent'; node: number; how: Death; down: number }
   | { do: 'wipe'; node: number; down: number }
   | { do: 'cut'; node: number; ms: number }
@@ -38,7 +43,7 @@ const gap = fc.oneof(
   { weight: 3, arbitrary: fc.integer({ min: 0, max: 60 }) },
   { weight: 3, arbitrary: fc.integer({ min: 60, max: 300 }) },
   { weight: 2, arbitrary: fc.integer({ min: 300, max: 3000 }) },
-  fc.constantFrom(9_990, 12_000, 32_000),
+  { weight: 2, arbitrary: fc.constantFrom(9_990, 12_000, 32_000) },
 );
 const period = fc.constantFrom(100, 1000, 5000, 40_000);
 
@@ -53,8 +58,18 @@ const act: fc.Arbitrary<Act> = fc.oneof(
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('rollback' as const), app: fc.nat({ max: 1 }), by }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('cancel' as const), by }) },
+  { weight: 1, arbitrary: fc.constant({ do: 'up' as const }) },
   { weight: 1, arbitrary: fc.constant({ do: 'second controller' as const }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('kill controller' as const), by, how, down: period }) },
+  { weight: 1, arbitrary: fc.constant({ do: 'copy' as const }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('lose state' as const),
+      to: fc.constantFrom('copy' as const, 'nothing' as const),
+      down: period,
+    }),
+  },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('kill agent' as const), node, how, down: period }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('wipe' as const), node, down: period }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('cut' as const), node, ms: period }) },
@@ -116,7 +131,7 @@ const message: fc.Arbitrary<MessageFate> = fc.oneof(
         .map(([type, reply]) => (type === 'hello' ? type : type + reply)),
       nth,
       what: fc.constantFrom<MessageFate['what']>('lost', 'twice', 'late'),
-      ms: fc.constantFrom(5, 50, 500, 5000, 20_000),
+      ms: fc.constantFrom(1, 5, 50, 500, 5000, 20_000),
     }),
   },
   // An order that comes again when a newer one has been followed.

@@ -20,7 +20,8 @@ export interface Ailments {
 
 export class NodeMachine {
   readonly name: string;
-  readonly topology: Topology;
+  readonly #roles: ReadonlySet<string>;
+  topology: Topology;
   readonly ailments: Ailments = { sick: 0, crashes: 0, hooks: 0, disk: 0, balancer: 0, cut: 0 };
   /** Small files that are synced when they are written. */
   readonly journals = new Map<string, InstanceJournal>();
@@ -54,10 +55,11 @@ export class NodeMachine {
   constructor(name: string, topology: Topology) {
     this.name = name;
     this.topology = topology;
+    this.#roles = new Set(topology.nodes.find((it) => it.name === name)?.roles);
   }
 
   hasRole(role: 'appserver' | 'balancer'): boolean {
-    return this.topology.nodes.some((it) => it.name === this.name && it.roles.includes(role));
+    return this.#roles.has(role);
   }
 
   powerCut(): void {

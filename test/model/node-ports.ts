@@ -4,7 +4,7 @@ import { releasePaths } from '../../packages/agent/src/core/release/paths.ts';
 import type { UnitStatus } from '../../packages/agent/src/core/release/unit-status.ts';
 import { createExclusive } from '../../packages/agent/src/io/release/exclusive.ts';
 import type { ReleasePorts } from '../../packages/agent/src/release-ports.ts';
-import { SlError } from '../../packages/protocol/src/index.ts';
+import { type Manifest, SlError } from '../../packages/protocol/src/index.ts';
 import type { Life } from './life.ts';
 import type { NodeMachine } from './node-machine.ts';
 import type { Rules } from './rules.ts';
@@ -18,7 +18,7 @@ export function nodePorts(machine: NodeMachine, life: Life, rules: Rules): Relea
   const { world } = life;
   return {
     journals: journals(machine, life, rules),
-    tree: tree(machine, life),
+    tree: tree(machine, life, rules),
     units: units(machine, life),
     proxy: proxy(machine, life, rules),
     balancer: balancer(machine, life, rules),
@@ -88,13 +88,14 @@ function journals(machine: NodeMachine, life: Life, rules: Rules): ReleasePorts[
   };
 }
 
-function tree(machine: NodeMachine, life: Life): ReleasePorts['tree'] {
+function tree(machine: NodeMachine, life: Life, rules: Rules): ReleasePorts['tree'] {
+  const unpack = (instance: string, manifest: Manifest) => {
+    rules.unpacked(machine, instance);
+    machine.releases.set(instance, { manifest, isSynced: false });
+  };
   return {
     materialise: ({ instance, manifest }) =>
-      life.call('unpack', instance, () => void machine.releases.set(instance, { manifest, isSynced: false }), {
-        ms: 20,
-        ...DISK,
-      }),
+      life.call('unpack', instance, () => unpack(instance, manifest), { ms: 20, ...DISK }),
     manifest: (instance) => life.quick(() => machine.releases.get(instance)?.manifest),
     intact: (instance) => life.quick(() => machine.releases.has(instance)),
     remove: (instance) =>

@@ -17,6 +17,9 @@ export class Rules {
   readonly #world: World;
   readonly #nodes: readonly NodeMachine[];
   readonly #rows: Row[] = [{ epoch: 0, active: {}, deploys: [] }];
+  #standing: Row = { epoch: 0, active: {}, deploys: [] };
+  /** Deploys that a restored state has otherwise than they went on. */
+  readonly #forgotten = new Set<string>();
   /** The newest fencing token that was granted. */
   #token = 0;
   /** By node and map: the epoch that it shows. */
@@ -24,7 +27,6 @@ export class Rules {
   readonly #hooks = new Map<string, number>();
   /** Every instance that any map of any node ever had. */
   readonly #everShown = new Set<string>();
-  readonly #reported: DeployRecord[] = [];
 
   constructor(world: World, nodes: readonly NodeMachine[]) {
     this.#world = world;
@@ -33,7 +35,16 @@ export class Rules {
 
   /** The row that stands. */
   get row(): Row {
-    return this.#rows.at(-1) ?? { epoch: 0, active: {}, deploys: [] };
+    return this.#standing;
+  }
+
+  /** The controller's state is an older one again: its row stands, until it is brought together with what nodes have seen. */
+  restored(row: Row): void {
+    this.#standing = { ...row, deploys: [] };
+    this.#token = 0;
+    for (const id of row.deploys) this.#forgotten.add(id);
+    // Names that nobody remembers may be given again.
+    this.#everShown.clear();
   }
 
   /** Passes on what a call of the store comes to, and takes note of it. */
@@ -56,9 +67,11 @@ export class Rules {
   #committed({ token, active, deploys }: CommitDecision, epoch: number): void {
     this.#world.note('', `ROW: epoch ${epoch}, ${mapText(active)}, token ${token}`);
     if (token < this.#token) this.#world.broken(`token ${token} committed although ${this.#token} had been granted`);
-    if (epoch <= this.row.epoch) this.#world.broken(`epoch ${epoch} was committed after ${this.row.epoch}`);
+    const seen = Math.max(this.row.epoch, ...this.#nodes.map((it) => it.committed?.epoch ?? 0));
+    if (epoch <= seen) this.#world.broken(`epoch ${epoch} was committed after ${seen}`);
     for (const app of Object.keys(active)) if (active[app] !== this.row.active[app]) this.#voteHolds(active[app] ?? '');
-    this.#rows.push({ epoch, active, deploys });
+    this.#standing = { epoch, active, deploys };
+    this.#rows.push(this.#standing);
   }
 
   /** A node has come back with an empty disk: what it had seen and done is not its own any more. */
@@ -110,6 +123,11 @@ export class Rules {
       this.#world.broken(`${node.name} reports ${instance} as staged, but a power cut would lose it`);
   }
 
+  /** A release is made anew on a node, maybe under a name that was given before. */
+  unpacked(node: NodeMachine, instance: string): void {
+    this.#hooks.delete(`${node.name} ${instance}`);
+  }
+
   hookRan(node: NodeMachine, instance: string): void {
     const key = `${node.name} ${instance}`;
     const count = (this.#hooks.get(key) ?? 0) + 1;
@@ -120,12 +138,12 @@ export class Rules {
   /** A user, or the journal, is told how a deploy ended. */
   reported(record: DeployRecord): void {
     const { id, instance, outcome } = record;
+    if (this.#forgotten.has(id)) return;
     const rows = this.#rows.filter((it) => it.deploys.includes(id));
     const wanted = { aborted: 0, done: 1, 'rolled-back': 2, unchanged: 0 }[outcome];
     if (rows.length !== wanted) {
       this.#world.broken(`deploy ${id} is called ${outcome}, but ${rows.length} rows were committed for it`);
     }
-    this.#reported.push(record);
     if (outcome === 'aborted' && id.startsWith('deploy') && this.#everShown.has(instance)) {
       this.#world.broken(`${instance} was aborted, but became active`);
     }

@@ -34,7 +34,8 @@ function appOf(name: string): App {
 export function setOf(shape: Shape): ServerSet {
   const apps = appNames(shape).map(appOf);
   const locations = apps.map(({ name }) => ({ host: '*', path: `/${name}/`, app: name }));
-  return { ...serverSet(SET), apps, locations };
+  const nodes = nodeRecords(shape).map(({ name, roles }) => ({ name, roles }));
+  return { ...serverSet(SET), setEtcHosts: false, nodes, apps, locations };
 }
 
 export function nodeRecords({ appservers, balancers }: Shape): NodeRecord[] {

@@ -84,6 +84,9 @@ export class Simulation {
       this.#cast.controller(by)?.rollback(all[app % all.length] ?? '');
     },
     cancel: ({ by }) => this.#cast.controller(by)?.cancel(),
+    up: () => this.#cast.controller(0)?.up(),
+    copy: () => this.#cast.keepCopy(),
+    'lose state': ({ to, down }) => this.#cast.loseState(to, down),
     'second controller': () => this.#cast.startController(),
     'kill controller': ({ by, how, down }) => this.#cast.killController(this.#cast.controller(by), how, down),
     'kill agent': ({ node, how, down }) => this.#cast.killAgent(this.#machine(node), how, down),
@@ -106,11 +109,11 @@ export class Simulation {
     return machine;
   }
 
-  /** Nodes that lost what is live get it back, as `sl up` does it. */
+  /** Nodes that lost what is live get it back by `sl up`, and a controller that lost its state comes together with them. */
   async #mend(): Promise<void> {
     const wiped = this.#cast.machines.filter((it) => it.isWiped);
-    if (wiped.length === 0 || this.world.violation !== undefined) return;
-    this.#cast.controller(0)?.backfill();
+    if ((wiped.length === 0 && !this.#cast.isForgetful) || this.world.violation !== undefined) return;
+    this.#cast.controller(0)?.up();
     await this.#pass(OPERATION, () => this.#cast.isIdle);
     for (const machine of wiped) machine.isWiped = false;
   }

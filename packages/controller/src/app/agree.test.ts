@@ -4,7 +4,7 @@ import { idle, ManualClock } from '../../../../test/fakes/manual-clock.ts';
 import { memoryStore } from '../../../../test/fakes/memory-store.ts';
 import { nodeRecord, release, serverSet } from '../io/store/contract-records.ts';
 import type { NodeRecord, Store } from '../ports.ts';
-import { type Agreement, agree } from './agree.ts';
+import { type Agreement, agree, requireAgreement } from './agree.ts';
 import { greetAgents } from './greet.ts';
 
 const SET = 'shop';
@@ -90,4 +90,40 @@ describe('a controller whose state is older than what the nodes have', () => {
     await connect('app2', { epoch: 0, active: {} });
     expect(await agree(deps(), { name: SET, token, nodes })).toMatchObject({ epoch: 1 });
   });
+});
+
+describe('deploying some apps', () => {
+  beforeEach(commitOld);
+  const refusal = async (changed: string[]) =>
+    requireAgreement({ fleet }, (await store.set(SET)) ?? fail(), { nodes, changed });
+  const fail = (): never => {
+    throw new Error('the set is gone');
+  };
+
+  it('is refused where it would take away what others serve', async () => {
+    await connect('app1', { epoch: 7 });
+    await expect(refusal([])).rejects.toMatchObject({ code: 'E_CONFLICT', message: expect.stringContaining(NEW) });
+    await refusal(['blog']);
+  });
+
+  it('is not where the nodes agree', async () => {
+    await connect('app1', { epoch: 1, active: { blog: OLD } });
+    await refusal([]);
+  });
+});
+
+it('nothing is tidied as long as a balancer is away, or knows of a commit that the controller does not', async () => {
+  const hello = { epoch: 0, active: {}, instances: [INSTANCE] };
+  const answers = { welcome: () => ({ epoch: 0 }), abort: () => ({}), switch: () => ({ epoch: 0, at: 0 }) };
+  await store.putNode(nodeRecord(SET, 'bal1', { roles: ['balancer'] }));
+  fleet.connect('app1', answers, hello);
+  await idle();
+  fleet.connect('bal1', answers, { ...hello, epoch: 7, active: { blog: NEW }, instances: [] });
+  fleet.connect('app1', answers, hello);
+  await idle();
+  expect(fleet.bodies('abort')).toEqual([]);
+  fleet.connect('bal1', answers, { ...hello, instances: [] });
+  fleet.connect('app1', answers, hello);
+  await idle();
+  expect(fleet.bodies('abort')).toHaveLength(1);
 });

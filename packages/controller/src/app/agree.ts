@@ -1,6 +1,6 @@
 /** Brings row and nodes together where nodes have seen what the row has not: the controller's state was lost, or is older. */
-
-import { disputes } from '../core/release/dispute.ts';
+import { SlError } from '@silverlining/protocol';
+import { disputes, overlooked } from '../core/release/dispute.ts';
 import type { AgentSession, NodeRecord, SetRecord } from '../ports.ts';
 import type { ControllerDeps } from './deps.ts';
 
@@ -37,4 +37,25 @@ export async function agree(
   if (!inForce.some((it) => disputes(set, it))) return set;
   const epoch = await store.commit({ set: name, token, active: set.active, deploys: [], now: clock.now() });
   return { ...set, epoch };
+}
+
+/** Before some apps are deployed: E_CONFLICT when that would change what others serve. `sl up` sees to all of them. */
+export function requireAgreement(
+  { fleet }: Pick<Agreement, 'fleet'>,
+  set: SetRecord,
+  { nodes, changed }: { nodes: readonly NodeRecord[]; changed: readonly string[] },
+): void {
+  const apps = { all: set.config.apps.map((it) => it.name), changed };
+  for (const { uuid, name } of nodes) {
+    const session = fleet.session(uuid);
+    const inForce = session && (session.health ?? session.hello);
+    const [app] = inForce === undefined ? [] : overlooked(set, inForce, apps);
+    if (app === undefined) continue;
+    const serves = inForce?.active[app] ?? 'nothing';
+    throw new SlError(
+      'E_CONFLICT',
+      `${name} serves ${serves} of ${app}, and this controller knows of ${set.active[app] ?? 'nothing'}: its state was lost, or is an older copy. Nothing was changed; sl up brings them together`,
+      { details: { node: name } },
+    );
+  }
 }

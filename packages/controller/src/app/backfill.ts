@@ -1,35 +1,55 @@
 /** Brings nodes that lack a release that is live, new ones and such that lost it, to where they can serve it. */
-import type { InstanceReport } from '@silverlining/protocol';
+import { type InstanceReport, nodesWithRole } from '@silverlining/protocol';
 import { orderEpoch } from '../core/release/dispute.ts';
 import type { NodeRecord, ReleaseRecord, ScannedRelease, SetRecord } from '../ports.ts';
 import type { OperationContext } from '../service.ts';
+import { agree } from './agree.ts';
 import { type ControllerDeps, onEach } from './deps.ts';
 import { type StageTarget, stageOnNode } from './rollout-stage.ts';
 
 const ASK_DEADLINE = 30_000;
 const SWITCH_DEADLINE = 30_000;
 
-/** Returns how many releases were brought to nodes. The map does not change: what is live stays live. */
+export interface Backfilled {
+  /** The row that nodes were told. */
+  set: SetRecord;
+  /** How many releases were brought to nodes. */
+  brought: number;
+}
+
+/**
+ * What is live stays live. Where nodes have something else in force than the row says, the row is committed anew, and only when
+ * all app servers can serve what it names.
+ */
 export async function backfill(
   deps: ControllerDeps,
   op: OperationContext,
-  {
-    set,
-    appservers,
-    scanned,
-  }: { set: SetRecord; appservers: readonly NodeRecord[]; scanned: ReadonlyMap<string, ScannedRelease> },
-): Promise<number> {
+  { set, token, nodes, scanned }: BackfillInput,
+): Promise<Backfilled> {
   const releases = (await deps.store.releases(set.name)).filter((it) => set.active[it.app] === it.instance);
-  if (releases.length === 0) return 0;
-  const counts = await onEach(appservers, async (node) => {
+  const seen = await onEach(nodesWithRole(nodes, 'appserver'), async (node) => {
     const options = { signal: op.signal, deadline: ASK_DEADLINE };
     const here = await deps.fleet.request(node.uuid, 'serving', { ask: false }, options);
     const lacking = releases.filter((it) => !serves(here.instances, it.instance));
     for (const release of lacking) await bring(deps, op, { set, node, release, scanned });
-    if (lacking.length > 0 || here.epoch < set.epoch) await inform(deps, op, set, node);
-    return lacking.length;
+    return { node, epoch: here.epoch, lacked: lacking.length };
   });
-  return counts.reduce((sum, it) => sum + it, 0);
+  const row = (await agree(deps, { name: set.name, token, nodes })) ?? set;
+  const late = seen.filter(({ epoch, lacked }) => row.committed && (lacked > 0 || epoch < row.epoch));
+  await onEach(
+    late.map(({ node }) => node),
+    (node) => inform(deps, op, row, node),
+  );
+  return { set: row, brought: seen.reduce((sum, { lacked }) => sum + lacked, 0) };
+}
+
+export interface BackfillInput {
+  set: SetRecord;
+  /** Fencing token of the lease. */
+  token: number;
+  /** All nodes of the set, connected. */
+  nodes: readonly NodeRecord[];
+  scanned: ReadonlyMap<string, ScannedRelease>;
 }
 
 function serves(here: readonly InstanceReport[], instance: string): boolean {

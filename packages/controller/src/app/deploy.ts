@@ -2,6 +2,7 @@
 import { type ApiRequest, type DeployRecord, type DeployResult, SlError } from '@silverlining/protocol';
 import type { NodeRecord, SetRecord } from '../ports.ts';
 import { type OperationContext, OperationFailed } from '../service.ts';
+import { requireAgreement } from './agree.ts';
 import { checkConfigs } from './check-configs.ts';
 import { type ControllerDeps, combined } from './deps.ts';
 import { agentsBack } from './grace.ts';
@@ -48,6 +49,7 @@ export async function rollOut(
     onWait: (names) => op.emit({ status: 'info', action: 'connect', text: `waiting for the agents of ${names}` }),
   });
   requireConnected(deps, [...appservers, ...balancers]);
+  requireAgreement(deps, set, { nodes: [...appservers, ...balancers], changed: items.map(({ app }) => app.name) });
   const deploys = await rollout(deps, op, { set, token, items, appservers, balancers });
   const errors = deploys.flatMap((it) => (it.error === undefined ? [] : [it.error]));
   const [first] = errors;

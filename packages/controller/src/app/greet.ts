@@ -1,4 +1,5 @@
 /** What a node is told when its agent says hello: what is true now. So a node that missed anything catches up by itself. */
+import { nodesWithRole } from '@silverlining/protocol';
 import { disputes } from '../core/release/dispute.ts';
 import { leftovers, neverLive } from '../core/release/leftovers.ts';
 import type { AgentSession, SetRecord } from '../ports.ts';
@@ -35,8 +36,20 @@ async function greet(deps: Agreement, session: AgentSession, settler: Settler, s
   // An operation under way cleans up after itself; and what a controller without its memory would take for leftovers may
   // be what serves.
   if (settler.isBusy(set.name) || disputes(set, session.hello)) return;
-  await tidy(deps, set, session, signal);
+  if (await isUndisputed(deps, set)) await tidy(deps, set, session, signal);
   settler.cameBack(set.name);
+}
+
+/**
+ * Whether every balancer goes by what the row says, or an older one: where one is away, or knows of a commit that this controller
+ * does not, what looks staged for nothing may be what visitors get. Settling removes it when all balancers have answered.
+ */
+async function isUndisputed({ store, fleet }: Agreement, set: SetRecord): Promise<boolean> {
+  const balancers = nodesWithRole(await store.nodes(set.name), 'balancer');
+  return balancers.every(({ uuid }) => {
+    const hello = fleet.session(uuid)?.hello;
+    return hello !== undefined && !disputes(set, hello);
+  });
 }
 
 /** Removes what a rollout left on the node that nobody finished: its row was never committed, so it never will be. */

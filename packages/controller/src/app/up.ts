@@ -12,7 +12,6 @@ import { workstationHostsLines } from '../core/hosts-lines.ts';
 import { aboveAll, buildTopology } from '../core/topology.ts';
 import type { NodeRecord, SetRecord } from '../ports.ts';
 import { type OperationContext, OperationFailed } from '../service.ts';
-import { agree } from './agree.ts';
 import { awaitBackends } from './backends.ts';
 import { backfill, inform } from './backfill.ts';
 import { warnOfCapacity } from './capacity.ts';
@@ -65,7 +64,6 @@ export async function up(deps: ControllerDeps, op: OperationContext, request: Ap
     const run: Run = { deps, op, set: record, observed, sizes, token, nodes: [], leaving, changes: 0 };
     await raise(run);
     run.changes += await deps.agentUpdates.run(op, run.nodes);
-    run.set = (await agree(deps, { name: set.name, token, nodes: run.nodes })) ?? record;
     await configure(run);
     await shrink(run);
     const deploys = await deployChanged(run);
@@ -120,12 +118,12 @@ async function configure(run: Run): Promise<void> {
   await pushTopology(run, [...run.nodes, ...leaving]);
   await converge(run, early);
   const scanned = new Map(run.observed.apps.map((it) => [it.app.name, it.scanned]));
-  const appservers = nodesWithRole(run.nodes, 'appserver');
-  const brought = await backfill(deps, op, { set, appservers, scanned });
-  if (run.changes === 0) run.changes += brought;
+  const backfilled = await backfill(deps, op, { set, token: run.token, nodes: run.nodes, scanned });
+  run.set = backfilled.set;
+  if (run.changes === 0) run.changes += backfilled.brought;
   if (leaving.length > 0) await pushTopology(run, run.nodes);
   await converge(run, late);
-  if (set.committed) await onEach(nodesWithRole(run.nodes, 'balancer'), (node) => inform(deps, op, run.set, node));
+  if (run.set.committed) await onEach(nodesWithRole(run.nodes, 'balancer'), (node) => inform(deps, op, run.set, node));
 }
 
 /** Balancers that serve already; before anything is live there is no order to keep. */

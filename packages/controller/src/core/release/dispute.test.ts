@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { disputes, orderEpoch } from './dispute.ts';
+import { disputes, orderEpoch, overlooked } from './dispute.ts';
 
 const row = { epoch: 4, active: { blog: 'blog.20260131_001', shop: 'shop.20260131_001' } };
 
@@ -14,6 +14,22 @@ describe('what a node has in force', () => {
     expect(disputes(row, { epoch: 4, active: { shop: 'shop.20260131_001', blog: 'blog.20260131_001' } })).toBe(false);
     expect(disputes(row, { epoch: 3, active: { blog: 'blog.20260130_009' } })).toBe(false);
     expect(disputes({ epoch: 0, active: {} }, { epoch: 0, active: {} })).toBe(false);
+  });
+});
+
+describe('a commit about some apps', () => {
+  const apps = { all: ['blog', 'shop'], changed: ['blog'] };
+  const ahead = (shop: string) => ({ epoch: 9, active: { blog: 'blog.20260131_007', shop } });
+
+  it('overlooks what a node serves of others that the row knows nothing of', () => {
+    expect(overlooked(row, ahead('shop.20260131_005'), apps)).toEqual(['shop']);
+    expect(overlooked({ epoch: 0, active: {} }, row, apps)).toEqual(['shop']);
+  });
+
+  it('overlooks nothing where it is about all that differs, or the node is only behind', () => {
+    expect(overlooked(row, ahead('shop.20260131_001'), apps)).toEqual([]);
+    expect(overlooked(row, ahead('shop.20260131_005'), { ...apps, changed: ['blog', 'shop'] })).toEqual([]);
+    expect(overlooked(row, { epoch: 3, active: {} }, apps)).toEqual([]);
   });
 });
 

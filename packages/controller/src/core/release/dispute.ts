@@ -17,6 +17,19 @@ export function disputes(row: InForce, node: InForce): boolean {
   return !sameValue(node.active, row.active);
 }
 
+/**
+ * Apps that a node serves otherwise than the row says, of those that a commit about `changed` leaves as the row has them: it would
+ * take away from visitors what they get, and nobody asked for that.
+ */
+export function overlooked(
+  row: InForce,
+  node: InForce,
+  apps: { all: readonly string[]; changed: readonly string[] },
+): string[] {
+  if (!disputes(row, node)) return [];
+  return apps.all.filter((app) => !apps.changed.includes(app) && node.active[app] !== row.active[app]);
+}
+
 /** The epoch that orders which are no commit carry: below nothing that a node has seen. */
 export function orderEpoch({ epoch, heardEpoch }: { epoch: number; heardEpoch: number }): number {
   return Math.max(epoch, heardEpoch);
