@@ -180,7 +180,7 @@ function commit(tables: Tables, { set, token, active, deploys, now }: CommitDeci
   return fence.epoch;
 }
 
-function leases(tables: Tables): Pick<Store, 'acquireLease' | 'releaseLease' | 'dropLeases'> {
+function leases(tables: Tables): Pick<Store, 'acquireLease' | 'releaseLease' | 'beatLease' | 'dropLeases'> {
   return {
     async acquireLease(set, holder, operation, since) {
       const held = tables.leases.get(set);
@@ -188,12 +188,16 @@ function leases(tables: Tables): Pick<Store, 'acquireLease' | 'releaseLease' | '
       const fence = { ...(tables.fences.get(set) ?? NO_FENCE) };
       fence.token += 1;
       tables.fences.set(set, fence);
-      const lease = { set, holder, operation, since, token: fence.token };
+      const lease = { set, holder, operation, since, token: fence.token, beats: 0 };
       tables.leases.set(set, lease);
       return { lease: { ...lease }, granted: true };
     },
     async releaseLease(set, token) {
       if (tables.leases.get(set)?.token === token) tables.leases.delete(set);
+    },
+    async beatLease(set, token) {
+      const held = tables.leases.get(set);
+      if (held?.token === token) tables.leases.set(set, { ...held, beats: held.beats + 1 });
     },
     async dropLeases() {
       tables.leases.clear();

@@ -21,6 +21,8 @@ export class Cast {
   readonly machines: readonly NodeMachine[];
   /** Whether the controller's state was lost: the nodes may have what it knows nothing of. */
   isForgetful = false;
+  /** Whether there were two controllers at a time. */
+  hadRivals = false;
   readonly network: Network;
   readonly #history: History;
   readonly #mishaps: Mishaps;
@@ -98,6 +100,7 @@ export class Cast {
   }
 
   startController(): void {
+    this.hadRivals ||= this.#controllers.some((it) => it.life.alive);
     const name = `ctl${this.#controllers.length + 1}`;
     const life = new Life({
       world: this.world,
@@ -168,10 +171,9 @@ export class Cast {
     for (const { ailments } of this.machines) {
       for (const what of ['sick', 'crashes', 'hooks', 'disk', 'balancer', 'cut'] as const) ailments[what] = 0;
     }
-    // What a rival left in the store, its lease for one, is settled by the next start.
-    const isAlone = this.#controllers.length === 1;
+    const newest = this.controller(0);
     for (const process of this.#controllers) {
-      if (how === 'restart' || !isAlone) this.killController(process, 'kill', 10);
+      if (how === 'restart' || process !== newest) this.killController(process, 'kill', 10);
     }
     for (const machine of this.machines) {
       if (how === 'restart') this.killAgent(machine, 'kill', 20);

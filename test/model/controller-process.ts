@@ -115,6 +115,7 @@ export class ControllerProcess {
       clock: { now: () => world.now, monotonic: () => world.now, sleep: (ms, signal) => life.sleep(ms, signal) },
       ids: { uuid: () => String(this.#parts.nextId()), token: () => String(this.#parts.nextId()) },
       source: { scan: (app) => life.quick(() => scan(app.name, this.#parts.version(app.name))), pack },
+      held: new Set(),
       checkConfig: () => life.quick(() => undefined),
       startedAt: world.now,
       running: new Map(),
@@ -130,13 +131,14 @@ function workstation(
   shape: Shape,
 ): Pick<
   ControllerDeps,
-  'bootstrapper' | 'hosts' | 'listen' | 'orderKey' | 'prepareHost' | 'providerFor' | 'url' | 'version'
+  'agentUpdates' | 'bootstrapper' | 'hosts' | 'listen' | 'orderKey' | 'prepareHost' | 'providerFor' | 'url' | 'version'
 > {
   const none = () => life.quick(() => undefined);
   const fixed = () => Promise.reject(new SlError('E_PROVIDER', 'machines of the model are not made, and do not go'));
   return {
     ...{ url: () => 'wss://192.0.2.1:7420', version: '0.0.0', listen: none, prepareHost: none },
     ...{ bootstrapper: { bootstrap: fixed }, orderKey: TRUST.key },
+    agentUpdates: { wanted: none, run: () => life.quick(() => 0) },
     hosts: {
       write: () => life.quick(() => false),
       current: () => life.quick(() => []),

@@ -1,6 +1,21 @@
 /**
  * Controllers and agents as they are, on a fleet of the model: whatever befalls them, the rules of `rules.ts` hold.
  * How it is run, and how a history is played again: CONTRIBUTING.md.
+ *
+ * That it catches defects was tried by making them. Within 10,000 histories it finds each of these:
+ * - the controller switches before the row is committed, does not wait until it is durable, calls it aborted when the answer of
+ *   the store was lost, or cancels what is committed already
+ * - agents or balancers' nodes follow a lower epoch; the map is in force before it is on disk; a switch that failed is not made good
+ * - a release is reported as staged before its record, or its files, are on disk; or one vote is taken for all
+ * - a node that was away is not told the map, does not follow it, or gets requests before it holds what the map names
+ * - settling does not ask the balancers, or stops what is active
+ * - nobody removes what was staged for nothing: the rollout, the greeting and the settling; or what was switched back is removed
+ *   as long as a balancer may use it
+ * - update_fetch runs again, or twice at once; a failed staging leaves something; what was stopped by half stays so
+ * - at its start an agent sweeps nothing, or starts nothing; a controller calls done what was staging, or keeps an old lease
+ * - a lease is not given back; the store takes an outdated token for a deploy that has ended
+ * - a controller that lost its state does not go on above the epochs of the nodes
+ * Where two checks stand for one rule, only the loss of both shows: the epoch of a switch and its map, abort and settling.
  */
 import { expect, it } from 'vitest';
 import type { Batch, Broken } from './play.ts';

@@ -109,10 +109,14 @@ export class Simulation {
     return machine;
   }
 
-  /** Nodes that lost what is live get it back by `sl up`, and a controller that lost its state comes together with them. */
+  /**
+   * Nodes that lost what is live get it back by `sl up`, a controller that lost its state comes together with them, and what a rival
+   * of it was doing when it died is ended.
+   */
   async #mend(): Promise<void> {
     const wiped = this.#cast.machines.filter((it) => it.isWiped);
-    if ((wiped.length === 0 && !this.#cast.isForgetful) || this.world.violation !== undefined) return;
+    const isNeeded = wiped.length > 0 || this.#cast.isForgetful || this.#cast.hadRivals;
+    if (!isNeeded || this.world.violation !== undefined) return;
     this.#cast.controller(0)?.up();
     await this.#pass(OPERATION, () => this.#cast.isIdle);
     for (const machine of wiped) machine.isWiped = false;

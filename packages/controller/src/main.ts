@@ -136,6 +136,7 @@ function makeDeps(
     ...{ store, fleet: agents.server.fleet, bootstrapper: agents.bootstrapper, clock: systemClock, ids: randomIds },
     ...{
       running: new Map(),
+      held: new Set<string>(),
       source: createReleaseSource(directories),
       hosts: createWorkstationHosts(),
       version: VERSION,

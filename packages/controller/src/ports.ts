@@ -103,6 +103,8 @@ export interface Store {
     now: number,
   ): Promise<{ lease: Lease; granted: boolean }>;
   releaseLease(set: string, token: number): Promise<void>;
+  /** Counts a sign of life of whoever holds the lease; nothing where somebody else does by now. */
+  beatLease(set: string, token: number): Promise<void>;
   /** At start: leases of a controller that is gone. */
   dropLeases(): Promise<void>;
 

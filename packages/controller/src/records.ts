@@ -91,6 +91,8 @@ export interface Lease {
   since: number;
   /** Fencing token: grows with every lease of the set. */
   token: number;
+  /** Signs of life that its holder gave. */
+  beats: number;
 }
 
 export interface CommitDecision {

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { FakeFleet } from '../../../../test/fakes/fake-fleet.ts';
 import { idle, ManualClock } from '../../../../test/fakes/manual-clock.ts';
 import { memoryStore } from '../../../../test/fakes/memory-store.ts';
-import { nodeRecord, release, serverSet } from '../io/store/contract-records.ts';
+import { deploy, nodeRecord, release, serverSet } from '../io/store/contract-records.ts';
 import type { NodeRecord, Store } from '../ports.ts';
 import { type Agreement, agree, requireAgreement } from './agree.ts';
 import { greetAgents } from './greet.ts';
@@ -116,6 +116,8 @@ it('nothing is tidied as long as a balancer is away, or knows of a commit that t
   const hello = { epoch: 0, active: {}, instances: [INSTANCE] };
   const answers = { welcome: () => ({ epoch: 0 }), abort: () => ({}), switch: () => ({ epoch: 0, at: 0 }) };
   await store.putNode(nodeRecord(SET, 'bal1', { roles: ['balancer'] }));
+  const aborted = deploy(SET, 'd1', NEW, { state: 'ended' });
+  await store.putDeploy({ ...aborted, record: { ...aborted.record, outcome: 'aborted' } });
   fleet.connect('app1', answers, hello);
   await idle();
   fleet.connect('bal1', answers, { ...hello, epoch: 7, active: { blog: NEW }, instances: [] });

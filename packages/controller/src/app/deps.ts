@@ -28,6 +28,8 @@ export interface ControllerDeps {
   /** Records of the deploys that run, by id: the journal has how each began and how it ended. */
   running: Map<string, () => DeployRecord>;
   ids: Ids;
+  /** Operations of this controller that hold a lease. */
+  held: Set<string>;
   providerFor(set: ServerSet): Provider;
   /**
    * Sees to it that this machine can have the set's nodes, before anything is made of them: E_PROVIDER or E_HOST_PACKAGES

@@ -1,27 +1,29 @@
 import { SlError } from '@silverlining/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { ManualClock } from '../../../../test/fakes/manual-clock.ts';
+import { idle, ManualClock } from '../../../../test/fakes/manual-clock.ts';
 import { memoryStore } from '../../../../test/fakes/memory-store.ts';
 import { deploy, release, serverSet } from '../io/store/contract-records.ts';
 import type { Store } from '../ports.ts';
 import type { ControllerDeps } from './deps.ts';
-import { withLease } from './lease.ts';
+import { BEAT, SILENCE, withLease } from './lease.ts';
 
 const SET = 'shop';
 const [OLD, NEW] = ['blog.20260131_001', 'blog.20260131_002'];
 
 let store: Store;
 let clock: ManualClock;
+/** Operations of the controller at hand that hold a lease. */
+let held: Set<string>;
 
 beforeEach(async () => {
-  [store, clock] = [memoryStore(), new ManualClock()];
+  [store, clock, held] = [memoryStore(), new ManualClock(), new Set()];
   await store.putSet(SET, serverSet(SET));
 });
 
 function under(operationId: string, work: (token: number) => Promise<unknown>): Promise<unknown> {
   const log = { info: () => undefined, warn: () => undefined };
   const op = { operationId, signal: new AbortController().signal, emit: () => undefined };
-  const deps = { store, clock, log } as Partial<ControllerDeps> as ControllerDeps;
+  const deps = { store, clock, log, held } as Partial<ControllerDeps> as ControllerDeps;
   return withLease(deps, op, { set: SET, holder: 'sl deploy' }, work);
 }
 
@@ -56,5 +58,34 @@ describe('the lease', () => {
     await under('rollback-2', (token) => commit(token, OLD, []));
     expect(await store.deploy('deploy-1.blog')).toMatchObject({ state: 'ended', record: { outcome: 'done' } });
     expect(await store.release(SET, NEW)).toBeDefined();
+  });
+
+  it('is taken over from a controller that gives no sign of life', async () => {
+    await store.putRelease(release(SET, NEW, { createdAt: 1000 }));
+    const { lease } = await store.acquireLease(SET, 'sl deploy', 'deploy-1', 1000);
+    await store.putDeploy(deploy(SET, 'deploy-1.blog', NEW));
+    const second = under('deploy-2', async (token) => token);
+    await clock.advance(SILENCE);
+    expect(await second).toBe(lease.token + 1);
+    expect(await store.deploy('deploy-1.blog')).toMatchObject({ state: 'ended', record: { outcome: 'aborted' } });
+    await expect(commit(lease.token, NEW, [])).rejects.toMatchObject({ code: 'E_CONFLICT' });
+  });
+
+  it('is not taken over from one that is at work, and says who that is and since when', async () => {
+    let finish = () => {};
+    const work = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    const first = under('deploy-1', () => work);
+    await idle();
+    held = new Set();
+    const second = under('deploy-2', async () => 'in').catch((error: unknown) => error);
+    for (let passed = 0; passed < SILENCE; passed += BEAT) await clock.advance(BEAT);
+    expect(await second).toMatchObject({
+      code: 'E_BUSY',
+      message: expect.stringContaining('sl deploy is running on shop'),
+    });
+    finish();
+    await first;
   });
 });

@@ -14,13 +14,16 @@ export function neverLive(
 }
 
 /**
- * Of those, the ones that can go at once: no deploy of theirs is under way, and none was switched back, because then a balancer
- * that has not heard of it may still route to it. Settling removes such ones when all balancers have.
+ * Of those, the ones that can go at once: each deploy of theirs was aborted. One that was switched back may still be what a balancer
+ * routes to that has not heard of it, and so may one of which this store knows nothing, because it is older than that. Settling
+ * removes such ones when all balancers have answered.
  */
 export function leftovers(
   instances: readonly string[],
   deploys: readonly Pick<DeployRow, 'instance' | 'state' | 'record'>[],
 ): string[] {
-  const held = deploys.filter((it) => it.state !== 'ended' || it.record.outcome !== 'aborted');
-  return instances.filter((instance) => !held.some((it) => it.instance === instance));
+  return instances.filter((instance) => {
+    const own = deploys.filter((it) => it.instance === instance);
+    return own.length > 0 && own.every((it) => it.state === 'ended' && it.record.outcome === 'aborted');
+  });
 }

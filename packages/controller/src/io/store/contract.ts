@@ -142,10 +142,20 @@ function leaseTests(store: () => Store): void {
     const mine = await store().acquireLease('demo', 'ada@laptop', 'op1', 1000);
     expect(mine).toEqual({
       granted: true,
-      lease: { set: 'demo', holder: 'ada@laptop', operation: 'op1', since: 1000, token: 1 },
+      lease: { set: 'demo', holder: 'ada@laptop', operation: 'op1', since: 1000, token: 1, beats: 0 },
     });
     expect(await store().acquireLease('demo', 'bob', 'op2', 2000)).toEqual({ granted: false, lease: mine.lease });
     expect(await store().acquireLease('other', 'bob', 'op3', 2000)).toMatchObject({ granted: true });
+  });
+
+  it('counts signs of life of the one who holds it', async () => {
+    const asked = async () => (await store().acquireLease('demo', 'bob', 'op2', 2000)).lease.beats;
+    const { lease } = await store().acquireLease('demo', 'ada', 'op1', 1000);
+    await store().beatLease('demo', lease.token);
+    await store().beatLease('demo', lease.token);
+    await store().beatLease('demo', lease.token + 1);
+    await store().beatLease('other', lease.token);
+    expect(await asked()).toBe(2);
   });
 
   it('gives tokens that grow over release, drop and removal of the set', async () => {

@@ -140,7 +140,7 @@ export const deployRow = z
   .transform(({ set_name, started_at, ...row }) => ({ ...row, set: set_name, startedAt: started_at }));
 
 export const leaseRow = z
-  .object({ set_name: text, holder: text, operation: text, since: z.number(), token: z.number() })
+  .object({ set_name: text, holder: text, operation: text, since: z.number(), token: z.number(), beats: z.number() })
   .transform(({ set_name, ...row }) => ({ set: set_name, ...row }));
 
 export const secretRow = z.object({ value: text });

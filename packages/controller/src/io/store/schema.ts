@@ -88,4 +88,8 @@ export const UPGRADES: readonly string[] = [
   ALTER TABLE fences ADD COLUMN committed INTEGER NOT NULL DEFAULT 0;
   UPDATE fences SET committed = 1 WHERE epoch > 0;
   `,
+  `
+  -- Signs of life of the controller that holds a lease.
+  ALTER TABLE leases ADD COLUMN beats INTEGER NOT NULL DEFAULT 0;
+  `,
 ];
