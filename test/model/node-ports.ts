@@ -4,13 +4,13 @@ import { releasePaths } from '../../packages/agent/src/core/release/paths.ts';
 import type { UnitStatus } from '../../packages/agent/src/core/release/unit-status.ts';
 import { createExclusive } from '../../packages/agent/src/io/release/exclusive.ts';
 import type { ReleasePorts } from '../../packages/agent/src/release-ports.ts';
-import { type Manifest, SlError } from '../../packages/protocol/src/index.ts';
+import { SlError } from '../../packages/protocol/src/index.ts';
 import type { Life } from './life.ts';
+import { DISK, journals, places, tree } from './node-disk.ts';
 import type { NodeMachine } from './node-machine.ts';
 import type { Rules } from './rules.ts';
 
 const PATHS = releasePaths();
-const DISK = { fails: 'E_DISK_FULL' } as const;
 /** Milliseconds from one crash to the next. */
 const CRASH_EVERY = 3_000;
 
@@ -56,68 +56,6 @@ export function nodePorts(machine: NodeMachine, life: Life, rules: Rules): Relea
     readManifest: () => Promise.reject(new SlError('E_MANIFEST', 'manifests of the model are small')),
     sha256: (text) => createHash('sha256').update(text).digest('hex'),
     warn: (message) => world.note(life.name, `warns: ${message}`),
-  };
-}
-
-function journals(machine: NodeMachine, life: Life, rules: Rules): ReleasePorts['journals'] {
-  return {
-    all: () => life.quick(() => [...machine.journals.values()]),
-    put: (journal) =>
-      life.call(
-        'journal',
-        `${journal.instance} ${journal.state}`,
-        () => void machine.journals.set(journal.instance, journal),
-        DISK,
-      ),
-    delete: (instance) => life.call('forget', instance, () => void machine.journals.delete(instance)),
-    committed: () => life.quick(() => machine.committed),
-    writeCommitted: (committed) =>
-      life.call(
-        'epoch',
-        String(committed.epoch),
-        () => {
-          rules.journalled(machine, committed);
-          machine.committed = committed;
-        },
-        DISK,
-      ),
-    baseline: () => life.quick(() => machine.baseline),
-    writeBaseline: (baseline) =>
-      life.call('baseline', '', () => Object.assign(machine, { baseline }), DISK).then(ignore),
-    removeAll: () => life.quick(() => machine.journals.clear()),
-  };
-}
-
-function tree(machine: NodeMachine, life: Life, rules: Rules): ReleasePorts['tree'] {
-  const unpack = (instance: string, manifest: Manifest) => {
-    rules.unpacked(machine, instance);
-    machine.releases.set(instance, { manifest, isSynced: false });
-  };
-  return {
-    materialise: ({ instance, manifest }) =>
-      life.call('unpack', instance, () => unpack(instance, manifest), { ms: 20, ...DISK }),
-    manifest: (instance) => life.quick(() => machine.releases.get(instance)?.manifest),
-    intact: (instance) => life.quick(() => machine.releases.has(instance)),
-    remove: (instance) =>
-      life.call('remove', instance, () => void machine.releases.delete(instance), { fails: 'E_RESOURCE' }),
-    sweep: (keep) => life.quick(() => retain(machine.releases, keep)),
-  };
-}
-
-function places(machine: NodeMachine, life: Life): ReleasePorts['places'] {
-  const instanceOf = (path: string) =>
-    path
-      .split('/')
-      .at(-1)
-      ?.replace(/\.env$/, '') ?? '';
-  return {
-    ensureUser: () => life.quick(() => undefined),
-    ensureFolders: () => life.quick(() => undefined),
-    writeEnv: (path, env) => life.quick(() => void machine.environments.set(instanceOf(path), Number(env.PORT))),
-    readEnv: () => life.quick(() => ({})),
-    remove: ({ env }) => life.quick(() => void machine.environments.delete(instanceOf(env))),
-    sweep: (keep) => life.quick(() => retain(machine.environments, keep)),
-    removeAll: () => life.quick(() => machine.environments.clear()),
   };
 }
 
@@ -238,10 +176,6 @@ function http(machine: NodeMachine, life: Life, rules: Rules): ReleasePorts['htt
 }
 
 function ignore(): void {}
-
-function retain(from: Map<string, unknown> | Set<string>, keep: ReadonlySet<string>): void {
-  for (const key of [...from.keys()]) if (!keep.has(key)) from.delete(key);
-}
 
 function sameKeys(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): boolean {
   return a.size === b.size && [...a].every(([key, port]) => b.get(key) === port);
