@@ -118,6 +118,7 @@ export class ControllerProcess {
       held: new Set(),
       checkConfig: () => life.quick(() => undefined),
       startedAt: world.now,
+      capacity: 100,
       running: new Map(),
       log: { info: log, warn: log },
       ...workstation(life, this.#parts.shape),
