@@ -5,9 +5,11 @@ import { dirname, join } from 'node:path';
 import { type App, encodeBitmap } from '@silverlining/protocol';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { releasePaths } from '../packages/agent/src/core/release/paths.ts';
 import { openContentStore } from '../packages/agent/src/io/release/content-store.ts';
 import { createReleaseTree } from '../packages/agent/src/io/release/release-tree.ts';
 import { createReleaseSource } from '../packages/controller/src/io/release-source/index.ts';
+import { NO_OVERLAYS } from './fakes/overlays.ts';
 
 const me = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
 const signal = new AbortController().signal;
@@ -59,7 +61,7 @@ async function roundTrip(folder: string, files: TreeFile[]): Promise<void> {
   await symlink(files[0]?.path ?? 'nowhere', join(dir, 'link'));
   const instance = 'blog.20260131_001';
   const manifest = await transfer(folder, dir, instance);
-  const release = join(folder, 'releases', instance);
+  const release = join(releasePaths(folder).releases, instance);
   expect(manifest.files).toHaveLength(files.length);
   for (const file of files) {
     const path = join(release, 'app', file.path);
@@ -83,11 +85,14 @@ async function transfer(folder: string, dir: string, instance: string) {
   );
   await store.receive(pack.open(signal), { listed: manifest.files, missing: manifest.files }, signal);
   await pack.close();
-  const paths = { releases: join(folder, 'releases'), www: join(folder, 'www') };
-  const releases = createReleaseTree({ paths, store, owners: async () => ({ release: me, config: me }) });
-  await releases.materialise({ instance, manifest, support: {}, group: 'app-blog' });
+  const paths = releasePaths(folder);
+  const releases = createReleaseTree({
+    ...{ paths, store, owners: async () => ({ release: me, config: me }) },
+    ...{ overlays: NO_OVERLAYS, warn: (message) => expect.unreachable(message) },
+  });
+  await releases.materialise({ instance, manifest, support: {}, group: 'app-blog', shareable: true });
   expect(await releases.intact(instance)).toBe(true);
   expect(await releases.manifest(instance)).toEqual(manifest);
-  expect(await readlink(join(folder, 'www', instance))).toBe(join(folder, 'releases', instance, 'app'));
+  expect(await readlink(join(paths.www, instance))).toBe(join(paths.releases, instance, 'app'));
   return manifest;
 }

@@ -1,11 +1,7 @@
 /** Runs the end-to-end tests: sees to what they need, clears what a killed run left, and leaves nothing itself. */
 import { spawn } from 'node:child_process';
-import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { findDirectories, makeDirectories } from '../../packages/controller/src/io/directories.ts';
-import { installHostPackages, missingHostPackages } from '../../packages/controller/src/io/host-packages.ts';
-import { LocalProvider } from '../../packages/controller/src/io/provider/local.ts';
-import { sl } from './support/sl.ts';
+import { clearState, installPackages, useState } from './support/machine.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 /** Images and packages are kept from run to run; the state is not. */
@@ -16,37 +12,14 @@ async function main(args: readonly string[]): Promise<number> {
     say('the end-to-end tests start real nodes and need root: run them with sudo');
     return 1;
   }
-  process.env.XDG_STATE_HOME = join(BASE, 'state');
-  process.env.XDG_CACHE_HOME = join(BASE, 'cache');
-  await mkdir(BASE, { recursive: true });
-  await makeDirectories(findDirectories());
-  await installPackages();
-  await clear();
+  await useState(BASE);
+  await installPackages('the end-to-end tests', say);
+  await clearState();
   try {
     return await runVitest(args);
   } finally {
-    await clear();
+    await clearState();
   }
-}
-
-async function installPackages(): Promise<void> {
-  const missing = await missingHostPackages();
-  if (missing.length === 0) return;
-  say(`the end-to-end tests need ${missing.join(', ')}: installing`);
-  await installHostPackages(say, AbortSignal.timeout(15 * 60_000));
-}
-
-/** Ends the controller and destroys every node of this state, however they were left. */
-async function clear(): Promise<void> {
-  await sl(['controller', 'stop', '--force']);
-  const directories = findDirectories();
-  const provider = new LocalProvider(directories);
-  const signal = AbortSignal.timeout(120_000);
-  for (const id of await readdir(join(directories.state, 'local/nodes')).catch(() => []))
-    await provider.destroy(id, signal);
-  await provider.cleanUp('any', signal);
-  await rm(directories.state, { recursive: true, force: true });
-  await makeDirectories(directories);
 }
 
 function runVitest(args: readonly string[]): Promise<number> {

@@ -156,7 +156,7 @@ describe('a controller with another signing key', () => {
     expect(await onNode()).toEqual(before);
     expect(await nodeState()).toMatchObject({
       state: 'degraded',
-      reasons: [expect.stringContaining('signing key')],
+      reasons: [expect.stringContaining('takes no orders')],
     });
   });
 

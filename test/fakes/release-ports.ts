@@ -12,6 +12,7 @@ import { openJournals } from '../../packages/agent/src/io/release/journals.ts';
 import { createProxyFiles } from '../../packages/agent/src/io/release/proxy-files.ts';
 import { createReleaseTree } from '../../packages/agent/src/io/release/release-tree.ts';
 import type { HttpAnswer, HttpQuestion, ReleasePorts } from '../../packages/agent/src/release-ports.ts';
+import { NO_OVERLAYS } from './overlays.ts';
 
 const me = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
 
@@ -44,7 +45,13 @@ export async function fakeReleasePorts(root: string, node: FakeNode): Promise<Re
   const warn = (message: string) => node.warnings.push(message);
   return {
     store,
-    tree: createReleaseTree({ paths, store, owners: async () => ({ release: me, config: me }) }),
+    tree: createReleaseTree({
+      paths,
+      store,
+      owners: async () => ({ release: me, config: me }),
+      overlays: NO_OVERLAYS,
+      warn,
+    }),
     journals: await openJournals(paths, warn),
     proxy: await createProxyFiles(paths),
     places: createAppPlaces({ paths, ensureAccount: async () => me }),
@@ -87,6 +94,7 @@ export async function fakeReleasePorts(root: string, node: FakeNode): Promise<Re
 
 function fakeUnits(node: FakeNode): ReleasePorts['units'] {
   return {
+    reload: async () => undefined,
     install: async (instance, text) => {
       node.units.set(instance, text);
     },

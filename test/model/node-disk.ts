@@ -49,7 +49,11 @@ export function tree(machine: NodeMachine, life: Life, rules: Rules): ReleasePor
     intact: (instance) => life.quick(() => machine.releases.has(instance)),
     remove: (instance) =>
       life.call('remove', instance, () => void machine.releases.delete(instance), { fails: 'E_RESOURCE' }),
-    sweep: (keep) => life.quick(() => retain(machine.releases, keep)),
+    sweep: (keep) =>
+      life.quick(() => {
+        retain(machine.releases, keep);
+        return [];
+      }),
   };
 }
 

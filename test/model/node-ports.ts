@@ -65,6 +65,7 @@ function units(machine: NodeMachine, life: Life): ReleasePorts['units'] {
     return { active, failed: false, sub: active ? 'running' : 'dead', restarts: 0, ended: '' };
   };
   return {
+    reload: () => life.quick(() => undefined),
     install: (instance) => life.call('install', instance, () => void machine.units.add(instance), DISK),
     start: (instance) =>
       life.call(

@@ -32,24 +32,35 @@ export interface ReceivedFiles {
 export interface ReleaseTree {
   /**
    * Makes `releases/INSTANCE` from the store, whole or not at all, with the given extra files (name to content) in
-   * its `support/`, and `/var/www/INSTANCE`. `group` may read `config/`.
+   * its `support/`, and `/var/www/INSTANCE`. `group` may read `config/`. A release that differs little from one that is
+   * there in full becomes a layer over that, at the cost of what differs; one that is not `shareable`, because a script of
+   * its own adds to it, is neither layer nor below one.
    */
-  materialise(release: {
-    instance: string;
-    manifest: Manifest;
-    support: Record<string, string>;
-    group: string;
-  }): Promise<void>;
+  materialise(release: NewRelease): Promise<void>;
   manifest(instance: string): Promise<Manifest | undefined>;
   /** Whether every file and link is there with its size: after a power cut, who knows. */
   intact(instance: string): Promise<boolean>;
   remove(instance: string): Promise<void>;
-  /** Removes what belongs to no instance in `keep`, half-made releases included. */
-  sweep(keep: ReadonlySet<string>): Promise<void>;
+  /**
+   * Removes what belongs to no instance in `keep`, half-made releases included, and brings back mounts that are gone.
+   * Returns the instances in `keep` that cannot be reached any more.
+   */
+  sweep(keep: ReadonlySet<string>): Promise<string[]>;
+}
+
+export interface NewRelease {
+  instance: string;
+  manifest: Manifest;
+  /** Extra files of `support/`, name to content. */
+  support: Record<string, string>;
+  group: string;
+  shareable: boolean;
 }
 
 /** The systemd units of instances. */
 export interface InstanceUnits {
+  /** Makes systemd forget units whose files are gone. */
+  reload(): Promise<void>;
   install(instance: string, text: string): Promise<void>;
   start(instance: string, signal: AbortSignal): Promise<void>;
   /** Stops and, when asked to, removes units. No error for those that do not exist. */

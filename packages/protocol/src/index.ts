@@ -3,6 +3,7 @@ export * from './bitmap.ts';
 export * from './codec.ts';
 export * from './errors.ts';
 export * from './health.ts';
+export * from './manifest-changes.ts';
 export * from './manifest-rules.ts';
 export * from './messages.ts';
 export * from './names.ts';

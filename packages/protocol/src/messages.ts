@@ -6,8 +6,10 @@
  * harm. Strict is only what a node is to do on itself (resources, an instance's specification, `update_fetch` lines): half
  * understood it is refused. What must not be ignored takes a new protocol version (version.ts).
  */
+
 import { z } from 'zod';
 import { appAnswer, facts, healthReport, instanceReport } from './health.ts';
+import { manifestChanges } from './manifest-changes.ts';
 import { appName, digest, instanceName } from './names.ts';
 import { trust } from './order.ts';
 import { activeMap, instanceSpec, manifest } from './release.ts';
@@ -66,9 +68,15 @@ export const agentRequests = {
       /** The manifest itself when it is small; otherwise `transfer` brings it, as zstd of its JSON. */
       manifest: manifest.optional(),
       transfer: transferId.optional(),
+      /** Instead of either: a release that the node is said to have, and how this one differs. E_NOT_FOUND when it has not. */
+      base: z.object({ instance: instanceName, digest }).optional(),
+      changes: manifestChanges.optional(),
     }),
     reply: z.object({
-      /** Base64 bitmap over `manifest.files`: bit i (LSB first) set when the content of file i is missing. */
+      /**
+       * Base64 bitmap over `manifest.files`: bit i (LSB first) set when the content of file i is missing. Empty when the
+       * release was offered as its own base: nothing of it is missing.
+       */
       missing: z.string(),
       /** Free bytes for releases. */
       free: z.number(),

@@ -4,7 +4,13 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Duplex } from 'node:stream';
-import { type InstanceSpec, type Manifest, manifestText, type RequestBody } from '@silverlining/protocol';
+import {
+  diffManifests,
+  type InstanceSpec,
+  type Manifest,
+  manifestText,
+  type RequestBody,
+} from '@silverlining/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { archiveOf } from '../../../../test/builders/tar-archive.ts';
 import { FakeNode, fakeReleasePorts } from '../../../../test/fakes/release-ports.ts';
@@ -54,13 +60,13 @@ function specOf(n: number, change: Partial<InstanceSpec> = {}): InstanceSpec {
 }
 
 const content = (n: number) => `// release ${n}\n`;
+const file = (path: string, text: string) => ({
+  path,
+  mode: 0o644 as const,
+  size: text.length,
+  sha256: sha256(text),
+});
 function manifestOf(n: number): Manifest {
-  const file = (path: string, text: string) => ({
-    path,
-    mode: 0o644 as const,
-    size: text.length,
-    sha256: sha256(text),
-  });
   return {
     version: 1,
     app: 'blog',
@@ -195,6 +201,37 @@ describe('staging', () => {
     const order = { instance: name(1), deploy: 'd9', epoch: 0, spec: specOf(1) };
     expect(await releases.stage(order, context())).toMatchObject({ port: 20_000, ms: { received: 0, unpacked: 0 } });
     expect(node.running.has(name(1))).toBe(true);
+  });
+});
+
+describe('offers of what differs', () => {
+  const digestOf = (it: Manifest) => sha256(manifestText(it));
+  const base = () => ({ instance: name(1), digest: digestOf(manifestOf(1)) });
+  const differs = (more: object = {}) => {
+    const changes = diffManifests(manifestOf(1), manifestOf(2));
+    const order = { instance: name(2), app: 'blog', digest: digestOf(manifestOf(2)), base: base(), changes };
+    return releases.offer({ ...order, ...more }, context());
+  };
+
+  it('are made whole from the release that is here', async () => {
+    await stage(1);
+    expect((await differs()).missing).toBe(Buffer.from([0b10]).toString('base64'));
+  });
+
+  it('are refused where that release is not here, is another, or does not lead to what is described', async () => {
+    await expect(differs()).rejects.toMatchObject({ code: 'E_NOT_FOUND' });
+    await stage(1);
+    await expect(differs({ base: { ...base(), digest: sha256('') } })).rejects.toMatchObject({ code: 'E_NOT_FOUND' });
+    await expect(differs({ digest: sha256('') })).rejects.toMatchObject({ code: 'E_MANIFEST' });
+    const folded = { files: [file('app/SERVER.js', 'x')], links: [], removed: [] };
+    await expect(differs({ changes: folded })).rejects.toMatchObject({ code: 'E_MANIFEST' });
+  });
+
+  it('of a release itself are enough to go back to it, unless it is damaged', async () => {
+    const itself = { instance: name(1), digest: digestOf(manifestOf(1)), base: base() };
+    await expect(differs(itself)).rejects.toMatchObject({ code: 'E_NOT_FOUND' });
+    await stage(1);
+    expect((await differs(itself)).missing).toBe('');
   });
 });
 

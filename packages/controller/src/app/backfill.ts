@@ -78,6 +78,7 @@ async function bring(
     release: here?.digest === digest ? here : { manifest, digest, bytes: 0 },
     // Its files can be sent only while the folder still is what was deployed; the content store may have them all.
     sendable: here?.digest === digest,
+    base: undefined,
   };
   await stageOnNode(deps, target, node.uuid, op.signal);
   say('changed', `${instance} is staged and healthy`);

@@ -38,7 +38,8 @@ export async function prepareItems(
   const items = changed.map(({ app, scanned, active }): RolloutItem => {
     const instance = nextInstanceName(app.name, deps.clock.now(), taken);
     const spec = buildSpec(app, instance, context);
-    return { app, instance, previous: active?.instance ?? null, release: scanned, spec, fresh: true, sendable: true };
+    const previous = active?.instance ?? null;
+    return { app, instance, previous, release: scanned, spec, fresh: true, sendable: true, base: active };
   });
   return { items, unchanged: apps.filter((it) => !changed.includes(it)) };
 }

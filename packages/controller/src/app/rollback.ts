@@ -80,5 +80,6 @@ export function itemOf(set: SetRecord, target: ReleaseRecord): RolloutItem {
     spec: target.spec,
     fresh: false,
     sendable: false,
+    base: target,
   };
 }

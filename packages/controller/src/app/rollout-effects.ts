@@ -7,6 +7,7 @@ import type { OperationContext } from '../service.ts';
 import type { ControllerDeps } from './deps.ts';
 import type { RolloutInput, RolloutItem } from './rollout.ts';
 import { writeDecision } from './rollout-commit.ts';
+import { requireReach } from './rollout-reach.ts';
 import { deployId, type Measured } from './rollout-record.ts';
 import { type Sent, stageOnNode } from './rollout-stage.ts';
 
@@ -82,7 +83,9 @@ async function hook(
   const body = { instance: item.instance, deploy: deployId(op.operationId, app), turn, fetches, timeout: HOOK_TIMEOUT };
   op.emit({ status: 'started', action: 'hook', node: name, app, text: `update_fetch (${turn})` });
   const deadline = (HOOK_TIMEOUT * fetches.length + 10) * 1000;
-  const { results } = await deps.fleet.request(node, 'hook', body, { signal, deadline });
+  const { results } = await deps.fleet.request(node, 'hook', body, { signal, deadline }).catch((error: unknown) => {
+    throw isLost(error) ? mayHaveRun(error) : error;
+  });
   const bad = results.find((result) => !result.ok);
   if (bad !== undefined) {
     const text = `update_fetch ${bad.fetch} failed on ${name}: ${bad.detail}`;
@@ -94,8 +97,15 @@ async function hook(
   op.emit({ status: 'ok', action: 'hook', node: name, app, text: `update_fetch (${turn}) done` });
 }
 
-async function commit(context: RolloutContext, { direction }: { direction: 'forward' | 'back' }): Promise<void> {
-  const { deps, measured } = context;
+async function commit(
+  context: RolloutContext,
+  { direction }: { direction: 'forward' | 'back' },
+  signal: AbortSignal,
+): Promise<void> {
+  const { deps, measured, input } = context;
+  // Back is back to what every node has, whoever can be told of it right now.
+  if (direction === 'forward')
+    await requireReach(deps.fleet, { ...input, instances: input.items.map((it) => it.instance) }, signal);
   measured.epoch = await writeDecision(context, direction);
   measured.switchStarted = deps.clock.monotonic();
   measured.inForce = [];
@@ -187,7 +197,12 @@ async function insist<R>(
   }
 }
 
-function isLost(error: unknown): boolean {
+/** What an app did before its node was silent is nothing that this end can know. */
+function mayHaveRun({ code, message, details }: SlError): SlError {
+  return new SlError(code, `${message}; update_fetch was under way there and may have run`, { details });
+}
+
+function isLost(error: unknown): error is SlError {
   return error instanceof SlError && (error.code === 'E_NODE_DISCONNECTED' || error.code === 'E_DEADLINE');
 }
 

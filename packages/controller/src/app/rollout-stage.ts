@@ -4,8 +4,18 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { zstdCompress } from 'node:zlib';
-import { type App, decodeBitmap, type InstanceSpec, type ReplyBody, SlError } from '@silverlining/protocol';
-import type { ScannedRelease } from '../ports.ts';
+import {
+  type App,
+  decodeBitmap,
+  diffManifests,
+  type ErrorCode,
+  type InstanceSpec,
+  type ManifestChanges,
+  type ReplyBody,
+  type RequestBody,
+  SlError,
+} from '@silverlining/protocol';
+import type { ReleaseRecord, ScannedRelease } from '../ports.ts';
 import type { ControllerDeps } from './deps.ts';
 
 /** A manifest of more files than this travels over a bulk socket, so that control frames stay small. */
@@ -28,7 +38,11 @@ export interface StageTarget {
   epoch: number;
   /** Whether the files are to be had here; otherwise the node has to have them all. */
   sendable: boolean;
+  /** A release that the nodes should have, the closest to this one; itself where this one is gone back to. */
+  base: BaseRelease | undefined;
 }
+
+export type BaseRelease = Pick<ReleaseRecord, 'instance' | 'digest' | 'manifest'>;
 
 export interface Sent {
   /** Indexes into the manifest's files. */
@@ -48,7 +62,7 @@ export async function stageOnNode(
 ): Promise<Sent> {
   const { app, instance, release, spec, deploy, epoch } = target;
   const missing = await offer(deps, target, node, signal);
-  const files = decodeBitmap(missing, release.manifest.files.length);
+  const files = missing === '' ? [] : decodeBitmap(missing, release.manifest.files.length);
   if (files.length > 0 && !target.sendable) {
     throw new SlError(
       'E_NOT_FOUND',
@@ -80,23 +94,50 @@ function timesOf({ received, unpacked, started, healthy }: ReplyBody<'stage'>['m
   ];
 }
 
-/** Offers a release; the base64 bitmap of what the node lacks. */
-async function offer(
-  deps: ControllerDeps,
-  { release, instance, app }: StageTarget,
-  node: string,
-  signal: AbortSignal,
-): Promise<string> {
+type Ask = (how: Partial<RequestBody<'offer'>>) => Promise<ReplyBody<'offer'>>;
+
+/** Offers a release; the base64 bitmap of what the node lacks, which may be empty when that is nothing. */
+async function offer(deps: ControllerDeps, target: StageTarget, node: string, signal: AbortSignal): Promise<string> {
+  const { release, instance, app } = target;
   const body = { instance, app: app.name, digest: release.digest };
-  const ask = (more: object) =>
-    deps.fleet.request(node, 'offer', { ...body, ...more }, { signal, deadline: OFFER_DEADLINE });
+  const ask: Ask = (how) =>
+    deps.fleet.request(node, 'offer', { ...body, ...how }, { signal, deadline: OFFER_DEADLINE });
   if (release.manifest.files.length <= INLINE_FILES) return (await ask({ manifest: release.manifest })).missing;
+  const known = await offerChanges(target, ask);
+  if (known !== undefined) return known.missing;
   const bytes = await manifestBytes(release);
   const reply = await withTransfer(deps, node, signal, {
     request: (transfer) => ask({ transfer }),
     send: (socket) => pipeline(Readable.from([bytes]), socket, { signal }),
   });
   return reply.missing;
+}
+
+/** Says how the release differs from one that the node should have; undefined when the node needs all of it. */
+async function offerChanges({ release, base }: StageTarget, ask: Ask): Promise<ReplyBody<'offer'> | undefined> {
+  if (base === undefined) return undefined;
+  const changes = changesFrom(base, release);
+  if (changes.files.length + changes.links.length + changes.removed.length > INLINE_FILES) return undefined;
+  try {
+    return await ask({ base: { instance: base.instance, digest: base.digest }, changes });
+  } catch (error) {
+    if (error instanceof SlError && NEEDS_ALL.has(error.code)) return undefined;
+    throw error;
+  }
+}
+
+/** The base is not there, is not what it should be, or the agent is one that does not know bases. */
+const NEEDS_ALL: ReadonlySet<ErrorCode> = new Set(['E_NOT_FOUND', 'E_MANIFEST', 'E_FRAME']);
+
+const compared = new WeakMap<ScannedRelease, { base: string; changes: ManifestChanges }>();
+
+/** Compared once per release, whatever the number of nodes. */
+function changesFrom(base: BaseRelease, release: ScannedRelease): ManifestChanges {
+  const known = compared.get(release);
+  if (known?.base === base.digest) return known.changes;
+  const changes = diffManifests(base.manifest, release.manifest);
+  compared.set(release, { base: base.digest, changes });
+  return changes;
 }
 
 interface StageRequest {

@@ -8,6 +8,7 @@ import type { ControllerDeps } from './deps.ts';
 import type { RolloutContext } from './rollout-effects.ts';
 import { runMachine } from './rollout-machine.ts';
 import { deployId, deployRecord, newMeasured } from './rollout-record.ts';
+import type { BaseRelease } from './rollout-stage.ts';
 import { countTraffic } from './traffic.ts';
 
 /** One app of a rollout. */
@@ -21,6 +22,7 @@ export interface RolloutItem {
   fresh: boolean;
   /** Whether its files are to be had here. */
   sendable: boolean;
+  base: BaseRelease | undefined;
 }
 
 export interface RolloutInput {

@@ -85,7 +85,7 @@ function nodeStatus(
 ): NodeStatus {
   const reasons = session === undefined ? [absence(record, inGrace)] : complaints(set, record, health);
   if (session !== undefined && !takesOrders)
-    reasons.push("it does not have this controller's signing key; sl up gives it to the node");
+    reasons.push('it takes no orders of this controller; sl up gives it the signing key');
   if (clock !== undefined) reasons.push(clock);
   return {
     name: record.name,

@@ -4,12 +4,12 @@ import { SlError } from '@silverlining/protocol';
 import { type ExecOptions, type ExecResult, exec } from '@silverlining/system';
 
 /** A file whose presence shows that the Debian package is installed: a command of the PATH, or an absolute path. */
-interface Need {
+export interface HostNeed {
   file: string;
   package: string;
 }
 
-const LOCAL_NEEDS: readonly Need[] = [
+const LOCAL_NEEDS: readonly HostNeed[] = [
   { file: 'systemd-nspawn', package: 'systemd-container' },
   { file: 'mmdebstrap', package: 'mmdebstrap' },
   { file: 'apt-cacher-ng', package: 'apt-cacher-ng' },
@@ -24,7 +24,7 @@ const LOCAL_NEEDS: readonly Need[] = [
 const INSTALL_TIMEOUT_MS = 15 * 60_000;
 
 /** Debian packages that local nodes need and this machine has not, sorted. */
-export async function missingHostPackages(needs: readonly Need[] = LOCAL_NEEDS): Promise<string[]> {
+export async function missingHostPackages(needs: readonly HostNeed[] = LOCAL_NEEDS): Promise<string[]> {
   const missing = new Set<string>();
   for (const need of needs) if (!(await isPresent(need.file))) missing.add(need.package);
   return [...missing].sort();
@@ -42,9 +42,13 @@ export async function requireHostPackages(): Promise<void> {
   );
 }
 
-/** Installs what is missing, for a user who agreed to it. */
-export async function installHostPackages(report: (text: string) => void, signal: AbortSignal): Promise<void> {
-  const packages = await missingHostPackages();
+/** Installs what is missing of `needs` (local nodes' when not given), for a user who agreed to it. */
+export async function installHostPackages(
+  report: (text: string) => void,
+  signal: AbortSignal,
+  needs?: readonly HostNeed[],
+): Promise<void> {
+  const packages = await missingHostPackages(needs);
   if (packages.length === 0) return;
   report(`installing ${packages.join(', ')} on this machine`);
   const env = { ...hostEnvironment(), DEBIAN_FRONTEND: 'noninteractive' };

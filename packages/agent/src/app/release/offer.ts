@@ -1,8 +1,11 @@
 import type { RequestBody } from '@silverlining/protocol';
 import {
+  addsPaths,
+  applyChanges,
   checkManifest,
   encodeBitmap,
   type Manifest,
+  type ManifestChanges,
   type ManifestFile,
   manifestText,
   SlError,
@@ -14,12 +17,15 @@ import type { ReleaseState } from './state.ts';
 /** Takes in a manifest, and says which contents the node lacks. */
 export function createOffer(state: ReleaseState): Handlers['offer'] {
   return async (body, context) => {
+    const free = await state.ports.store.space();
+    if (isHere(state, body)) return { missing: '', free: free.bytes };
     const manifest = await manifestOf(state, body, context);
     checkOffer(state, body, manifest);
-    const missing = missingFiles(state, manifest);
-    const free = await state.ports.store.space();
+    // All else is of the base, which is here.
+    const doubtful = body.changes === undefined || state.lacksContents ? manifest.files : body.changes.files;
+    const missing = missingFiles(state, doubtful);
     checkSpace(manifest, [...missing], free);
-    state.addOffer(body.instance, { digest: body.digest, manifest });
+    state.addOffer(body.instance, { digest: body.digest, manifest, doubtful });
     const { files } = manifest;
     const isMissing = (index: number) => {
       const file = files[index];
@@ -29,11 +35,20 @@ export function createOffer(state: ReleaseState): Handlers['offer'] {
   };
 }
 
+/** A release that is its own base: going back to it needs nothing but that it is here. */
+function isHere(state: ReleaseState, { instance, digest, base }: RequestBody<'offer'>): boolean {
+  if (base?.instance !== instance || base.digest !== digest) return false;
+  const known = state.journals.get(instance);
+  if (known !== undefined && known.state !== 'failed' && known.digest === digest) return true;
+  throw new SlError('E_NOT_FOUND', `${instance} is not on this node, or damaged`);
+}
+
 async function manifestOf(state: ReleaseState, body: RequestBody<'offer'>, context: RequestContext): Promise<Manifest> {
   if (body.manifest !== undefined) {
     checkManifest(body.manifest);
     return body.manifest;
   }
+  if (body.base !== undefined && body.changes !== undefined) return changed(state, body.base, body.changes);
   if (body.transfer === undefined) throw new SlError('E_FRAME', 'offer: neither a manifest nor a transfer is given');
   const transfer = await context.openTransfer(body.transfer);
   try {
@@ -41,6 +56,21 @@ async function manifestOf(state: ReleaseState, body: RequestBody<'offer'>, conte
   } finally {
     transfer.destroy();
   }
+}
+
+/** What comes out is checked against its digest like any other manifest. */
+async function changed(
+  state: ReleaseState,
+  base: { instance: string; digest: string },
+  changes: ManifestChanges,
+): Promise<Manifest> {
+  const journal = state.journals.get(base.instance);
+  const isHere = journal?.digest === base.digest && journal.state !== 'failed';
+  const known = isHere ? await state.ports.tree.manifest(base.instance) : undefined;
+  if (known === undefined) throw new SlError('E_NOT_FOUND', `${base.instance} is not on this node as it is described`);
+  const made = applyChanges(known, changes);
+  if (addsPaths(known, changes, made)) checkManifest(made);
+  return made;
 }
 
 function checkOffer(state: ReleaseState, body: RequestBody<'offer'>, manifest: Manifest): void {
@@ -58,11 +88,12 @@ function checkOffer(state: ReleaseState, body: RequestBody<'offer'>, manifest: M
 }
 
 /** Files of equal content are asked for once. */
-export function missingFiles(state: ReleaseState, manifest: Manifest): Set<ManifestFile> {
+export function missingFiles(state: ReleaseState, files: readonly ManifestFile[]): Set<ManifestFile> {
   const missing = new Map<string, ManifestFile>();
-  for (const file of manifest.files) {
+  for (const file of files) {
+    if (state.ports.store.has(file)) continue;
     const key = `${file.sha256} ${file.mode}`;
-    if (!missing.has(key) && !state.ports.store.has(file)) missing.set(key, file);
+    if (!missing.has(key)) missing.set(key, file);
   }
   return new Set(missing.values());
 }

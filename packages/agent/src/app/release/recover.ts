@@ -35,7 +35,9 @@ async function sweep(state: ReleaseState): Promise<void> {
       'remove',
     );
   });
-  await attempt(state, () => tree.sweep(keep));
+  await attempt(state, async () => {
+    for (const instance of await tree.sweep(keep)) await giveUp(state, instance);
+  });
   await attempt(state, () => places.sweep(keep));
 }
 
@@ -48,15 +50,20 @@ async function end(state: ReleaseState, instances: readonly string[], how: 'stop
 
 /** After a power cut a release may miss files in spite of all: then it must not be served. */
 async function checkTrees(state: ReleaseState): Promise<void> {
-  const { tree, warn } = state.ports;
   for (const journal of state.all()) {
-    const { instance } = journal;
-    if (journal.state === 'failed' || (await tree.intact(instance))) continue;
-    warn(`${instance} is damaged on disk and is not served`);
-    // Also where that cannot be written down.
-    state.journals.set(instance, { ...journal, state: 'failed' });
-    await attempt(state, () => state.put({ ...journal, state: 'failed' }));
+    if (journal.state === 'failed' || (await state.ports.tree.intact(journal.instance))) continue;
+    await giveUp(state, journal.instance);
   }
+}
+
+/** It is made again when the controller brings what is live. */
+async function giveUp(state: ReleaseState, instance: string): Promise<void> {
+  const journal = state.journals.get(instance);
+  if (journal === undefined || journal.state === 'failed') return;
+  state.ports.warn(`${instance} is damaged on disk and is not served`);
+  // Also where that cannot be written down.
+  state.journals.set(instance, { ...journal, state: 'failed' });
+  await attempt(state, () => state.put({ ...journal, state: 'failed' }));
 }
 
 /** Prepared instances too: the decision about them may have been taken while this node was away. */

@@ -66,6 +66,7 @@ async function stageNew(state: ReleaseState, body: Order, context: RequestContex
     const times = await vote(state, { journal: newJournal(body, offer.digest, port), spec, context, lap });
     return { port, ms: { received, unpacked, ...times } };
   } catch (error) {
+    if (toSlError(error).code === 'E_MANIFEST') state.lacksContents = true;
     await undo(state, () => discard(state, spec.app, [instance]));
     throw error;
   } finally {
@@ -78,9 +79,7 @@ async function stageNew(state: ReleaseState, body: Order, context: RequestContex
 async function stageAgain(state: ReleaseState, body: Order, context: RequestContext): Promise<ReplyBody<'stage'>> {
   const { instance, spec } = body;
   const known = state.journals.get(instance);
-  if (known === undefined || known.state === 'failed') {
-    throw new SlError('E_CONFLICT', `${instance} is damaged on this node; deploy it under a new name`);
-  }
+  if (known === undefined || known.state === 'failed') return rebuild(state, body, context);
   const lap = stopwatch(state);
   const wasRunning = known.state === 'prepared' && (await isRunning(state, known));
   try {
@@ -103,6 +102,17 @@ async function stageAgain(state: ReleaseState, body: Order, context: RequestCont
     state.releasePort(instance);
     state.offers.delete(instance);
   }
+}
+
+/** What is damaged on disk is made again from contents, which are checked one by one as they come. */
+async function rebuild(state: ReleaseState, body: Order, context: RequestContext): Promise<ReplyBody<'stage'>> {
+  if (!state.offers.has(body.instance)) {
+    throw new SlError('E_NOT_FOUND', `${body.instance} is damaged on this node; offer it again`);
+  }
+  await discard(state, body.spec.app, [body.instance]);
+  // systemd still has the units that these files made, and what they said that has to be there first.
+  await state.ports.units.reload();
+  return stageNew(state, body, context);
 }
 
 /** What went wrong is what the caller has to hear, not that it could not be undone; that is tried again. */
@@ -144,7 +154,7 @@ async function startHealthy(
 }
 
 async function receive(state: ReleaseState, body: Order, offer: Offer, context: RequestContext): Promise<void> {
-  const missing = [...missingFiles(state, offer.manifest)];
+  const missing = [...missingFiles(state, offer.doubtful)];
   if (missing.length === 0) return;
   if (body.transfer === undefined) {
     throw new SlError(
@@ -165,7 +175,9 @@ async function materialise(state: ReleaseState, spec: InstanceSpec, offer: Offer
   const group = appUser(spec.app);
   await state.ports.places.ensureUser(group);
   const support = supportFiles(spec.platform);
-  await state.ports.tree.materialise({ instance: spec.instance, manifest: offer.manifest, support, group });
+  // A script that runs as root may add to the folder of its release.
+  const shareable = spec.packageInstallScript === undefined;
+  await state.ports.tree.materialise({ instance: spec.instance, manifest: offer.manifest, support, group, shareable });
 }
 
 async function isRunning(state: ReleaseState, journal: InstanceJournal): Promise<boolean> {
@@ -175,7 +187,8 @@ async function isRunning(state: ReleaseState, journal: InstanceJournal): Promise
 
 function checkRunner(spec: InstanceSpec, offer: Offer): void {
   const file = spec.runner?.split('#')[0];
-  if (file === undefined || offer.manifest.files.some(({ path }) => path === `app/${file}`)) return;
+  const wanted = `app/${file}`;
+  if (file === undefined || offer.manifest.files.some(({ path }) => path === wanted)) return;
   throw new SlError('E_APP_CONFIG', `runner ${JSON.stringify(file)} is not a file of the release`);
 }
 

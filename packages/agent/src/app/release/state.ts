@@ -1,4 +1,11 @@
-import { type ActiveMap, type InstanceReport, type Manifest, type Role, SlError } from '@silverlining/protocol';
+import {
+  type ActiveMap,
+  type InstanceReport,
+  type Manifest,
+  type ManifestFile,
+  type Role,
+  SlError,
+} from '@silverlining/protocol';
 import { candidatePorts, holdsAll } from '../../core/release/choices.ts';
 import { type CommittedMap, type InstanceJournal, NOTHING_COMMITTED } from '../../core/release/journal.ts';
 import { type InstancePaths, instancePaths } from '../../core/release/paths.ts';
@@ -7,6 +14,8 @@ import type { Exclusive, ReleasePorts } from '../../release-ports.ts';
 export interface Offer {
   digest: string;
   manifest: Manifest;
+  /** Those of its files that may be missing; all others are of a release that is here. */
+  doubtful: readonly ManifestFile[];
 }
 
 /** An instance that is being staged right now. */
@@ -31,6 +40,8 @@ export class ReleaseState {
   /** By app: staging, settling and removing an app's instances never overlap. */
   readonly exclusive: Exclusive;
   committed: CommittedMap = NOTHING_COMMITTED;
+  /** Whether a content was missing that a release here should have: then nothing is taken for granted. */
+  lacksContents = false;
   /** The newest map that this process has heard of, whether or not it could follow to it; undefined before it heard of any. */
   heard: Pick<CommittedMap, 'epoch' | 'active'> | undefined;
   /** Whether requests are routed by the committed map here; false as well where nobody knows. */

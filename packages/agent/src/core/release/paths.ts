@@ -2,6 +2,8 @@
 export interface ReleasePaths {
   store: string;
   releases: string;
+  /** What layered releases add to the release that they lie over. */
+  layers: string;
   www: string;
   instances: string;
   env: string;
@@ -28,6 +30,7 @@ export function releasePaths(root = ''): ReleasePaths {
   return {
     store: `${data}/store`,
     releases: `${data}/releases`,
+    layers: `${data}/layers`,
     www: `${root}/var/www`,
     instances: `${data}/instances`,
     env: `${data}/env`,

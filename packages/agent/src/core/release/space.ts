@@ -16,9 +16,20 @@ export interface Space {
 export function spaceNeeded(manifest: Manifest, missing: readonly ManifestFile[]): { bytes: number; inodes: number } {
   const config = manifest.files.filter((file) => file.path.startsWith('config/'));
   const written = [...missing, ...config];
-  const folders = new Set(manifest.files.map((file) => file.path.slice(0, file.path.lastIndexOf('/'))));
-  const bytes = written.reduce((sum, file) => sum + Math.ceil(file.size / BLOCK) * BLOCK, folders.size * BLOCK);
-  return { bytes, inodes: written.length + folders.size + manifest.links.length };
+  const folders = countFolders(manifest.files);
+  const bytes = written.reduce((sum, file) => sum + Math.ceil(file.size / BLOCK) * BLOCK, folders * BLOCK);
+  return { bytes, inodes: written.length + folders + manifest.links.length };
+}
+
+/** Files of a folder mostly follow each other; a folder that is counted twice does no harm here. */
+function countFolders(files: readonly ManifestFile[]): number {
+  let [count, folder] = [0, ''];
+  for (const { path } of files) {
+    if (folder !== '' && path.startsWith(folder) && path.indexOf('/', folder.length) === -1) continue;
+    folder = path.slice(0, path.lastIndexOf('/') + 1);
+    count++;
+  }
+  return count;
 }
 
 /** Throws E_DISK_FULL with need and free, in bytes or inodes, when it does not fit. */

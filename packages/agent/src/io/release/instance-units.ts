@@ -16,13 +16,14 @@ export function createInstanceUnits(folder: string): InstanceUnits {
   const fileOf = (instance: string) => `${folder}/${instanceUnit(instance)}`;
 
   return {
+    reload,
     install: async (instance, text) => {
       const before = await readFileIfAny(fileOf(instance));
       if (before === text) return;
       await writeFile(`${fileOf(instance)}.new`, text, { mode: 0o644 });
       await rename(`${fileOf(instance)}.new`, fileOf(instance));
       // systemd reads a unit that it has never seen by itself; one that it knows only when it is told.
-      if (before !== undefined) await exec(['systemctl', 'daemon-reload']);
+      if (before !== undefined) await reload();
     },
     start: async (instance, signal) => {
       await exec(['systemctl', 'start', '--', instanceUnit(instance)], { signal, code: 'E_APP_CRASHED' });
@@ -46,6 +47,10 @@ export function createInstanceUnits(folder: string): InstanceUnits {
     log: readLog,
     installed: async () => instancesIn(await readdir(folder)),
   };
+}
+
+async function reload(): Promise<void> {
+  await exec(['systemctl', 'daemon-reload']);
 }
 
 async function status(instances: readonly string[]): Promise<Map<string, UnitStatus>> {

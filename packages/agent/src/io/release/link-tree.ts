@@ -1,7 +1,4 @@
-/**
- * Builds the folder of a release by hard links into the content store. Another way to build it (an overlay on the
- * release before) would be another function of this shape.
- */
+/** Builds the folder of a release, or of a layer of one, by hard links into the content store. */
 import {
   chmodSync,
   chownSync,
@@ -30,32 +27,35 @@ export interface TreeInput {
   release: { manifest: Manifest; support: Record<string, string> };
   store: DiskContentStore;
   owners: TreeOwners;
+  /** Of a layer: what it hides of the folder below, by links to a device file that means that. */
+  hidden?: { paths: readonly string[]; whiteout: string };
 }
 
 /** Fills the folder. E_MANIFEST when the store lacks a content after all; the next offer then asks for it. */
 export async function buildByLinks(input: TreeInput): Promise<void> {
-  const { folder, release, owners } = input;
+  const { folder, release, owners, hidden = { paths: [], whiteout: '' } } = input;
   const { manifest, support } = release;
-  await inSlices(foldersOf(manifest), (path) => makeFolder(`${folder}/${path}`, path, owners));
+  const paths = [...manifest.files, ...manifest.links].map((it) => it.path);
+  await inSlices(foldersOf([...paths, ...hidden.paths]), (path) => makeFolder(`${folder}/${path}`, path, owners));
   await inSlices(manifest.files, (file) => placeFile(input, file));
   await inSlices(manifest.links, (link) => {
     symlinkSync(link.target, `${folder}/${link.path}`);
     const owner = ownerOf(link.path, owners);
     lchownSync(`${folder}/${link.path}`, owner.uid, owner.gid);
   });
+  await inSlices(hidden.paths, (path) => linkSync(hidden.whiteout, `${folder}/${path}`));
   makeFolder(`${folder}/support`, 'support', owners);
   for (const [name, content] of Object.entries(support)) {
     writeFileSync(`${folder}/support/${name}`, content, { mode: 0o644 });
   }
-  writeFileSync(`${folder}/manifest.json`, JSON.stringify(manifest), { mode: 0o600 });
   chownSync(folder, owners.release.uid, owners.release.gid);
   chmodSync(folder, 0o755);
 }
 
-/** All folders of the release, parents first; `app` and `config` are there even when they are empty. */
-function foldersOf(manifest: Manifest): string[] {
+/** All folders above the paths, parents first; `app` and `config` are there even when they are empty. */
+function foldersOf(paths: readonly string[]): string[] {
   const folders = new Set(['app', 'config']);
-  for (const { path } of [...manifest.files, ...manifest.links]) {
+  for (const path of paths) {
     let end = path.lastIndexOf('/');
     while (end > 0 && !folders.has(path.slice(0, end))) {
       folders.add(path.slice(0, end));

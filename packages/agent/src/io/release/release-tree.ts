@@ -1,107 +1,192 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync, lstatSync, readlinkSync } from 'node:fs';
-import { mkdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises';
-import { type Manifest, manifest as manifestSchema } from '@silverlining/protocol';
-import { errno } from '@silverlining/system';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import {
+  applyChanges,
+  diffManifests,
+  type Manifest,
+  manifest as manifestSchema,
+  toSlError,
+} from '@silverlining/protocol';
+import { type Layer, worthLayering } from '../../core/release/layer.ts';
 import type { ReleasePaths } from '../../core/release/paths.ts';
-import type { ReleaseTree } from '../../release-ports.ts';
+import type { NewRelease, ReleaseTree } from '../../release-ports.ts';
 import type { DiskContentStore } from './content-store.ts';
+import { createLayers } from './layers.ts';
 import { buildByLinks, type TreeOwners } from './link-tree.ts';
 import { namesIn } from './names-in.ts';
-import { inSlices } from './slices.ts';
+import type { Overlays } from './overlay.ts';
+import { holdsAllOf, PARTIAL, removeFolder } from './tree-files.ts';
 
 export interface ReleaseTreeOptions {
-  paths: Pick<ReleasePaths, 'releases' | 'www'>;
+  paths: Pick<ReleasePaths, 'releases' | 'layers' | 'units' | 'www'>;
   store: DiskContentStore;
   /** Owners of a release; `group` is that of the app. */
   owners(group: string): Promise<TreeOwners>;
+  overlays: Overlays;
+  warn(message: string): void;
 }
 
-/** Names that a half-made or half-removed release has until it is whole, or gone. */
-const PARTIAL = '.partial-';
+/** In a full tree: its manifest. */
+const MANIFEST = 'manifest.json';
+/** In a full tree: nothing but what the manifest says is in it, so that others may lie over it. */
+const SHAREABLE = 'shareable';
 
-/** Releases as folders of hard links into the content store. */
-export function createReleaseTree({ paths, store, owners }: ReleaseTreeOptions): ReleaseTree {
+/**
+ * Releases as folders of hard links into the content store, or as layers over such a folder. A folder that layers lie over
+ * outlives its own release: without a link in `www` it is nobody's release any more, and goes with the last layer.
+ */
+export function createReleaseTree({ paths, store, owners, overlays, warn }: ReleaseTreeOptions): ReleaseTree {
   const folder = (instance: string) => `${paths.releases}/${instance}`;
-  const partial = () => `${paths.releases}/${PARTIAL}${randomUUID()}`;
-  const remove = async (instance: string) => {
-    await rm(`${paths.www}/${instance}`, { force: true });
-    await removeFolder(folder(instance), partial());
+  const link = (instance: string) => `${paths.www}/${instance}`;
+  const partial = () => folder(`${PARTIAL}${randomUUID()}`);
+  const layers = createLayers({ paths, overlays });
+  const fullManifest = manifestReader((instance) => `${folder(instance)}/${MANIFEST}`);
+  let canLayer = true;
+
+  const manifest = async (instance: string): Promise<Manifest | undefined> => {
+    const layer = await layers.read(instance);
+    if (layer === undefined) return fullManifest(instance);
+    const base = await fullManifest(layer.base);
+    return base && applyChanges(base, layer.changes);
+  };
+  const basesInUse = async (): Promise<Set<string>> => {
+    const all = await Promise.all((await layers.instances()).map(layers.read));
+    return new Set(all.flatMap((layer) => (layer === undefined ? [] : [layer.base])));
+  };
+  const removeFull = async (instance: string): Promise<void> => {
+    if (!(await basesInUse()).has(instance)) await removeFolder(folder(instance), partial());
+  };
+  const remove = async (instance: string): Promise<void> => {
+    await rm(link(instance), { force: true });
+    const layer = await layers.read(instance);
+    await layers.drop(instance);
+    if (layer === undefined) await removeFull(instance);
+    else if ((await linkTarget(link(layer.base))) === undefined) await removeFull(layer.base);
   };
 
   return {
     remove,
+    manifest,
     materialise: async (release) => {
-      const temporary = partial();
-      await mkdir(temporary, { recursive: true, mode: 0o755 });
-      try {
-        await buildByLinks({ folder: temporary, release, store, owners: await owners(release.group) });
-        await removeFolder(folder(release.instance), partial());
-        await rename(temporary, folder(release.instance));
-      } catch (error) {
-        await rm(temporary, { recursive: true, force: true });
-        throw error;
-      }
+      await remove(release.instance);
+      // What others lie over is made again in its place.
+      if (existsSync(folder(release.instance)) || !(await buildLayer(release))) await buildFull(release);
       await mkdir(paths.www, { recursive: true });
-      await linkTo(`${folder(release.instance)}/app`, `${paths.www}/${release.instance}`);
+      await symlink(`${folder(release.instance)}/app`, link(release.instance));
     },
-    manifest: (instance) => readStoredManifest(folder(instance)),
     intact: async (instance) => {
-      const manifest = await readStoredManifest(folder(instance));
-      return manifest !== undefined && isIntact(folder(instance), manifest);
+      const listed = await manifest(instance);
+      const holds = listed !== undefined && (await holdsAllOf(folder(instance), listed));
+      if (holds && existsSync(`${folder(instance)}/app`)) return true;
+      await unshare(instance);
+      return false;
     },
     sweep: async (keep) => {
+      await layers.sweep(keep);
+      const bases = await basesInUse();
       for (const name of await namesIn(paths.releases)) {
-        if (!keep.has(name)) await rm(folder(name), { recursive: true, force: true });
+        if (!keep.has(name) && !bases.has(name)) await rm(folder(name), { recursive: true, force: true });
       }
       for (const name of await namesIn(paths.www)) {
-        const target = await linkTarget(`${paths.www}/${name}`);
-        if (target?.startsWith(`${paths.releases}/`) && !keep.has(name)) await rm(`${paths.www}/${name}`);
+        const target = await linkTarget(link(name));
+        if (target?.startsWith(`${paths.releases}/`) && !keep.has(name)) await rm(link(name));
       }
+      const lost = await layers.mountAll();
+      for (const instance of lost) await unshare(instance);
+      return lost;
     },
+  };
+
+  /** Nothing new is laid over what is damaged. */
+  async function unshare(instance: string): Promise<void> {
+    const full = (await layers.read(instance))?.base ?? instance;
+    await rm(`${folder(full)}/${SHAREABLE}`, { force: true });
+  }
+
+  async function buildFull({ instance, manifest: listed, support, group, shareable }: NewRelease): Promise<void> {
+    const temporary = partial();
+    await mkdir(temporary, { recursive: true, mode: 0o755 });
+    try {
+      const release = { manifest: listed, support };
+      await buildByLinks({ folder: temporary, release, store, owners: await owners(group) });
+      await writeFile(`${temporary}/${MANIFEST}`, JSON.stringify(listed), { mode: 0o600 });
+      if (shareable) await writeFile(`${temporary}/${SHAREABLE}`, '', { mode: 0o600 });
+      await removeFolder(folder(instance), partial());
+      await rename(temporary, folder(instance));
+      await layers.remount(instance);
+    } catch (error) {
+      await rm(temporary, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  /** False when it has to be a full tree: nothing is there that it could lie over, or the node has no overlays. */
+  async function buildLayer({ instance, manifest: listed, support, group, shareable }: NewRelease): Promise<boolean> {
+    const layer = canLayer && shareable ? await layerOf(listed) : undefined;
+    if (layer === undefined) return false;
+    const release = { manifest: listed, support };
+    try {
+      await layers.build({ instance, layer, release, store, owners: await owners(group) });
+      return true;
+    } catch (error) {
+      const { code, message } = toSlError(error);
+      if (code === 'E_DISK_FULL' || code === 'E_MANIFEST') throw error;
+      canLayer = false;
+      warn(`releases are full trees from here on, as overlays do not work on this node: ${message}`);
+      return false;
+    }
+  }
+
+  /** Over the newest full tree of the app. */
+  async function layerOf(listed: Manifest): Promise<Layer | undefined> {
+    // Seen through a layer, what marks the tree below is there too.
+    const layered = new Set(await layers.instances());
+    const base = (await namesIn(paths.releases))
+      .filter((name) => name.startsWith(`${listed.app}.`) && !layered.has(name))
+      .filter((name) => existsSync(`${folder(name)}/${SHAREABLE}`))
+      .sort()
+      .at(-1);
+    const below = base === undefined ? undefined : await fullManifest(base);
+    if (base === undefined || below === undefined) return undefined;
+    const changes = diffManifests(below, listed);
+    return worthLayering(listed, changes) ? { base, changes } : undefined;
+  }
+}
+
+/**
+ * Reads manifests of full trees, which never change. What was read is remembered until memory is wanted for something else:
+ * within one deploy it is asked for several times, and then not for hours.
+ */
+function manifestReader(pathOf: (instance: string) => string): (instance: string) => Promise<Manifest | undefined> {
+  const known = new Map<string, WeakRef<Manifest>>();
+  return async (instance) => {
+    try {
+      const remembered = known.get(instance)?.deref();
+      if (remembered !== undefined && existsSync(pathOf(instance))) return remembered;
+      const read: unknown = JSON.parse(await readFile(pathOf(instance), 'utf8'));
+      if (!isManifest(read)) return undefined;
+      known.clear();
+      known.set(instance, new WeakRef(read));
+      return read;
+    } catch {
+      // Missing or cut by a crash: either way there is no release that could be trusted.
+      return undefined;
+    }
   };
 }
 
-/** Where the manifest stands in a release. */
-const MANIFEST = 'manifest.json';
-
-async function readStoredManifest(folder: string): Promise<Manifest | undefined> {
-  try {
-    return manifestSchema.parse(JSON.parse(await readFile(`${folder}/${MANIFEST}`, 'utf8')));
-  } catch {
-    // Missing or cut by a crash: either way there is no release that could be trusted.
-    return undefined;
-  }
-}
-
-async function isIntact(folder: string, manifest: Manifest): Promise<boolean> {
-  let intact = existsSync(`${folder}/app`);
-  await inSlices(manifest.files, (file) => {
-    const stat = lstatSync(`${folder}/${file.path}`, { throwIfNoEntry: false });
-    if (!stat?.isFile() || stat.size !== file.size) intact = false;
-  });
-  await inSlices(manifest.links, (link) => {
-    const path = `${folder}/${link.path}`;
-    const stat = lstatSync(path, { throwIfNoEntry: false });
-    if (!stat?.isSymbolicLink() || readlinkSync(path) !== link.target) intact = false;
-  });
-  return intact;
-}
-
-async function linkTo(target: string, path: string): Promise<void> {
-  await rm(path, { force: true });
-  await symlink(target, path);
-}
-
-/** Out of sight in one step, then removed: a crash in between leaves no release that looks whole. */
-async function removeFolder(path: string, aside: string): Promise<void> {
-  try {
-    await rename(path, aside);
-  } catch (error) {
-    if (errno(error) === 'ENOENT') return;
-    throw error;
-  }
-  await rm(aside, { recursive: true, force: true });
+/**
+ * This agent wrote it, from what it had checked in full, and what is made of it is checked against a digest. So a look is
+ * enough: checking ten thousand entries again would take longer than all else that a small change costs.
+ */
+function isManifest(it: unknown): it is Manifest {
+  if (typeof it !== 'object' || it === null || !('files' in it) || !('links' in it)) return false;
+  return (
+    Array.isArray(it.files) &&
+    Array.isArray(it.links) &&
+    manifestSchema.safeParse({ ...it, files: [], links: [] }).success
+  );
 }
 
 async function linkTarget(path: string): Promise<string | undefined> {

@@ -45,6 +45,10 @@ describe('connections of one node', () => {
     expect(wary.logged).toContainEqual(expect.objectContaining({ alarm: 'identity', node: node.name, level: 50 }));
     const other = await wary.agent();
     other.client.close();
+    // What sl up does: the right one comes in at once, the copy never again.
+    const again = await wary.enrol({ uuid: node.uuid, certGeneration: node.certGeneration + 1 });
+    (await connectAgent({ ...address, agent: again.agent })).close();
+    await expect(connectAgent(address)).rejects.toMatchObject({ status: 401 });
     await wary.close();
   });
 

@@ -102,8 +102,8 @@ export class ConnectedFleet implements Fleet {
   }
 
   /** Whether two agents claim to be this node, so that neither is let in for now. */
-  isHeld(uuid: string): boolean {
-    return this.#rivals.isHeld(uuid, this.#deps.clock.monotonic());
+  isHeld(node: NodeRecord): boolean {
+    return this.#rivals.isHeld(identityOf(node), this.#deps.clock.monotonic());
   }
 
   /** Takes over an open socket of a node that the gate let in. A newer connection replaces the older one. */
@@ -116,7 +116,8 @@ export class ConnectedFleet implements Fleet {
       ended: (it, error) => this.#forget(it, error),
     });
     this.#sessions.set(node.uuid, session);
-    if (older !== undefined && this.#rivals.replaced(node.uuid, this.#deps.clock.monotonic())) this.#hold(session);
+    if (older !== undefined && this.#rivals.replaced(identityOf(node), this.#deps.clock.monotonic()))
+      this.#hold(session);
   }
 
   /** Ends every connection, as the controller goes down, and writes when they were heard. */
@@ -168,4 +169,9 @@ export class ConnectedFleet implements Fleet {
   async #nameOf(uuid: string): Promise<string> {
     return (await this.#deps.store.node(uuid))?.name ?? uuid;
   }
+}
+
+/** A node that was enrolled again is told from the copy of what it was before, which the gate refuses from then on. */
+function identityOf({ uuid, certGeneration }: NodeRecord): string {
+  return `${uuid} ${certGeneration}`;
 }

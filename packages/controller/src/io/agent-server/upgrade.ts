@@ -77,7 +77,7 @@ function decideControl(
   { node }: Guest,
   from: string,
 ): Decision {
-  if (fleet.isHeld(node.uuid)) {
+  if (fleet.isHeld(node)) {
     const text = `two agents claim to be ${node.name}; both are held back for some minutes. sl up enrols the right one again`;
     return { ...refusal(409, 'E_CONFLICT', text), retryAfter: 60 };
   }

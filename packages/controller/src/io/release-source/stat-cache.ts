@@ -23,12 +23,16 @@ export async function openStatCache(directory: string, folders: readonly string[
   const path = `${directory}/${name.slice(0, 32)}`;
   const text = await readFile(path, 'utf8').catch(() => '');
   const known = parse(text);
+  const asBefore = new Set<string>();
   return {
     lookUp: (file, stat) => {
       const entry = known.get(file);
-      return entry?.identity === identity(stat) ? entry.sha256 : undefined;
+      if (entry?.identity !== identity(stat)) return undefined;
+      asBefore.add(file);
+      return entry.sha256;
     },
     save: async (entries, scannedAt) => {
+      if (asBefore.size === known.size && entries.length === known.size) return;
       const racyFrom = BigInt(scannedAt) * 1_000_000n - RACY;
       const lines = entries
         .filter(({ stat }) => stat.mtimeNs < racyFrom && stat.ctimeNs < racyFrom)

@@ -70,6 +70,7 @@ function manifestsTable(db: Database) {
       if (db.get('SELECT 1 FROM manifests WHERE digest = ?', digest) === undefined) {
         db.run('INSERT INTO manifests (digest, body) VALUES (?, ?)', digest, JSON.stringify(manifest));
       }
+      remember(digest, manifest);
     },
   };
 }

@@ -1,0 +1,55 @@
+import type { Manifest } from '@silverlining/protocol';
+import { describe, expect, it } from 'vitest';
+import { hiddenPaths, mountsIn, mountUnitName, mountUnitText, worthLayering } from './layer.ts';
+
+const SHA = '0'.repeat(64);
+const file = (path: string) => ({ path, mode: 0o644 as const, size: 1, sha256: SHA });
+const manifestOf = (paths: string[], links: string[] = []): Manifest => ({
+  ...{ version: 1, app: 'blog', files: paths.map(file) },
+  links: links.map((path) => ({ path, target: 'x' })),
+});
+
+describe('a layer', () => {
+  it('is worth it for many files of which few differ', () => {
+    const many = manifestOf(Array.from({ length: 1000 }, (_, i) => `app/${i}`));
+    const changes = (n: number) => ({ files: many.files.slice(0, n), links: [], removed: [] });
+    expect(worthLayering(many, changes(1))).toBe(true);
+    expect(worthLayering(many, changes(250))).toBe(true);
+    expect(worthLayering(many, changes(251))).toBe(false);
+    expect(worthLayering(manifestOf(['app/a']), changes(0))).toBe(false);
+  });
+
+  it.each<[string, string[], string[], string[]]>([
+    ['a file', ['app/a/y'], ['app/a/x'], ['app/a/x']],
+    ['the topmost folder that is gone', ['app/a/y'], ['app/a/b/c/1', 'app/a/b/c/2', 'app/a/b/d/3'], ['app/a/b']],
+    ['never a part of the release', [], ['app/a', 'config/b'], ['app/a', 'config/b']],
+    ['nothing where a file took the place of a folder', ['app/a'], ['app/a/x', 'app/a/b/y'], []],
+    ['a file beside another whose name goes on', ['app/a-b', 'app/a.c'], ['app/a/x'], ['app/a']],
+  ])('hides %s', (_what, there, removed, hidden) => {
+    expect(hiddenPaths(manifestOf(there), removed)).toEqual(hidden);
+  });
+
+  it('hides nothing where a link took the place of a folder', () => {
+    expect(hiddenPaths(manifestOf([], ['app/a']), ['app/a/b/x'])).toEqual([]);
+  });
+});
+
+describe('its mount', () => {
+  const path = '/var/lib/silverlining/releases/my-app.20260131_001';
+
+  it('has a unit with the name that systemd wants, started before what needs it', () => {
+    expect(mountUnitName(path)).toBe('var-lib-silverlining-releases-my\\x2dapp.20260131_001.mount');
+    const text = mountUnitText({ instance: 'my-app.20260131_001', path, lower: ['/l/2', '/r/1'] });
+    expect(text).toContain(`Where=${path}\n`);
+    expect(text).toContain('Options=ro,nosuid,nodev,lowerdir=/l/2:/r/1\n');
+    expect(text).toContain('Before=silver-app-my-app.20260131_001.service apache2.service silver-agent.service\n');
+  });
+
+  it('is found among all mounts', () => {
+    const line = (point: string) => `56 49 0:284 / ${point} ro,nosuid shared:1 - overlay silverlining ro`;
+    const text = [line('/'), line(path), line(`${path}/app/deeper`), line('/var/lib/silverlining/releases'), ''].join(
+      '\n',
+    );
+    expect(mountsIn(text, '/var/lib/silverlining/releases')).toEqual(new Set(['my-app.20260131_001']));
+  });
+});

@@ -1,0 +1,108 @@
+/**
+ * A release as a layer over an earlier one that is there in full: what differs, seen through a read-only overlay. Pure
+ * decisions; `io/release/layers.ts` acts on them.
+ */
+import { instanceName, instanceUnit, type Manifest, manifestChanges } from '@silverlining/protocol';
+import { z } from 'zod';
+
+/** `layer.json` of a layered release. Its manifest is that of the base with the changes. */
+export const layerRecord = z.object({ version: z.literal(1), base: instanceName, changes: manifestChanges });
+export type Layer = Pick<z.infer<typeof layerRecord>, 'base' | 'changes'>;
+
+/** With fewer files, linking them all is as quick as a mount. */
+const FEWEST_FILES = 256;
+/** When more than this part differs, a tree of its own becomes the next base. */
+const LARGEST_PART = 1 / 4;
+
+/** Whether a release had better be a layer than a tree of its own. */
+export function worthLayering(manifest: Manifest, { files, links, removed }: Layer['changes']): boolean {
+  const changed = files.length + links.length + removed.length;
+  return manifest.files.length >= FEWEST_FILES && changed <= manifest.files.length * LARGEST_PART;
+}
+
+/** Paths that the layer has to hide: what was removed or, where a whole folder went, that folder, parents first. */
+export function hiddenPaths(manifest: Manifest, removed: readonly string[]): string[] {
+  const there = (path: string) => has(manifest.files, path) || has(manifest.links, path);
+  const holds = (folder: string) => below(manifest.files, folder) || below(manifest.links, folder);
+  const hidden = removed.map((path) => topmostGone(path, holds));
+  // What took the place of a folder hides it by itself, and so does what took the place of a folder above it.
+  return [...new Set(hidden)].filter((path) => ![path, ...foldersAbove(path)].some(there)).sort();
+}
+
+/** Folders above a path, without the two parts that every release has. */
+function foldersAbove(path: string): string[] {
+  const parts = path.split('/');
+  return parts.slice(2).map((_part, i) => parts.slice(0, i + 2).join('/'));
+}
+
+function topmostGone(path: string, holds: (folder: string) => boolean): string {
+  return foldersAbove(path).find((folder) => !holds(folder)) ?? path;
+}
+
+type Sorted = readonly { path: string }[];
+
+function has(entries: Sorted, path: string): boolean {
+  return entries[firstFrom(entries, path)]?.path === path;
+}
+
+function below(entries: Sorted, folder: string): boolean {
+  return entries[firstFrom(entries, `${folder}/`)]?.path.startsWith(`${folder}/`) ?? false;
+}
+
+/** Index of the first entry whose path is not before the given one. */
+function firstFrom(entries: Sorted, path: string): number {
+  let [low, high] = [0, entries.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((entries[middle]?.path ?? '') < path) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+export interface LayerMount {
+  instance: string;
+  /** Where the release is seen. */
+  path: string;
+  /** Folders, the topmost first. */
+  lower: readonly string[];
+}
+
+/** Options of the mount: with lower folders alone an overlay cannot be written to, by root either. */
+export function overlayOptions(lower: readonly string[]): string {
+  return `ro,nosuid,nodev,lowerdir=${lower.join(':')}`;
+}
+
+/** The unit that brings the mount back at boot, before what needs it. */
+export function mountUnitText({ instance, path, lower }: LayerMount): string {
+  return `[Unit]
+Description=Silver Lining: files of ${instance}
+Before=${instanceUnit(instance)} apache2.service silver-agent.service
+
+[Mount]
+What=silverlining
+Where=${path}
+Type=overlay
+Options=${overlayOptions(lower)}
+LazyUnmount=yes
+
+[Install]
+WantedBy=multi-user.target
+`;
+}
+
+/** The name that systemd insists on for the unit of a mount point, as `systemd-escape --path` has it. */
+export function mountUnitName(path: string): string {
+  const escaped = path
+    .replace(/^\//, '')
+    .replace(/[^A-Za-z0-9:_./]/g, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`)
+    .replaceAll('/', '-');
+  return `${escaped}.mount`;
+}
+
+/** Mount points directly below a folder, by name, from the text of a `mountinfo`. Names of instances need no unescaping. */
+export function mountsIn(mountinfo: string, folder: string): Set<string> {
+  const points = mountinfo.split('\n').map((line) => line.split(' ')[4] ?? '');
+  const names = points.filter((it) => it.startsWith(`${folder}/`)).map((it) => it.slice(folder.length + 1));
+  return new Set(names.filter((name) => !name.includes('/')));
+}

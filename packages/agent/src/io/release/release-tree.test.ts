@@ -1,0 +1,190 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { comparePaths, type Manifest, type ManifestFile } from '@silverlining/protocol';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { archiveOf } from '../../../../../test/builders/tar-archive.ts';
+import { copiedOverlays, NO_OVERLAYS } from '../../../../../test/fakes/overlays.ts';
+import { type ReleasePaths, releasePaths } from '../../core/release/paths.ts';
+import type { ReleaseTree } from '../../release-ports.ts';
+import { type DiskContentStore, openContentStore } from './content-store.ts';
+import type { Overlays } from './overlay.ts';
+import { createReleaseTree } from './release-tree.ts';
+
+const me = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+const signal = new AbortController().signal;
+const FIRST = 'blog.20260131_001';
+const SECOND = 'blog.20260131_002';
+const THIRD = 'blog.20260131_003';
+
+let root: string;
+let paths: ReleasePaths;
+let store: DiskContentStore;
+let overlays: ReturnType<typeof copiedOverlays>;
+let tree: ReleaseTree;
+let warnings: string[];
+
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'sl-tree-'));
+  paths = releasePaths(root);
+  store = await openContentStore(paths.store, async () => me);
+  overlays = copiedOverlays();
+  tree = treeWith(overlays);
+});
+afterEach(() => rm(root, { recursive: true }));
+
+function treeWith(mounts: Overlays): ReleaseTree {
+  warnings = [];
+  const owners = async () => ({ release: me, config: me });
+  return createReleaseTree({ paths, store, owners, overlays: mounts, warn: (text) => warnings.push(text) });
+}
+
+/** Text by path. */
+type Files = Record<string, string>;
+
+/** A release of many files, most of them in `lib`. */
+const MANY: Files = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`app/lib/${i}`, `content ${i % 7}`]));
+
+async function make(instance: string, files: Files, shareable = true): Promise<Manifest> {
+  const listed = Object.entries(files).map(([path, text]): ManifestFile => {
+    const sha256 = createHash('sha256').update(text).digest('hex');
+    return { path, mode: 0o644, size: Buffer.byteLength(text), sha256 };
+  });
+  const manifest: Manifest = { version: 1, app: 'blog', files: listed.sort(comparePaths), links: [] };
+  const missing = [...new Map(manifest.files.map((it) => [it.sha256, it])).values()].filter((it) => !store.has(it));
+  const entries = missing.map(({ path }) => ({ path, content: files[path] ?? '' }));
+  await store.receive(Readable.from([archiveOf(entries)]), { listed: manifest.files, missing }, signal);
+  await tree.materialise({ instance, manifest, support: { 'wrap.py': instance }, group: 'app-blog', shareable });
+  return manifest;
+}
+
+const read = (instance: string, path: string) => readFile(join(paths.www, instance, path), 'utf8');
+const left = async () => [await readdir(paths.releases), (await readdir(paths.layers)).filter((it) => it[0] !== '.')];
+const units = async () => (await readdir(paths.units)).filter((it) => it.endsWith('.mount'));
+
+describe('a release that differs little from the one before', () => {
+  it('is a layer of what differs, and reads like any other', async () => {
+    await make(FIRST, { ...MANY, 'app/main': 'one', 'app/old/a': 'x', 'app/old/b': 'x', 'config/c': 'c' });
+    const manifest = await make(SECOND, { ...MANY, 'app/main': 'two', 'app/new/a': 'y', 'config/c': 'c' });
+    expect([...overlays.points]).toEqual([join(paths.releases, SECOND)]);
+    expect([await read(FIRST, 'main'), await read(SECOND, 'main')]).toEqual(['one', 'two']);
+    expect(await read(SECOND, 'lib/7')).toBe('content 0');
+    expect((await readdir(join(paths.www, SECOND))).sort()).toEqual(['lib', 'main', 'new']);
+    expect(await readFile(join(paths.releases, SECOND, 'support/wrap.py'), 'utf8')).toBe(SECOND);
+    expect(await readdir(join(paths.layers, SECOND, 'tree/app'))).toEqual(['main', 'new', 'old']);
+    expect(await tree.manifest(SECOND)).toEqual(manifest);
+    expect([await tree.intact(FIRST), await tree.intact(SECOND)]).toEqual([true, true]);
+  });
+
+  it('costs no link to a file that did not change', async () => {
+    await make(FIRST, { ...MANY, 'app/main': 'one' });
+    const inStore = (file: ManifestFile) => stat(store.path(file)).then((it) => it.nlink);
+    const manifest = await make(SECOND, { ...MANY, 'app/main': 'two' });
+    const unchanged = manifest.files.filter((it) => it.path !== 'app/main');
+    const links = await Promise.all([...new Map(unchanged.map((it) => [it.sha256, it])).values()].map(inStore));
+    expect(links.reduce((sum, n) => sum + n - 1, 0)).toBe(300);
+  });
+
+  it('stays whole when the release below it is removed, which goes with the last layer', async () => {
+    await make(FIRST, MANY);
+    await make(SECOND, { ...MANY, 'app/main': 'two' });
+    await make(THIRD, { ...MANY, 'app/main': 'three' });
+    await tree.remove(FIRST);
+    expect(existsSync(join(paths.www, FIRST))).toBe(false);
+    expect([await tree.intact(SECOND), await tree.intact(THIRD)]).toEqual([true, true]);
+    await tree.remove(THIRD);
+    expect(await left()).toEqual([[FIRST, SECOND], [SECOND]]);
+    await tree.remove(SECOND);
+    expect(await left()).toEqual([[], []]);
+    expect([overlays.points.size, await units()]).toEqual([0, []]);
+  });
+
+  it('is mounted again at boot by its unit and, where that did not happen, by the agent', async () => {
+    await make(FIRST, MANY);
+    await make(SECOND, { ...MANY, 'app/main': 'two' });
+    expect(await units()).toHaveLength(1);
+    expect(await readdir(join(paths.units, 'multi-user.target.wants'))).toEqual(await units());
+    await overlays.unmount(join(paths.releases, SECOND));
+    expect(await tree.sweep(new Set([FIRST, SECOND]))).toEqual([]);
+    expect(await read(SECOND, 'main')).toBe('two');
+  });
+});
+
+describe('a full tree', () => {
+  it.each<[string, Files, boolean]>([
+    ['much differs', Object.fromEntries(Object.keys(MANY).map((path) => [path, 'other'])), true],
+    ['the release is small', { 'app/a': 'a' }, true],
+    ['a script adds to it', { ...MANY, 'app/main': 'two' }, false],
+  ])('is made when %s', async (_why, files, shareable) => {
+    await make(FIRST, MANY);
+    await make(SECOND, files, shareable);
+    expect([overlays.points.size, await tree.intact(SECOND)]).toEqual([0, true]);
+  });
+
+  it('is made, and said to be, where overlays do not work', async () => {
+    tree = treeWith(NO_OVERLAYS);
+    await make(FIRST, MANY);
+    await make(SECOND, { ...MANY, 'app/main': 'two' });
+    await make(THIRD, { ...MANY, 'app/main': 'three' });
+    expect(warnings).toEqual([expect.stringContaining('unknown filesystem type')]);
+    expect([await left(), await units()]).toEqual([[[FIRST, SECOND, THIRD], []], []]);
+    expect([await read(SECOND, 'main'), await tree.intact(SECOND)]).toEqual(['two', true]);
+  });
+
+  it('is made where only this process would see a mount', async () => {
+    tree = treeWith({ ...overlays, shared: async () => new Set() });
+    await make(FIRST, MANY);
+    await make(SECOND, { ...MANY, 'app/main': 'two' });
+    expect(warnings).toEqual([expect.stringContaining('does not show the release to all of the node')]);
+    expect([overlays.points.size, await tree.intact(SECOND)]).toEqual([0, true]);
+  });
+});
+
+describe('what is damaged', () => {
+  beforeEach(async () => {
+    await make(FIRST, MANY);
+    await make(SECOND, { ...MANY, 'app/main': 'two' });
+  });
+
+  it('shows in every release that has it, and nothing new is laid over it', async () => {
+    await rm(join(paths.releases, FIRST, 'app/lib/8'));
+    await rm(join(paths.releases, SECOND, 'app/lib/8'));
+    expect([await tree.intact(SECOND), await tree.intact(FIRST)]).toEqual([false, false]);
+    await make(THIRD, { ...MANY, 'app/main': 'three' });
+    expect([overlays.points.has(join(paths.releases, THIRD)), await tree.intact(THIRD)]).toEqual([false, true]);
+  });
+
+  it('is made again in its place, also below others', async () => {
+    await rm(join(paths.releases, FIRST, 'app/lib/8'));
+    expect(await tree.intact(FIRST)).toBe(false);
+    await make(FIRST, MANY);
+    expect([await tree.intact(FIRST), await tree.intact(SECOND)]).toEqual([true, true]);
+  });
+
+  it('is known as lost when the folder below is gone', async () => {
+    await overlays.unmount(join(paths.releases, SECOND));
+    await rm(join(paths.releases, FIRST), { recursive: true });
+    expect(await tree.sweep(new Set([FIRST, SECOND]))).toEqual([SECOND]);
+    await make(SECOND, { ...MANY, 'app/main': 'two' });
+    expect([await tree.intact(SECOND), overlays.points.size]).toEqual([true, 0]);
+  });
+});
+
+describe('sweeping', () => {
+  it('removes layers, mounts and units of nobody, whatever step a crash cut off', async () => {
+    await make(FIRST, MANY);
+    await make(SECOND, { ...MANY, 'app/main': 'two' });
+    await make(THIRD, { ...MANY, 'app/main': 'three' });
+    await rm(join(paths.layers, THIRD), { recursive: true });
+    await writeFile(join(paths.layers, '.partial-x'), '');
+    expect(await tree.sweep(new Set([SECOND]))).toEqual([]);
+    expect(await left()).toEqual([[FIRST, SECOND], [SECOND]]);
+    expect([...overlays.points]).toEqual([join(paths.releases, SECOND)]);
+    expect(await units()).toEqual([expect.stringContaining('002')]);
+    expect(await tree.sweep(new Set())).toEqual([]);
+    expect([await left(), await units(), overlays.points.size]).toEqual([[[], []], [], 0]);
+  });
+});

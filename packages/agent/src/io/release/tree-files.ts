@@ -1,0 +1,38 @@
+/** What folders of releases and of layers have in common. */
+import { lstatSync, readlinkSync } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
+import type { Manifest } from '@silverlining/protocol';
+import { errno } from '@silverlining/system';
+import { inSlices } from './slices.ts';
+
+/** How the name begins that a half-made or half-removed folder has until it is whole, or gone. */
+export const PARTIAL = '.partial-';
+
+/** Whether every file and link is below the folder, with its size or target. */
+export async function holdsAllOf(
+  folder: string,
+  { files, links }: Pick<Manifest, 'files' | 'links'>,
+): Promise<boolean> {
+  let intact = true;
+  await inSlices(files, (file) => {
+    const stat = lstatSync(`${folder}/${file.path}`, { throwIfNoEntry: false });
+    if (!stat?.isFile() || stat.size !== file.size) intact = false;
+  });
+  await inSlices(links, (link) => {
+    const path = `${folder}/${link.path}`;
+    const stat = lstatSync(path, { throwIfNoEntry: false });
+    if (!stat?.isSymbolicLink() || readlinkSync(path) !== link.target) intact = false;
+  });
+  return intact;
+}
+
+/** Out of sight in one step, then removed: a crash in between leaves nothing that looks whole. */
+export async function removeFolder(path: string, aside: string): Promise<void> {
+  try {
+    await rename(path, aside);
+  } catch (error) {
+    if (errno(error) === 'ENOENT') return;
+    throw error;
+  }
+  await rm(aside, { recursive: true, force: true });
+}

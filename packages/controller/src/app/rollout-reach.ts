@@ -1,0 +1,44 @@
+/** The last look before the decision: nothing is decided of which a node could not be told. */
+import { SlError } from '@silverlining/protocol';
+import type { Fleet, NodeRecord, RequestOptions } from '../ports.ts';
+import { onEach } from './deps.ts';
+
+/** Milliseconds: an agent that was just started again gets the time to come back. */
+const DEADLINE = 5_000;
+const RUNS: ReadonlySet<string> = new Set(['staged', 'active']);
+
+export interface Concerned {
+  appservers: readonly NodeRecord[];
+  balancers: readonly NodeRecord[];
+  /** What is about to be switched to. */
+  instances: readonly string[];
+}
+
+/**
+ * Resolves when every balancer's HAProxy answers and every app server has what it staged. Otherwise the deploy is to be
+ * aborted: a node that went away after its vote would miss the switch.
+ */
+export async function requireReach(
+  fleet: Pick<Fleet, 'waitFor' | 'request'>,
+  { appservers, balancers, instances }: Concerned,
+  signal: AbortSignal,
+): Promise<void> {
+  const limits = { signal, deadline: DEADLINE };
+  await onEach([...new Set([...balancers, ...appservers])], async (node) => {
+    await fleet.waitFor(node.uuid, limits);
+    if (balancers.includes(node)) await fleet.request(node.uuid, 'traffic', { since: 0 }, limits);
+    if (appservers.includes(node)) await requireInstances(fleet, { node, instances }, limits);
+  });
+}
+
+async function requireInstances(
+  fleet: Pick<Fleet, 'request'>,
+  { node, instances }: { node: NodeRecord; instances: readonly string[] },
+  limits: RequestOptions,
+): Promise<void> {
+  const { instances: here } = await fleet.request(node.uuid, 'serving', { ask: false }, limits);
+  const lost = instances.find((wanted) => !here.some((it) => it.instance === wanted && RUNS.has(it.state)));
+  if (lost === undefined) return;
+  const message = `${node.name} staged ${lost}, but does not run it any more`;
+  throw new SlError('E_CONFLICT', message, { details: { node: node.name } });
+}

@@ -1,0 +1,86 @@
+/** Writes `docs/benchmarks.md` from what was measured last. */
+import { writeFile } from 'node:fs/promises';
+import { goalRows } from './goals.ts';
+import type { Part } from './results.ts';
+import { partTables } from './table.ts';
+
+const HOW = `
+## How it is measured
+
+- All tools deploy the same files to the same nodes, one after the other, in turns whose order rotates. The nodes are local
+  ones: containers with Debian, systemd, sshd and Apache on one machine, which tools and nodes share. So a tool that leaves work
+  to the nodes, or does it on the workstation, pays for it in the same currency.
+- **full upload**: no node has any of the files. **nothing changed**: the same command again; the other tools make one more
+  release. **changed**: one file of 9.2 kB, or 1 MB in the middle of 500 MB. **rollback**: to the release before.
+- Three fifths of the files of the small and the medium app are text that compresses about 3 to 1; the rest, and the large file, cannot be compressed.
+- Time is that of the whole command, from its start to its end, with all nodes switched. Before each one the disk is synced and the
+  machine is let come to rest.
+- After each one every file on every node is compared by digest, and each node is asked over HTTP for what changed. A
+  wrong answer ends the run.
+- A warm-up comes first. Of the ways to run a tool that are named below its figures the quickest was chosen (\`--tune\` tries them all anew).
+  SSH connections are open already where a tool can keep them.
+- **to nodes**, **from nodes**: the counters of the nodes' network interfaces, all nodes together.
+- **CPU tool**: all processes of the tool on the workstation, by control group; for Silver Lining that is \`sl\` and the controller.
+  **CPU nodes**: all processes of all nodes, by control group. Both go on until the machine is at rest again, so that what is done after the
+  command is counted (Silver Lining stops old instances and removes old releases ten seconds later; the other tools' old releases are removed outside of the figures).
+- **memory tool**: resident memory of all processes of the tool together, the largest of samples taken every 100 ms. **memory
+  agent**: the most that any node's agent had resident, as the kernel recorded it.
+- Not alike: Silver Lining checks every file against its SHA-256 sum on the node, writes all of it through to the disk before it switches, starts and
+  health-checks the release, and switches by a durable decision. The other tools do none of this.
+
+## Run it again
+
+\`\`\`sh
+npm run bench                                          # all of it: an hour or more on two cores
+npm run bench -- --apps medium --runs 5                # a part
+npm run bench -- --nodes 3 --apps small --runs 1       # a try; its figures are printed and not kept
+\`\`\`
+
+It needs root on Debian or Ubuntu, installs what is missing (Ansible, Capistrano, rsync, Git, and what local nodes need), keeps its files in
+\`/var/tmp/silverlining-bench\`, and removes its nodes at the end, also after Ctrl-C. This page is written by it.
+`;
+
+export interface DocumentInput {
+  machine: readonly string[];
+  parts: readonly Part[];
+}
+
+export function writeDocument(file: string, input: DocumentInput): Promise<void> {
+  return writeFile(file, documentText(input));
+}
+
+function documentText({ machine, parts }: DocumentInput): string {
+  const goals = parts.some(({ name }) => name === 'medium' || name === 'roles')
+    ? ['## Goals', '', ...goalRows(parts), '']
+    : [];
+  const lines = [
+    '# Benchmarks',
+    '',
+    'Silver Lining beside rsync, Capistrano and Ansible, on the same nodes, with the same files. Medians (in brackets the quickest and',
+    'the slowest run); `2.0x` means that it took twice as long as Silver Lining.',
+    '',
+    ...goals,
+    ...parts.flatMap((part) => [`## ${headingOf(part)}`, '', ...partTables(part), '', ...notesOf(part), '']),
+    '## On what',
+    '',
+    ...machine.map((line) => `- ${line}`),
+  ];
+  return `${lines.join('\n')}\n${HOW}`;
+}
+
+/** As printed at the end of a part. */
+export function partText(part: Part): string {
+  return [headingOf(part), '', ...partTables(part), '', ...notesOf(part)].join('\n');
+}
+
+function headingOf({ title, nodes }: Part): string {
+  return `${title}, ${nodes} nodes`;
+}
+
+function notesOf({ runs, date, commit, load, tools }: Part): string[] {
+  return [
+    `${runs} run${runs === 1 ? '' : 's'} on ${date}, commit ${commit}, load average ${load.toFixed(1)} at the start.`,
+    '',
+    ...tools.map(({ title, how }) => `- ${title}: ${how}`),
+  ];
+}

@@ -1,0 +1,166 @@
+/** `npm run bench`: Silver Lining and its peers side by side, on local nodes. Leaves nothing but its cache and the figures. */
+import { mkdir, rm } from 'node:fs/promises';
+import { loadavg } from 'node:os';
+import { join } from 'node:path';
+import { type FileLock, tryLockFile } from '../../packages/controller/src/io/file-lock.ts';
+import { clearState, installPackages, useState } from '../e2e/support/machine.ts';
+import { ROOT } from '../e2e/support/sl.ts';
+import { ansible } from './ansible.ts';
+import type { AppShape } from './apps.ts';
+import { capistrano } from './capistrano.ts';
+import { type Entrant, measureDeploys, operationTitles } from './deploys.ts';
+import { partText, writeDocument } from './document.ts';
+import { type Fleet, findFleet, prepareForPeers } from './fleet.ts';
+import { commitNow, describeMachine } from './machine.ts';
+import { type BenchOptions, readOptions, USAGE } from './options.ts';
+import { type Part, readPart, type ToolResult, writePart } from './results.ts';
+import { measureRoles, ROLE_OPERATIONS } from './roles.ts';
+import { rsync } from './rsync.ts';
+import { SET, silverLining, sl, writeServerSet } from './silver-lining.ts';
+import { ToolGroup } from './tool-group.ts';
+
+const BASE = '/var/tmp/silverlining-bench';
+const WORK = join(BASE, 'work');
+const RESULTS = join(BASE, 'results');
+const TOOLS = ['silver', 'rsync', 'capistrano', 'ansible'] as const;
+const PEERS = { rsync, capistrano, ansible } as const;
+const PART_NAMES = ['medium', 'small', 'large', 'roles'];
+const NEEDS = [
+  { file: 'ansible-playbook', package: 'ansible' },
+  { file: 'cap', package: 'capistrano' },
+  { file: 'rsync', package: 'rsync' },
+  { file: 'git', package: 'git' },
+];
+
+type Tools = Record<(typeof TOOLS)[number], ToolGroup>;
+
+interface Bench {
+  options: BenchOptions;
+  tools: Tools;
+  signal: AbortSignal;
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const options = optionsOf(args);
+  if (options === undefined) return 2;
+  if (process.getuid?.() !== 0) return fail('the benchmark starts real nodes and needs root: run it with sudo');
+  await mkdir(BASE, { recursive: true });
+  const lock = await tryLockFile(join(BASE, 'lock'));
+  if (lock === undefined) return fail(`another benchmark runs in ${BASE}`);
+  const interrupted = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => interrupted.abort());
+  return bench(options, lock, interrupted.signal);
+}
+
+async function bench(options: BenchOptions, lock: FileLock, signal: AbortSignal): Promise<number> {
+  await useState(BASE);
+  await installPackages('the benchmark', say);
+  await installPackages('the benchmark', say, NEEDS);
+  const tools = await clear();
+  try {
+    await measureParts({ options, tools, signal });
+    return 0;
+  } catch (error) {
+    return signal.aborted ? 130 : fail(error instanceof Error ? error.message : String(error));
+  } finally {
+    say('clearing up');
+    await clear();
+    await Promise.all(Object.values(tools).map((tool) => tool.destroy()));
+    await lock.release();
+  }
+}
+
+/** Nothing runs and nothing is left of an earlier run; the tools' control groups are there, empty. */
+async function clear(): Promise<Tools> {
+  const make = (name: string) => ToolGroup.make(name, join(BASE, 'logs'));
+  await clearState();
+  await rm(WORK, { recursive: true, force: true });
+  const [silver, rsyncs, capistranos, ansibles] = await Promise.all(TOOLS.map(make));
+  if (!silver || !rsyncs || !capistranos || !ansibles) throw new Error('a tool is missing');
+  return { silver, rsync: rsyncs, capistrano: capistranos, ansible: ansibles };
+}
+
+async function measureParts(it: Bench): Promise<void> {
+  const { options, tools, signal } = it;
+  const { shapes, nodes, runs } = options;
+  if (shapes.length > 0) {
+    const dir = join(WORK, 'set');
+    const file = await writeServerSet(dir, { nodes });
+    const fleet = await raiseFleet(it, file);
+    for (const shape of shapes) {
+      const work = () => measureApp(it, { fleet, file, dir, shape });
+      await measurePart(options, { name: shape.name, title: shape.title, operations: operationTitles(shape) }, work);
+    }
+    await tools.silver.run(sl(['down', '--set', SET, '--yes']), signal);
+  }
+  const part = { name: 'roles', title: 'Role setup: base and app server', operations: ROLE_OPERATIONS };
+  if (options.roles)
+    await measurePart(options, part, () => measureRoles({ nodes, runs, work: WORK, tools, say, signal }));
+}
+
+async function raiseFleet({ options, tools, signal }: Bench, file: string): Promise<Fleet> {
+  say(`starting ${options.nodes} nodes`);
+  await tools.silver.run(sl(['check', '-f', file]), signal);
+  await tools.silver.run(sl(['up', '-f', file, '--yes']), signal);
+  const fleet = await findFleet(SET, join(WORK, 'ssh'));
+  say('preparing them for the other tools');
+  await prepareForPeers(fleet, Object.keys(PEERS), signal);
+  return fleet;
+}
+
+interface AppInput {
+  fleet: Fleet;
+  file: string;
+  dir: string;
+  shape: AppShape;
+}
+
+function measureApp({ options, tools, signal }: Bench, { fleet, file, dir, shape }: AppInput): Promise<ToolResult[]> {
+  const site = { shape, dir: join(dir, 'app/static') };
+  const entrants: Entrant[] = [
+    { tool: tools.silver, contender: silverLining({ file, site, tool: tools.silver, signal }) },
+    ...(['rsync', 'capistrano', 'ansible'] as const).map((name) => {
+      const tool = tools[name];
+      return { tool, contender: PEERS[name]({ fleet, site, tool, signal, scratch: join(WORK, name) }) };
+    }),
+  ];
+  const { runs, tune } = options;
+  return measureDeploys({ fleet, site, entrants, runs, tune, say, signal });
+}
+
+type Heading = Pick<Part, 'name' | 'title' | 'operations'>;
+
+/** Measures a part, prints it, and keeps it with the document unless it is a try. */
+async function measurePart(options: BenchOptions, heading: Heading, work: () => Promise<ToolResult[]>): Promise<void> {
+  const begun = { date: new Date().toISOString().slice(0, 16).replace('T', ' '), load: loadavg()[0] ?? 0 };
+  const commit = await commitNow(ROOT);
+  const part: Part = { ...heading, ...begun, commit, nodes: options.nodes, runs: options.runs, tools: await work() };
+  say(`\n${partText(part)}\n`);
+  if (!options.keep) return;
+  await mkdir(RESULTS, { recursive: true });
+  await writePart(RESULTS, part);
+  const parts = await Promise.all(PART_NAMES.map((name) => readPart(RESULTS, name)));
+  const file = join(ROOT, 'docs/benchmarks.md');
+  await writeDocument(file, { machine: await describeMachine(), parts: parts.filter((it) => it !== undefined) });
+  say(`written to ${file}`);
+}
+
+function optionsOf(args: readonly string[]): BenchOptions | undefined {
+  try {
+    return readOptions(args);
+  } catch (error) {
+    fail(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
+    return undefined;
+  }
+}
+
+function fail(text: string): number {
+  process.stderr.write(`${text}\n`);
+  return 1;
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,129 @@
+/** Agents that are killed, or fail, at any moment of a deploy, under load: visitors see one release and then the other. */
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { FaultSet, POLL } from './support/fault-set.ts';
+
+let set: FaultSet;
+
+beforeAll(async () => {
+  set = await FaultSet.up('faults-agent');
+});
+
+afterEach(() => set.disarm());
+afterAll(() => set?.down());
+
+/** It fails for the node's sake, and visitors never notice. */
+async function expectAborted(failpoint: string): Promise<void> {
+  const { live } = set;
+  await set.armAgent('app1', failpoint);
+  const { code, error, record } = await set.underLoad(() => set.deploy());
+  expect([code, record?.outcome]).toEqual([1, 'aborted']);
+  expect(error).toMatchObject({ code: 'E_NODE_DISCONNECTED', node: expect.stringMatching(/^app1\./) });
+  await set.expectEverywhere(live);
+}
+
+describe('an agent killed before it has voted', () => {
+  it.each([
+    ['as it receives', 'store.receive=kill'],
+    ['when it has received', 'store.receive.done=kill'],
+    ['when it has unpacked', 'tree.materialise.done=kill'],
+    ['before its journal is written', 'journals.put=kill'],
+  ])('%s: nothing switches', (_when, failpoint) => expectAborted(failpoint));
+
+  it('does not keep the next deploy from being done', async () => {
+    const { code, record } = await set.underLoad(() => set.deploy());
+    expect([code, record?.outcome]).toEqual([0, 'done']);
+    await set.expectEverywhere(record?.instance ?? '');
+  });
+});
+
+describe('an agent killed after it has voted', () => {
+  it.each([
+    ['before its vote is heard', 'journals.put.done=kill'],
+    ['as it answers', 'handlers.stage.done=kill'],
+  ])('%s: nothing switches, and it obeys when it is back', (_when, failpoint) => expectAborted(failpoint));
+
+  it('while another one is still at it: it is back by the switch, and follows', async () => {
+    await set.armAgent('app2', 'store.receive=sleep:5000');
+    const running = set.underLoad(() => set.deploy());
+    await expect.poll(() => stateOn('app1'), { ...POLL, interval: 100 }).toBe('staged');
+    await set.node('app1').exec(['systemctl', 'kill', '--signal=KILL', 'silver-agent.service']);
+    const { code, record, stderr } = await running;
+    expect([code, record?.outcome], stderr).toEqual([0, 'done']);
+    await set.expectEverywhere(record?.instance ?? '');
+  });
+});
+
+async function stateOn(name: string): Promise<string | undefined> {
+  const { apps } = await set.status();
+  const here = apps[0]?.instances.filter((it) => it.node.startsWith(`${name}.`)) ?? [];
+  return here.find((it) => it.state === 'staged' && it.instance > set.live)?.state;
+}
+
+describe('an agent killed around the switch', () => {
+  it.each([
+    ['balancer', 'as the order comes', 'handlers.switch=kill'],
+    ['balancer', 'with the order on disk', 'journals.writeCommitted.done=kill'],
+    ['balancer', 'before the map is written', 'balancer.apply=kill'],
+    ['balancer', 'with the map in force', 'balancer.apply.done=kill'],
+    ['balancer', 'as it answers', 'handlers.switch.done=kill'],
+    ['app1', 'before its map is written', 'proxy.writeActive=kill'],
+    ['app1', 'as it answers', 'handlers.switch.done=kill'],
+  ])('%s, %s: the switch is done all the same', async (node, _when, failpoint) => {
+    await set.armAgent(node, failpoint);
+    const { code, record, stderr } = await set.underLoad(() => set.deploy());
+    expect([code, record?.outcome], stderr).toEqual([0, 'done']);
+    await set.expectEverywhere(record?.instance ?? '');
+  });
+});
+
+describe('an agent killed while update_fetch runs', () => {
+  it('before it answers: nothing switches, the message says that it may have run, and it ran once', async () => {
+    const { live } = set;
+    await set.armAgent('app1', 'handlers.hook.done=kill');
+    const { code, error, record } = await set.underLoad(() => set.deploy());
+    expect([code, record?.outcome, error?.code]).toEqual([1, 'aborted', 'E_NODE_DISCONNECTED']);
+    expect(error?.message).toMatch(/app1\..* update_fetch was under way there and may have run/);
+    const ran = async (name: string) =>
+      (await set.node(name).exec(['cat', '/var/log/silverlining/apps/hello/updates'])).stdout.split('\n');
+    expect((await ran('app1')).filter((it) => it.startsWith(record?.instance ?? ''))).toEqual([
+      `${record?.instance} primary`,
+    ]);
+    expect((await ran('app2')).filter((it) => it.startsWith(record?.instance ?? ''))).toEqual([]);
+    await set.expectEverywhere(live);
+  });
+});
+
+describe('the balancer', () => {
+  it('whose HAProxy does not run: nothing is decided', async () => {
+    const { live } = set;
+    await set.node('balancer').exec(['systemctl', 'stop', 'haproxy.service']);
+    const { code, error, record } = await set.deploy();
+    await set.node('balancer').exec(['systemctl', 'start', 'haproxy.service']);
+    expect([code, record?.outcome, error?.code]).toEqual([1, 'aborted', 'E_SWITCH']);
+    expect(error?.message).toMatch(/HAProxy does not run|HAProxy's socket/);
+    expect(error?.node).toMatch(/^balancer\./);
+    await set.expectEverywhere(live);
+  });
+
+  it('whose new configuration is no good serves on with the old one', async () => {
+    const ini = await set.work.read('silver.ini');
+    await set.work.edit('silver.ini', /(locations =\n.*\n)/, `$1    http://other.${set.host}/ hello\n`);
+    await set.node('balancer').exec(['mount', '--bind', '/bin/false', '/usr/sbin/haproxy']);
+    const { code, error } = await set.underLoad(() => set.sl(['up', '-f', set.work.file, '--yes']));
+    await set.node('balancer').exec(['umount', '/usr/sbin/haproxy']);
+    expect([code, error?.code]).toEqual([1, 'E_RESOURCE']);
+    expect(error?.node).toMatch(/^balancer\./);
+    await set.work.write('silver.ini', ini);
+    // With a configuration that is good it goes on, and deploys what was given up before.
+    const { code: again, record } = await set.underLoad(() => set.sl(['up', '-f', set.work.file, '--yes']));
+    expect(again).toBe(0);
+    await set.expectEverywhere(record?.instance ?? '');
+  });
+});
+
+describe('what was given up', () => {
+  it('is gone from every node', async () => {
+    expect(set.gone.length).toBeGreaterThan(0);
+    await set.expectNothingLeft();
+  });
+});
