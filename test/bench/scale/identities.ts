@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readServerSet } from '../../../packages/controller/src/index.ts';
+import { createArtifacts } from '../../../packages/controller/src/io/artifacts.ts';
 import { type Certificates, openCertificates } from '../../../packages/controller/src/io/certificates.ts';
 import { systemClock } from '../../../packages/controller/src/io/clock.ts';
 import { randomIds } from '../../../packages/controller/src/io/ids.ts';
@@ -31,6 +32,8 @@ export interface AgentsFile {
   caPem: string;
   /** What the controller's orders are signed with: the key of which the nodes were told. */
   orderKey: string;
+  /** Digest of the agent that this tree has: nobody has to be brought to it. */
+  agentDigest: string;
   agents: ScaleAgent[];
 }
 
@@ -45,7 +48,8 @@ export async function enrolAll({ directories, sets, keyFile, agentsFile }: Works
     for (const set of sets)
       agents.push(...(await enrolSet(store, certificates, set, keys.splice(0, set.nodes.length))));
     const { id: orderKey } = await openSigningKey(join(directories.state, 'ca'));
-    const file: AgentsFile = { caPem: certificates.caPem, orderKey, agents };
+    const { digest: agentDigest } = await createArtifacts(directories.cache).agentBundle();
+    const file: AgentsFile = { caPem: certificates.caPem, orderKey, agentDigest, agents };
     await writeFile(agentsFile, JSON.stringify(file), { mode: 0o600 });
   } finally {
     store.close();

@@ -1,5 +1,5 @@
 /** What a simulated node answers: as a node does on which everything works and nothing has to be changed. */
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import {
   type ActiveMap,
@@ -29,19 +29,18 @@ const WANTED = z.object({ resources: z.array(z.object({ type: z.string() })), wa
 
 const MEMORY = { used: 400 << 20, total: 1 << 30 };
 const DISK = { used: 4e9, total: 2e10 };
-const AGENT_DIGEST = createHash('sha256').update('simulated').digest('hex');
 
 /** What the node was told, or finds. */
 export interface Surroundings {
   orderKey: string;
+  agentDigest: string;
   /** Names of the app servers of its set. */
   appservers: readonly string[];
 }
 
 export class NodeState {
   readonly #agent: ScaleAgent;
-  readonly #orderKey: string;
-  readonly #appservers: readonly string[];
+  readonly #surroundings: Surroundings;
   readonly #files = new Set<string>();
   readonly #offers = new Map<string, { app: string; digest: string; files: string[] }>();
   readonly #instances = new Map<string, InstanceReport>();
@@ -75,17 +74,16 @@ export class NodeState {
     },
     switch: (it) => ({ ...this.#hear(parseBody(agentRequests.switch.request, it)), at: Date.now() }),
     settle: (it) => this.#settle(parseBody(agentRequests.settle.request, it)),
-    backends: () => ({ up: Object.fromEntries(this.#appservers.map((name) => [name, true])) }),
+    backends: () => ({ up: Object.fromEntries(this.#surroundings.appservers.map((name) => [name, true])) }),
     traffic: () => ({ releases: {}, stale: 0 }),
     probe: () => ({ health: this.health() }),
     serving: () => this.#serving(),
     retire: () => ({}),
   };
 
-  constructor(agent: ScaleAgent, { orderKey, appservers }: Surroundings) {
+  constructor(agent: ScaleAgent, surroundings: Surroundings) {
     this.#agent = agent;
-    this.#orderKey = orderKey;
-    this.#appservers = appservers;
+    this.#surroundings = surroundings;
   }
 
   hello(): NoticeBody<'hello'> {
@@ -93,9 +91,16 @@ export class NodeState {
     return {
       ...{ protocol: 1, minProtocol: 1, version: VERSION, generation: this.#generation, epoch: this.#epoch },
       ...{ active: this.#active, instances: [...this.#instances.values()] },
-      trust: { key: this.#orderKey, challenge: randomBytes(24).toString('base64url') },
+      trust: { key: this.#surroundings.orderKey, challenge: randomBytes(24).toString('base64url') },
       facts: {
-        ...{ hostname: name, arch: 'x64', cpus: 2, memory: MEMORY.total, bootId: uuid, agentDigest: AGENT_DIGEST },
+        ...{
+          hostname: name,
+          arch: 'x64',
+          cpus: 2,
+          memory: MEMORY.total,
+          bootId: uuid,
+          agentDigest: this.#surroundings.agentDigest,
+        },
         os: { id: 'debian', version: '13', name: 'Debian GNU/Linux 13 (trixie)' },
       },
     };

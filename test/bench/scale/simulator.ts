@@ -6,7 +6,7 @@ import { SimulatedAgent } from './simulated-agent.ts';
 import type { Observations, Order } from './simulators.ts';
 
 const [file = '', from, to, url = ''] = process.argv.slice(2);
-const { caPem, orderKey, agents }: AgentsFile = JSON.parse(await readFile(file, 'utf8'));
+const { caPem, orderKey, agentDigest, agents }: AgentsFile = JSON.parse(await readFile(file, 'utf8'));
 const observed: Observations = { welcome: 0, lastWelcome: 0, turnedAway: {}, acknowledged: [] };
 const appservers = new Map<string, string[]>();
 for (const { set, name, roles } of agents) {
@@ -30,7 +30,7 @@ function simulate(agent: ScaleAgent): SimulatedAgent {
   const context = createSecureContext({ key: agent.keyPem, cert: agent.certPem, ca: caPem, minVersion: 'TLSv1.3' });
   return new SimulatedAgent(
     agent,
-    { url, context, orderKey, appservers: appservers.get(agent.set) ?? [] },
+    { url, context, orderKey, agentDigest, appservers: appservers.get(agent.set) ?? [] },
     {
       welcomed: () => {
         observed.lastWelcome = Date.now();

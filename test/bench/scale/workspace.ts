@@ -18,6 +18,8 @@ export interface ScaleNode {
 export interface ScaleSet {
   name: string;
   file: string;
+  /** Folder of its app. */
+  app: string;
   nodes: ScaleNode[];
 }
 
@@ -35,33 +37,34 @@ export interface Workspace {
 }
 
 export async function createWorkspace(agents: number): Promise<Workspace> {
-  const env = { ...process.env, XDG_STATE_HOME: join(BASE, 'state'), XDG_CACHE_HOME: join(BASE, 'cache') };
+  const base = join(BASE, String(agents));
+  const env = { ...process.env, XDG_STATE_HOME: join(base, 'state'), XDG_CACHE_HOME: join(BASE, 'cache') };
   const directories = findDirectories(env);
-  const clear = () => rm(join(BASE, 'state'), { recursive: true, force: true });
+  const clear = () => rm(base, { recursive: true, force: true });
   await clear();
   await makeDirectories(directories);
-  await writeApp(join(BASE, 'app'));
+  await writeApp(join(base, 'app'));
   const count = Math.ceil(agents / SET_NODES);
-  const sets = Array.from({ length: count }, (_, i) => scaleSet(i, Math.min(SET_NODES, agents - i * SET_NODES)));
+  const sets = Array.from({ length: count }, (_, i) => scaleSet(base, i, Math.min(SET_NODES, agents - i * SET_NODES)));
   const writeSets = async (aliases: number) => {
     for (const set of sets) await writeFile(set.file, setText(set, aliases));
   };
   await writeSets(0);
   const keyFile = join(BASE, 'keys.json');
-  return { env, directories, sets, keyFile, agentsFile: join(BASE, 'state/agents.json'), writeSets, clear };
+  return { env, directories, sets, keyFile, agentsFile: join(base, 'agents.json'), writeSets, clear };
 }
 
-function scaleSet(index: number, size: number): ScaleSet {
+function scaleSet(base: string, index: number, size: number): ScaleSet {
   const name = `scale${index + 1}`;
   const nodes = Array.from({ length: size }, (_, i): ScaleNode => {
     const address = `127.${10 + index}.${(i + 1) >> 8}.${(i + 1) & 255}`;
     if (i === size - 1) return { name: `balancer.${name}.internal`, roles: ['balancer'], address };
     return { name: `app${i + 1}.${name}.internal`, roles: ['appserver'], address };
   });
-  return { name, file: join(BASE, `state/${name}.ini`), nodes };
+  return { name, file: join(base, `${name}.ini`), app: join(base, 'app'), nodes };
 }
 
-function setText({ name, nodes }: ScaleSet, aliases: number): string {
+function setText({ name, app, nodes }: ScaleSet, aliases: number): string {
   const hosts = nodes.map((it) => `    ${it.name} ${it.address}`);
   const names = Array.from({ length: aliases }, (_, i) => `alias${i + 1}.${name}.test`);
   return [
@@ -69,7 +72,7 @@ function setText({ name, nodes }: ScaleSet, aliases: number): string {
     `[provider]\nprovider = hosts\nhosts =\n${hosts.join('\n')}\n`,
     `[appserver]\nnodes = ${nodes.length - 1}\nlocations =\n    http://${name}.test/ pages\n`,
     `[balancer]\nhostnames = ${[`${name}.test`, ...names].join(' ')}\n`,
-    `[app:pages]\ndir = ${join(BASE, 'app')}\n`,
+    `[app:pages]\ndir = ${app}\n`,
   ].join('\n');
 }
 
