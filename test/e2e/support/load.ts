@@ -19,7 +19,8 @@ export interface Load {
 }
 
 export interface LoadOptions {
-  address: string;
+  /** More than one are used in turn, as by a visitor whose browser knows several. */
+  address: string | readonly string[];
   host: string;
   path?: string;
   /** Requests a second. */
@@ -34,11 +35,14 @@ export function startLoad({ address, host, path = '/', rate, limit }: LoadOption
   const agent = new Agent({ keepAlive: true, maxSockets: 64 });
   const open = new Set<Promise<void>>();
   const started = performance.now();
+  const addresses = [address].flat();
   let sent = 0;
+  let turn = 0;
 
   const send = async (): Promise<void> => {
     const began = performance.now();
-    const answer = await ask({ address, host, path, agent, timeout: 20_000 }).catch((error: Error) => error);
+    const at = addresses[turn++ % addresses.length] ?? '';
+    const answer = await ask({ address: at, host, path, agent, timeout: 20_000 }).catch((error: Error) => error);
     const ended = performance.now();
     if (answer instanceof Error) log.push({ began, ended, status: 0, release: '', error: answer.message });
     else log.push({ began, ended, status: answer.status, release: answer.release });
@@ -69,13 +73,25 @@ export interface Verdict {
   stale: Logged[];
 }
 
-/** Judges a log: `order` has the releases from old to new, as they were switched to. */
+/**
+ * Judges a log: `order` has the releases as they were switched to; one may be switched to again. An answer fits when the switches can
+ * have been at such times that no request got a release after its successor had answered one that was complete before it began.
+ */
 export function judge(log: readonly Logged[], order: readonly string[]): Verdict {
   const failed = log.filter((it) => it.status === 0 || it.status >= 500);
-  const seen = order.map((release) => Math.min(...log.filter((it) => it.release === release).map((it) => it.ended)));
-  const stale = log.filter((it) => {
-    const index = order.indexOf(it.release);
-    return index >= 0 && seen.some((first, newer) => newer > index && it.began > first);
-  });
+  const known = log.filter((it) => order.includes(it.release));
+  const begun = known.toSorted((a, b) => a.began - b.began);
+  const ended = known.toSorted((a, b) => a.ended - b.ended);
+  const places = new Map<Logged, number>();
+  const stale: Logged[] = [];
+  let reached = 0;
+  let next = 0;
+  for (const it of begun) {
+    for (let done = ended[next]; done !== undefined && done.ended < it.began; done = ended[++next])
+      reached = Math.max(reached, places.get(done) ?? 0);
+    const place = order.indexOf(it.release, reached);
+    if (place < 0) stale.push(it);
+    else places.set(it, place);
+  }
   return { requests: log.length, failed, stale };
 }
