@@ -19,12 +19,28 @@ export async function rollback(
     const targets = await Promise.all(
       (await appsOf(deps, set, request)).map((app) => findTarget(deps, set, { app, to: request.to })),
     );
-    for (const { app, instance, committedAt, createdAt } of targets) {
-      const live = new Date(committedAt ?? createdAt).toISOString();
-      op.emit({ status: 'info', action: 'rollback', app, text: `going back to ${instance}, live since ${live}` });
-    }
+    for (const target of targets) await announce(deps, op, set, target);
     return { deploys: await rollOut(deps, op, { set, token, items: targets.map((it) => itemOf(set, it)) }) };
   });
+}
+
+/** What it goes back to, and when that was live. */
+async function announce(
+  deps: ControllerDeps,
+  op: OperationContext,
+  set: SetRecord,
+  { app, instance, committedAt = 0 }: ReleaseRecord,
+): Promise<void> {
+  const later = (await deps.store.releases(set.name, app)).flatMap((it) => it.committedAt ?? []);
+  const until = Math.min(...later.filter((at) => at > committedAt));
+  const end = Number.isFinite(until) ? ` until ${time(until)}` : '';
+  const now = set.active[app] === undefined ? 'nothing' : set.active[app];
+  const text = `going back to ${instance}, live from ${time(committedAt)}${end}, with its files and configuration; now it is ${now}`;
+  op.emit({ status: 'info', action: 'rollback', app, text });
+}
+
+function time(at: number): string {
+  return new Date(at).toISOString().slice(0, 19).replace('T', ' ').concat(' UTC');
 }
 
 /** The app that is named, by itself or by its instance, or all that the last deploy or rollback switched. */

@@ -66,7 +66,7 @@ export async function stageOnNode(
   if (files.length > 0 && !target.sendable) {
     throw new SlError(
       'E_NOT_FOUND',
-      `${files.length} files of ${instance} are not on the node, and its folder holds something else by now: deploy ${app.name} again`,
+      `${instance} is no longer whole on this node, ${files.length} of its ${release.manifest.files.length} files are gone, and the app's folder may hold something else by now: choose a release that is on all nodes (sl status), or deploy ${app.name} again`,
     );
   }
   const request = { instance, deploy, epoch, spec };

@@ -107,18 +107,30 @@ function startWith(operations: OperationRegistry) {
 
 async function follow(operations: OperationRegistry, id: string, reply: FastifyReply): Promise<void> {
   const gone = new AbortController();
-  const events = operations.follow(id, gone.signal);
-  await stream(events, reply, gone);
+  await stream(operations.follow(id, gone.signal), reply, gone);
 }
 
 /** What runs or ran lately is followed; of what an earlier controller ran, the end is told. */
 async function attach({ service, operations }: RouteContext, id: string, reply: FastifyReply): Promise<void> {
+  const gone = new AbortController();
   try {
-    await follow(operations, id, reply);
+    await stream(asItStands(service, id, operations.follow(id, gone.signal)), reply, gone);
   } catch (error) {
     const past = reply.sent ? undefined : await service.recorded(id);
     if (past === undefined) throw error;
     await stream(past, reply, new AbortController());
+  }
+}
+
+/** What was done may have been rolled back since. */
+async function* asItStands(
+  service: ControllerService,
+  id: string,
+  events: AsyncIterable<OperationEvent>,
+): AsyncGenerator<OperationEvent> {
+  for await (const event of events) {
+    const since = event.type === 'done' ? (await service.recorded(id))?.at(-1) : undefined;
+    yield since?.type === 'failed' ? since : event;
   }
 }
 
