@@ -62,6 +62,7 @@ export async function fakeReleasePorts(root: string, node: FakeNode): Promise<Re
         node.balancerMap = { ...active };
       },
       table: async () => ({ ...node.table }),
+      hold: async () => undefined,
       backends: async () => ({}),
     },
     scripts: {

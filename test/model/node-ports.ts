@@ -152,6 +152,7 @@ function balancer(machine: NodeMachine, life: Life, rules: Rules): ReleasePorts[
       );
     },
     table: () => life.quick(() => ({})),
+    hold: () => life.quick(() => undefined),
     backends: () => life.quick(() => ({})),
   };
 }

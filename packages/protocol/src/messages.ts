@@ -128,6 +128,8 @@ export const agentRequests = {
       at: z.number(),
     }),
   },
+  /** Where several balancers switch: new requests wait, for so many seconds at most; 0 lets them go on. */
+  hold: { request: z.object({ seconds: z.number().int().min(0).max(10) }), reply: nothing },
   /** After the drain: stops instances that no map names and removes all but the newest `keep` of each app. */
   settle: {
     request: z.object({ app: appName, keep: z.array(instanceName), running: z.array(instanceName) }),

@@ -67,6 +67,7 @@ export function createHandlers(deps: HandlerDependencies): Handlers {
     switch: (body, context) => releases.switch(body, context),
     settle: (body, context) => releases.settle(body, context),
     traffic: (body, context) => releases.traffic(body, context),
+    hold: (body, context) => releases.hold(body, context),
     backends: (body, context) => releases.backends(body, context),
   };
 }

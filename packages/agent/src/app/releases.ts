@@ -22,6 +22,11 @@ export function createReleases(ports: ReleasePorts): Releases {
     switch: createSwitch(state),
     settle: createSettle(state),
     traffic: createTraffic(state),
+    hold: async ({ seconds }) => {
+      if (state.hasRole('balancer'))
+        await ports.balancer.hold(seconds === 0 ? 0 : untilSecond(ports.clock.now(), seconds));
+      return {};
+    },
     backends: async () => ({ up: state.hasRole('balancer') ? await ports.balancer.backends() : {} }),
     epoch: () => state.committed.epoch,
     active: () => state.active,
@@ -32,6 +37,11 @@ export function createReleases(ports: ReleasePorts): Releases {
     recover: () => recover(state),
     removeAll: () => removeAll(state),
   };
+}
+
+/** Seconds since 1970, and no less than asked for. */
+function untilSecond(now: number, seconds: number): number {
+  return Math.ceil(now / 1000) + seconds;
 }
 
 async function removeAll(state: ReleaseState): Promise<void> {

@@ -29,11 +29,14 @@ type Executors = { [K in Effect['do']]: Executor<Extract<Effect, { do: K }>> };
 const HOOK_TIMEOUT = 120;
 const SWITCH_DEADLINE = 30_000;
 const ABORT_DEADLINE = 30_000;
+/** Seconds for which requests wait when nobody ends it: a balancer that is slow or gone must not keep visitors of the others. */
+const HOLD_SECONDS = 2;
+const HOLD_DEADLINE = 1_000;
 const VERIFY_DEADLINE = 15_000;
 const VERIFY_TRIES = 3;
 const VERIFY_PAUSE = 250;
 
-const TABLE: Executors = { stage, hook, commit, switch: switchNode, verify, abort };
+const TABLE: Executors = { stage, hook, commit, hold, switch: switchNode, verify, abort };
 
 /** The table bound to a rollout. */
 export function executors(context: RolloutContext): (effect: Effect, signal: AbortSignal) => Promise<void> {
@@ -112,6 +115,24 @@ async function commit(
   mark(context, 'controller', undefined, direction === 'forward' ? 'committed' : 'committed back');
 }
 
+/**
+ * Not being able to is no failure: requests that another balancer answers meanwhile may see the releases change twice, which
+ * harms less than a deploy that does not come to its end. An older agent does not know of it.
+ */
+async function hold(
+  { deps, op, nodes }: RolloutContext,
+  { node, on }: { node: string; on: boolean },
+  signal: AbortSignal,
+) {
+  const body = { seconds: on ? HOLD_SECONDS : 0 };
+  try {
+    await deps.fleet.request(node, 'hold', body, { signal, deadline: HOLD_DEADLINE });
+  } catch (error) {
+    const text = `its requests did not wait for the other balancers: ${toSlError(error).message}`;
+    if (on) op.emit({ status: 'warning', action: 'switch', node: nodes.get(node)?.name, text });
+  }
+}
+
 /** Sends what the row says, again when the answer got lost: repeating an epoch is harmless. */
 async function switchNode(
   context: RolloutContext,
@@ -126,7 +147,7 @@ async function switchNode(
     deps.fleet.request(node, 'switch', body, { signal: limited, deadline: SWITCH_DEADLINE }),
   );
   const { name } = nodeOf(context, node);
-  mark(context, name, undefined, context.state.phase === 'switching-back' ? 'switched back' : 'switched');
+  mark(context, name, undefined, isBack(context.state.phase) ? 'switched back' : 'switched');
   if (!decides) return;
   measured.inForce.push(at);
   measured.switched = deps.clock.monotonic();
@@ -204,6 +225,10 @@ function mayHaveRun({ code, message, details }: SlError): SlError {
 
 function isLost(error: unknown): error is SlError {
   return error instanceof SlError && (error.code === 'E_NODE_DISCONNECTED' || error.code === 'E_DEADLINE');
+}
+
+function isBack(phase: RolloutState['phase']): boolean {
+  return phase === 'switching-back' || phase === 'informing-back';
 }
 
 function mark(context: RolloutContext, node: string, app: string | undefined, event: string): void {

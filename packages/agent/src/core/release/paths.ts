@@ -17,6 +17,8 @@ export interface ReleasePaths {
   ready: string;
   /** HAProxy's map of what is active. */
   balancerMap: string;
+  /** Until when new requests wait. */
+  holdMap: string;
   balancerSocket: string;
   units: string;
   /** `{epoch, active}`: the newest committed map that this node has seen. */
@@ -41,6 +43,7 @@ export function releasePaths(root = ''): ReleasePaths {
     activeMap: `${data}/proxy/active.map`,
     ready: `${data}/proxy/ready`,
     balancerMap: `${root}/etc/haproxy/silverlining/active.map`,
+    holdMap: `${root}/etc/haproxy/silverlining/hold.map`,
     balancerSocket: `${root}/run/haproxy/silverlining.sock`,
     units: `${root}/etc/systemd/system`,
     committed: `${data}/agent/committed.json`,

@@ -57,7 +57,11 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 const balancer = (socket = 'sock') =>
-  createBalancer({ balancerMap: join(folder, 'active.map'), balancerSocket: join(folder, socket) });
+  createBalancer({
+    balancerMap: join(folder, 'active.map'),
+    holdMap: join(folder, 'hold.map'),
+    balancerSocket: join(folder, socket),
+  });
 
 describe('the balancer', () => {
   it('gets the map as a file and in one transaction, and is asked whether it has it', async () => {

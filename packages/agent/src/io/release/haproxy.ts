@@ -13,7 +13,7 @@ const DEADLINE = 5_000;
 const MAX_ANSWER = 64 << 20;
 
 /** The balancer on this node: the map as a file, and HAProxy's copy of it over the runtime socket. */
-export function createBalancer(paths: Pick<ReleasePaths, 'balancerMap' | 'balancerSocket'>): BalancerPort {
+export function createBalancer(paths: Pick<ReleasePaths, 'balancerMap' | 'holdMap' | 'balancerSocket'>): BalancerPort {
   const ask = (command: string) => askHaproxy(paths.balancerSocket, command);
   return {
     apply: async (active) => {
@@ -25,6 +25,11 @@ export function createBalancer(paths: Pick<ReleasePaths, 'balancerMap' | 'balanc
       await replaceMap(ask, paths.balancerMap, active);
       if (await shows(ask, paths.balancerMap, active)) return;
       throw new SlError('E_SWITCH', 'HAProxy took the new map, but shows another one');
+    },
+    hold: async (till) => {
+      const command = `set map ${paths.holdMap} till ${till}`;
+      const answer = (await ask(command)).trim();
+      if (answer !== '') throw refused(command, answer);
     },
     table: async () => parseTrafficTable(await ask('show table silver_releases')),
     backends: async () => parseServersState(await ask('show servers state appservers')),

@@ -51,6 +51,14 @@ describe('a rollout', () => {
     expect(seen.slice(4, 8)).toEqual(['hook a1 shop', 'hook a2 shop', 'commit forward', 'switch b1']);
   });
 
+  it('lets requests wait while several balancers switch, whether or not one of them can be told', () => {
+    const { seen, state } = drive({ ...PLAN, balancers: ['b1', 'b2'] }, ['release b2']);
+    const from = seen.indexOf('commit forward');
+    const held = ['hold b1', 'hold b2', 'switch b1', 'switch b2', 'release b1', 'release b2'];
+    expect(seen.slice(from + 1, from + 7)).toEqual(held);
+    expect(state.phase).toBe('done');
+  });
+
   it('without a balancer the app servers decide, and there is nobody to inform', () => {
     const { phases, seen } = drive({ ...PLAN, balancers: [], apps: PLAN.apps.slice(1) });
     expect(phases).toEqual(['staging', 'committing', 'switching', 'verifying', 'done']);
@@ -70,7 +78,7 @@ describe('a rollout', () => {
 
   it('rolls back as one unit when verification fails', () => {
     const { phases, seen } = drive(PLAN, ['verify a2']);
-    expect(phases.slice(-3)).toEqual(['reverting', 'switching-back', 'rolled-back']);
+    expect(phases.slice(-4)).toEqual(['reverting', 'switching-back', 'informing-back', 'rolled-back']);
     expect(seen.filter((it) => it === 'switch b1')).toHaveLength(2);
   });
 
@@ -78,8 +86,11 @@ describe('a rollout', () => {
     const at = startReverting(PLAN, BOOM);
     expect(at.effects).toEqual([{ key: 'commit back', do: 'commit', direction: 'back' }]);
     const back = reduce(at.state, { type: 'succeeded', key: 'commit back' });
-    expect(back.effects.map((it) => it.key)).toEqual(['switch b1', 'switch a1', 'switch a2']);
-    const told = back.effects.reduce((it, { key }) => reduce(it.state, { type: 'succeeded', key }), back);
+    expect(back.effects.map((it) => it.key)).toEqual(['switch b1']);
+    const told = ['switch b1', 'switch a1', 'switch a2'].reduce(
+      (it, key) => reduce(it.state, { type: 'succeeded', key }),
+      back,
+    );
     expect(told.state).toMatchObject({ phase: 'rolled-back', errors: [BOOM] });
   });
 

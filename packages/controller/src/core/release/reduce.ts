@@ -35,13 +35,18 @@ const NEXT: { [P in Phase]?: Phase } = {
   staging: 'hooking-primary',
   'hooking-primary': 'hooking-secondaries',
   'hooking-secondaries': 'committing',
-  committing: 'switching',
-  switching: 'informing',
+  committing: 'holding',
+  holding: 'switching',
+  switching: 'releasing',
+  releasing: 'informing',
   informing: 'verifying',
   verifying: 'done',
   aborting: 'aborted',
-  reverting: 'switching-back',
-  'switching-back': 'rolled-back',
+  reverting: 'holding-back',
+  'holding-back': 'switching-back',
+  'switching-back': 'releasing-back',
+  'releasing-back': 'informing-back',
+  'informing-back': 'rolled-back',
 };
 
 /**
@@ -71,13 +76,18 @@ const EFFECTS: { [P in Phase]: (plan: RolloutPlan) => Effect[] } = {
   'hooking-primary': (plan) => hooks(plan, plan.appservers.slice(0, 1), 'primary'),
   'hooking-secondaries': (plan) => hooks(plan, plan.appservers.slice(1), 'secondary'),
   committing: () => [{ key: 'commit forward', do: 'commit', direction: 'forward' }],
+  holding: (plan) => holds(plan, true),
   switching: (plan) => switches(deciders(plan), true),
+  releasing: (plan) => holds(plan, false),
   informing: (plan) => switches(followers(plan), false),
   verifying: (plan) => plan.appservers.map((node) => ({ key: `verify ${node}`, do: 'verify', node })),
   aborting: (plan) =>
     each(plan, plan.appservers, (node, app) => ({ key: `abort ${node} ${app}`, do: 'abort', node, app })),
   reverting: () => [{ key: 'commit back', do: 'commit', direction: 'back' }],
-  'switching-back': (plan) => [...switches(deciders(plan), true), ...switches(followers(plan), false)],
+  'holding-back': (plan) => holds(plan, true),
+  'switching-back': (plan) => switches(deciders(plan), true),
+  'releasing-back': (plan) => holds(plan, false),
+  'informing-back': (plan) => switches(followers(plan), false),
   done: () => [],
   aborted: () => [],
   'rolled-back': () => [],
@@ -123,6 +133,12 @@ function hooks(plan: RolloutPlan, nodes: readonly string[], turn: 'primary' | 's
 
 function switches(nodes: readonly string[], decides: boolean): Effect[] {
   return nodes.map((node) => ({ key: `switch ${node}`, do: 'switch', node, decides }));
+}
+
+/** One balancer changes its map in one step; app servers have no way to let requests wait. */
+function holds({ balancers }: RolloutPlan, on: boolean): Effect[] {
+  if (balancers.length < 2) return [];
+  return balancers.map((node) => ({ key: `${on ? 'hold' : 'release'} ${node}`, do: 'hold', node, on }));
 }
 
 function deciders(plan: RolloutPlan): readonly string[] {

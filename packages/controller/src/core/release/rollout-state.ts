@@ -29,14 +29,19 @@ export type Phase =
   | 'hooking-primary'
   | 'hooking-secondaries'
   | 'committing'
+  | 'holding'
   | 'switching'
+  | 'releasing'
   | 'informing'
   | 'verifying'
   | 'done'
   | 'aborting'
   | 'aborted'
   | 'reverting'
+  | 'holding-back'
   | 'switching-back'
+  | 'releasing-back'
+  | 'informing-back'
   | 'rolled-back';
 
 /** One thing to do; `key` names it in the events that report on it. */
@@ -46,6 +51,8 @@ export type Effect = { key: string } & (
   | { do: 'commit'; direction: 'forward' | 'back' }
   /** `decides`: the node's map decides what visitors get; the others are told so that their journals agree. */
   | { do: 'switch'; node: string; decides: boolean }
+  /** Where several maps decide: new requests wait while they change. */
+  | { do: 'hold'; node: string; on: boolean }
   | { do: 'verify'; node: string }
   | { do: 'abort'; node: string; app: string }
 );

@@ -2,6 +2,7 @@
 import { MAX_REQUESTS } from './appserver.ts';
 import type { RoleContext, RoleParts } from './context.ts';
 import { BALANCER_MAP, haproxyText } from './haproxy-config.ts';
+import { HOLD_MAP, HOLD_MAP_TEXT, HOLD_SCRIPT, HOLD_SCRIPT_TEXT } from './haproxy-hold.ts';
 
 const CONFIG = '/etc/haproxy/haproxy.cfg';
 const RELOAD = [{ unit: 'haproxy.service', action: 'reload' as const, check: ['haproxy', '-c', '-f', CONFIG] }];
@@ -13,6 +14,8 @@ export function balancer({ topology }: RoleContext): RoleParts {
       { type: 'directory', path: '/etc/haproxy/silverlining' },
       // From then on it is the agent's: what is active is none of the role's business.
       { type: 'file', path: BALANCER_MAP, content: '', once: true },
+      { type: 'file', path: HOLD_MAP, content: HOLD_MAP_TEXT },
+      { type: 'file', path: HOLD_SCRIPT, content: HOLD_SCRIPT_TEXT },
       {
         type: 'file',
         path: CONFIG,

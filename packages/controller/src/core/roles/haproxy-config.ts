@@ -1,6 +1,7 @@
 /** HAProxy's configuration on a balancer: host and path to app, app to instance by the map, instance by header to Apache. */
 import { nodesWithRole, type Topology } from '@silverlining/protocol';
 import { addressesOf, apachePort } from './context.ts';
+import { HOLD_RULE, HOLD_SCRIPT } from './haproxy-hold.ts';
 import { routeRules } from './haproxy-routes.ts';
 import { routesOf } from './routes.ts';
 import { addressWord, isIPv6, nodeWord } from './words.ts';
@@ -15,16 +16,23 @@ export interface HaproxyOptions {
 
 /** Works with HAProxy 2.4 (Ubuntu 22.04) to 3.0 (Debian 13). */
 export function haproxyText({ topology, maxRequests }: HaproxyOptions): string {
-  const share = maxRequests / addressesOf(topology, 'balancer').length;
+  const balancers = addressesOf(topology, 'balancer').length;
+  const share = maxRequests / balancers;
+  const isOneOfMany = balancers > 1;
   return [
     '# Written by Silver Lining; changes are overwritten.',
-    section('global', GLOBAL),
+    section('global', [...GLOBAL, ...(isOneOfMany ? [`lua-load ${HOLD_SCRIPT}`] : [])]),
     section('defaults', DEFAULTS),
     section('peers silver', ['peer local 127.0.0.1:17420']),
     section('backend silver_releases', [
       'stick-table type string len 64 size 10k expire 1h store http_req_cnt,http_fail_cnt,gpc0 peers silver',
     ]),
-    section('frontend web', [...ARRIVAL, ...routeRules(routesOf(topology)), ...DECISION]),
+    section('frontend web', [
+      ...ARRIVAL,
+      ...routeRules(routesOf(topology)),
+      ...(isOneOfMany ? [HOLD_RULE] : []),
+      ...DECISION,
+    ]),
     section('backend appservers', [...REPEATABLE, ...servers(topology, (2 * share) / 3, '')]),
     section('backend appservers_once', [...ONCE, ...servers(topology, share / 3, 'track appservers/')]),
     section('backend newer', ['server newer 127.0.0.1:17421 send-proxy-v2']),
