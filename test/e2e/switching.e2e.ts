@@ -1,5 +1,7 @@
 /** Switches under load, through two balancers that one visitor uses in turn, and releases that turn out bad after theirs. */
 
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { DeployResult, DeploysResult, StatusResult, UpResult } from '@silverlining/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ask } from './support/http.ts';
@@ -55,6 +57,29 @@ describe('twenty deploys and rollbacks in a row', () => {
     }
     expect(judge(log, order)).toMatchObject({ failed: [], stale: [] });
     expect(await release()).toBe(order.at(-1));
+  });
+});
+
+describe('a page that was loaded before a switch', () => {
+  const file = async (name: string) => {
+    const answers = await Promise.all(addresses.map((address) => ask({ address, host: HOST, path: `/${name}` })));
+    return answers.map(({ status, body, release: from }) => ({ status, body, from }));
+  };
+
+  it('still gets the files that its names mean, of releases that are kept, and no others', async () => {
+    await mkdir(join(work.dir, 'app/static'));
+    const ours = ['main-3f2a9c1b.js', 'plain.js'];
+    for (const name of ours) await work.write(`app/static/${name}`, 'old');
+    await deploy();
+    for (const name of ours) expect(await file(name)).toMatchObject([{ body: 'old' }, { body: 'old' }]);
+    for (const name of ours) await rm(join(work.dir, 'app/static', name));
+    await work.write('app/static/main-77aa9c1b.js', 'new');
+    const [{ instance: from } = { instance: '' }] = (await deploy()).deploys;
+    expect(await file('main-77aa9c1b.js')).toEqual(Array(2).fill({ status: 200, body: 'new', from }));
+    expect(await file('main-3f2a9c1b.js')).toEqual(Array(2).fill({ status: 200, body: 'old', from }));
+    expect(await file('plain.js')).toEqual(Array(2).fill({ status: 200, body: expect.stringMatching(/^Hello/), from }));
+    await rollback();
+    expect(await file('main-77aa9c1b.js')).toMatchObject([{ body: 'new' }, { body: 'new' }]);
   });
 });
 

@@ -115,6 +115,7 @@ function proxy(machine: NodeMachine, life: Life, rules: Rules): ReleasePorts['pr
         : life
             .call('serve', [...ports.keys()].join(' '), () => Object.assign(machine, { served: new Map(ports) }), DISK)
             .then(ignore),
+    writeOthers: () => life.quick(() => undefined),
     writeActive: (active) =>
       life.call(
         'apache',

@@ -91,6 +91,8 @@ export interface Journals {
 /** The maps that Apache reads, and the file that says that the node may get requests. */
 export interface ProxyFiles {
   writeInstances(ports: InstancePorts): Promise<void>;
+  /** The text of `othersMapText`. */
+  writeOthers(text: string): Promise<void>;
   writeActive(active: ActiveMap): Promise<void>;
   setReady(ready: boolean): Promise<void>;
   removeAll(): Promise<void>;

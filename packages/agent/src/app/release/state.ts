@@ -5,9 +5,11 @@ import {
   type ManifestFile,
   type Role,
   SlError,
+  toSlError,
 } from '@silverlining/protocol';
 import { candidatePorts, holdsAll } from '../../core/release/choices.ts';
 import { type CommittedMap, type InstanceJournal, NOTHING_COMMITTED } from '../../core/release/journal.ts';
+import { othersMapText } from '../../core/release/maps.ts';
 import { type InstancePaths, instancePaths } from '../../core/release/paths.ts';
 import type { Exclusive, ReleasePorts } from '../../release-ports.ts';
 
@@ -136,7 +138,17 @@ export class ReleaseState {
     await this.exclusive('proxy', async () => {
       await this.ports.proxy.writeInstances(new Map(this.#servable().map((it) => [it.instance, it.port])));
       await this.ports.proxy.setReady(this.hasRole('appserver') && this.isComplete());
+      await this.#nameOthers();
     });
+  }
+
+  /** Pages of other releases lack their files without it, which is no reason for anything else to fail. */
+  async #nameOthers(): Promise<void> {
+    try {
+      await this.ports.proxy.writeOthers(othersMapText(this.all(), this.active));
+    } catch (error) {
+      this.ports.warn(`static files of other releases may not be found: ${toSlError(error).message}`);
+    }
   }
 
   isComplete(): boolean {

@@ -1,5 +1,6 @@
 /** The texts of the maps that the web server and the balancer look instances up in. */
 import type { ActiveMap } from '@silverlining/protocol';
+import type { InstanceJournal } from './journal.ts';
 
 /** Ports of the instances that can be asked; `static` for those without a process. */
 export type InstancePorts = ReadonlyMap<string, number>;
@@ -8,6 +9,25 @@ export type InstancePorts = ReadonlyMap<string, number>;
 export function instancesMapText(instances: InstancePorts): string {
   const lines = [...instances].map(([instance, port]) => `${instance} ${port === 0 ? 'static' : port}\n`);
   return lines.sort().join('');
+}
+
+/** Apache's RewriteMap `APP.1 INSTANCE`, `APP.2 INSTANCE`, ...: releases of an app that are whole and not active, the newest first. */
+export function othersMapText(journals: readonly InstanceJournal[], active: ActiveMap): string {
+  const whole = journals.filter((it) => it.state === 'prepared' || it.state === 'stopped');
+  const counts = new Map<string, number>();
+  const lines = whole
+    .filter((it) => active[it.spec.app] !== it.instance)
+    .sort((a, b) => newerFirst(a.instance, b.instance))
+    .map(({ spec: { app }, instance }) => {
+      counts.set(app, (counts.get(app) ?? 0) + 1);
+      return `${app}.${counts.get(app)} ${instance}\n`;
+    });
+  return lines.join('');
+}
+
+/** Names of a day grow longer, not only larger. */
+function newerFirst(a: string, b: string): number {
+  return b.localeCompare(a, 'en', { numeric: true });
 }
 
 /** `APP INSTANCE`, for Apache's RewriteMap and for HAProxy alike. */

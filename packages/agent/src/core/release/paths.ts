@@ -11,6 +11,8 @@ export interface ReleasePaths {
   logs: string;
   proxy: string;
   instancesMap: string;
+  /** Apache's RewriteMap of releases whose fingerprinted static files can still be had. */
+  othersMap: string;
   /** Apache's RewriteMap of what is active. */
   activeMap: string;
   /** Exists while the node may get requests. */
@@ -40,6 +42,7 @@ export function releasePaths(root = ''): ReleasePaths {
     logs: `${root}/var/log/silverlining/apps`,
     proxy: `${data}/proxy`,
     instancesMap: `${data}/proxy/instances.map`,
+    othersMap: `${data}/proxy/others.map`,
     activeMap: `${data}/proxy/active.map`,
     ready: `${data}/proxy/ready`,
     balancerMap: `${root}/etc/haproxy/silverlining/active.map`,

@@ -6,11 +6,12 @@ import type { ProxyFiles } from '../../release-ports.ts';
 
 /** The files that Apache reads. It sees each change by the file's time and needs no reload. */
 export async function createProxyFiles(
-  paths: Pick<ReleasePaths, 'proxy' | 'instancesMap' | 'activeMap' | 'ready'>,
+  paths: Pick<ReleasePaths, 'proxy' | 'instancesMap' | 'othersMap' | 'activeMap' | 'ready'>,
 ): Promise<ProxyFiles> {
   await mkdir(paths.proxy, { recursive: true, mode: 0o755 });
   return {
     writeInstances: (ports) => replaceQuickly(paths.instancesMap, instancesMapText(ports)),
+    writeOthers: (text) => replaceQuickly(paths.othersMap, text),
     writeActive: (active) => writeFileDurable(paths.activeMap, activeMapText(active), 0o644),
     setReady: async (ready) => {
       if (!ready) await rm(paths.ready, { force: true });
@@ -19,7 +20,7 @@ export async function createProxyFiles(
     },
     removeAll: async () => {
       await rm(paths.ready, { force: true });
-      for (const path of [paths.instancesMap, paths.activeMap]) await replaceQuickly(path, '');
+      for (const path of [paths.instancesMap, paths.othersMap, paths.activeMap]) await replaceQuickly(path, '');
     },
   };
 }

@@ -7,6 +7,8 @@ import { addressWord, nodeWord } from './words.ts';
 
 const PROXY = '/var/lib/silverlining/proxy';
 export const INSTANCES_MAP = `${PROXY}/instances.map`;
+/** `APP.1 INSTANCE` and so on: other releases of the app on the node, the newest first. */
+export const OTHERS_MAP = `${PROXY}/others.map`;
 export const ACTIVE_MAP = `${PROXY}/active.map`;
 
 const INSTANCE = '[a-z][a-z0-9_-]{0,39}\\.\\d{8}_\\d{3,6}';
@@ -34,6 +36,8 @@ export function siteText({ topology, node, port }: SiteOptions): string {
     ...routing,
     ...INSTANCE_RULES,
     ...STATIC_RULES,
+    ...FINGERPRINT_RULES,
+    ...STATIC_ONLY_RULES,
     ...PROXY_RULES,
   ];
   const body = lines.map((line) => (line === '' ? '\n' : `  ${line}\n`)).join('');
@@ -167,6 +171,28 @@ const STATIC_RULES = [
   'RewriteCond %{ENV:SILVER_FILE} .',
   `RewriteCond ${ROOT} -f`,
   `RewriteRule ^ ${ROOT} [END]`,
+];
+
+/**
+ * A page that was loaded before a switch asks for its own scripts and styles after it, and one of the new release may ask a
+ * balancer that has not switched yet. Only names with a fingerprint of their content are looked up elsewhere: such a name
+ * means one file whatever the release, while any other may by now belong to the app, or be gone for a reason.
+ */
+const FINGERPRINT = '[.-](?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{8,64}\\.[A-Za-z0-9.]{1,16}$';
+const OTHERS = 4;
+const FINGERPRINT_RULES = [
+  '',
+  `RewriteMap silver-others txt:${OTHERS_MAP}`,
+  ...Array.from({ length: OTHERS }, (_, i) => i + 1).flatMap((i) => [
+    `RewriteCond %{ENV:SILVER_FILE} ${FINGERPRINT}`,
+    `RewriteCond \${silver-others:%{ENV:SILVER_APP}.${i}|none} ^(${INSTANCE})$`,
+    'RewriteCond /var/www/%1/static%{ENV:SILVER_FILE} -f',
+    'RewriteRule ^ /var/www/%1/static%{ENV:SILVER_FILE} [END]',
+  ]),
+];
+
+const STATIC_ONLY_RULES = [
+  '',
   'RewriteCond %{ENV:SILVER_PORT} =static',
   'RewriteCond %{ENV:SILVER_FILE} /$',
   `RewriteCond ${ROOT}index.html -f`,

@@ -1,7 +1,7 @@
 /** An app server: Apache, what the apps' platforms need, and clients of the set's services. */
 import { type App, appUser, type Platform, type ResourceInput } from '@silverlining/protocol';
 import { clientPackages } from '../services/index.ts';
-import { ACTIVE_MAP, INSTANCES_MAP, siteText } from './apache-site.ts';
+import { ACTIVE_MAP, INSTANCES_MAP, OTHERS_MAP, siteText } from './apache-site.ts';
 import { secretResources } from './app-secret.ts';
 import { addressesOf, apachePort, type RoleContext, type RoleParts } from './context.ts';
 import { APACHE_LOGROTATE, logrotateText } from './logrotate.ts';
@@ -36,6 +36,7 @@ export function appserver(context: RoleContext): RoleParts {
       // Apache does not start without the files that its maps name.
       { type: 'file', path: INSTANCES_MAP, content: '', once: true },
       { type: 'file', path: ACTIVE_MAP, content: '', once: true },
+      { type: 'file', path: OTHERS_MAP, content: '', once: true },
       { type: 'file', path: '/etc/logrotate.d/silverlining', content: logrotateText(set.apps.map((it) => it.name)) },
       { type: 'file', path: '/etc/logrotate.d/apache2', content: APACHE_LOGROTATE },
       ...MODULES,

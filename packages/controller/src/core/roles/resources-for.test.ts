@@ -111,6 +111,7 @@ describe('the resources of a node', () => {
     expect(ofType('file', all).flatMap((it) => (it.once ? [it.path] : []))).toEqual([
       '/var/lib/silverlining/proxy/instances.map',
       '/var/lib/silverlining/proxy/active.map',
+      '/var/lib/silverlining/proxy/others.map',
       '/etc/haproxy/silverlining/active.map',
     ]);
   });
