@@ -7,7 +7,7 @@ import type { ControllerDeps } from './deps.ts';
 import { withLease } from './lease.ts';
 import { itemOf } from './rollback.ts';
 import { contextOf, type RolloutItem } from './rollout.ts';
-import type { RolloutContext } from './rollout-effects.ts';
+import type { RolloutContext } from './rollout-context.ts';
 import { runMachine } from './rollout-machine.ts';
 import { deployRecord } from './rollout-record.ts';
 import type { Failing } from './watch.ts';

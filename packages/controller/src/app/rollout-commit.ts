@@ -2,7 +2,7 @@
 import { SlError, toWireError } from '@silverlining/protocol';
 import { decidedMap, isDecided } from '../core/release/decision.ts';
 import type { CommitDecision, SetRecord } from '../ports.ts';
-import type { RolloutContext } from './rollout-effects.ts';
+import type { RolloutContext } from './rollout-context.ts';
 import { deployId } from './rollout-record.ts';
 
 /** Milliseconds until the store is asked again whether it has the row. */

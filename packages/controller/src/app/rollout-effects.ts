@@ -2,39 +2,23 @@
 import { SlError, toSlError } from '@silverlining/protocol';
 import { orderEpoch } from '../core/release/dispute.ts';
 import type { Effect, RolloutState } from '../core/release/rollout-state.ts';
-import type { NodeRecord } from '../ports.ts';
-import type { OperationContext } from '../service.ts';
-import type { ControllerDeps } from './deps.ts';
-import type { RolloutInput, RolloutItem } from './rollout.ts';
 import { writeDecision } from './rollout-commit.ts';
+import { itemOf, mark, markAt, nodeOf, type RolloutContext } from './rollout-context.ts';
+import { insist, isLost, PATIENCE } from './rollout-insist.ts';
 import { requireReach } from './rollout-reach.ts';
 import { deployId, type Measured } from './rollout-record.ts';
 import { type Sent, stageOnNode } from './rollout-stage.ts';
-
-export interface RolloutContext {
-  deps: ControllerDeps;
-  op: OperationContext;
-  input: RolloutInput;
-  nodes: ReadonlyMap<string, NodeRecord>;
-  items: ReadonlyMap<string, RolloutItem>;
-  measured: Measured;
-  /** Where the machine is. */
-  state: RolloutState;
-}
+import { verify } from './rollout-verify.ts';
 
 type Executor<E extends Effect> = (context: RolloutContext, effect: E, signal: AbortSignal) => Promise<void>;
 type Executors = { [K in Effect['do']]: Executor<Extract<Effect, { do: K }>> };
 
 /** Seconds for one `update_fetch` line. */
 const HOOK_TIMEOUT = 120;
-const SWITCH_DEADLINE = 30_000;
 const ABORT_DEADLINE = 30_000;
 /** Seconds for which requests wait when nobody ends it: a balancer that is slow or gone must not keep visitors of the others. */
 const HOLD_SECONDS = 2;
 const HOLD_DEADLINE = 1_000;
-const VERIFY_DEADLINE = 15_000;
-const VERIFY_TRIES = 3;
-const VERIFY_PAUSE = 250;
 
 const TABLE: Executors = { stage, hook, commit, hold, switch: switchNode, verify, abort };
 
@@ -144,7 +128,7 @@ async function switchNode(
   if (row === undefined) throw new SlError('E_STORE', `the row of set ${input.set.name} is gone`);
   const body = { epoch: row.epoch, active: row.active, deploy: op.operationId };
   const { at } = await insist(context, { node, signal }, (limited) =>
-    deps.fleet.request(node, 'switch', body, { signal: limited, deadline: SWITCH_DEADLINE }),
+    deps.fleet.request(node, 'switch', body, { signal: limited, deadline: PATIENCE }),
   );
   const { name } = nodeOf(context, node);
   mark(context, name, undefined, isBack(context.state.phase) ? 'switched back' : 'switched');
@@ -157,30 +141,6 @@ async function switchNode(
     node: name,
     text: `switched to ${Object.values(row.active).join(', ')}`,
   });
-}
-
-/** Every app of the rollout answers its health path on the node, from the instance that was switched to. */
-async function verify(context: RolloutContext, { node }: { node: string }, signal: AbortSignal): Promise<void> {
-  const { deps, input } = context;
-  for (let tries = 1; ; tries++) {
-    const { apps } = await insist(context, { node, signal }, (limited) =>
-      deps.fleet.request(node, 'serving', { ask: true }, { signal: limited, deadline: VERIFY_DEADLINE }),
-    );
-    const wrong = input.items.flatMap(({ app, instance }) => {
-      const seen = apps.find((it) => it.app === app.name);
-      if (seen?.instance === instance && seen.healthy) return [];
-      return [`${app.name}: ${seen?.error ?? (seen?.status === undefined ? 'no answer' : `status ${seen.status}`)}`];
-    });
-    if (wrong.length === 0) break;
-    if (tries === VERIFY_TRIES) {
-      const { name } = nodeOf(context, node);
-      mark(context, name, undefined, 'failed');
-      throw new SlError('E_APP_UNHEALTHY', `after the switch on ${name}: ${wrong.join('; ')}`, {
-        details: { node: name },
-      });
-    }
-    await deps.clock.sleep(VERIFY_PAUSE, signal);
-  }
 }
 
 async function abort(context: RolloutContext, { node, app }: { node: string; app: string }): Promise<void> {
@@ -201,52 +161,11 @@ function noteSent(measured: Measured, app: string, { files, wire }: Sent): void 
   measured.wire.set(app, (measured.wire.get(app) ?? 0) + wire);
 }
 
-/** Tries until the deadline over lost connections; other errors are the node's answer. */
-async function insist<R>(
-  { deps }: RolloutContext,
-  { node, signal: cancelled }: { node: string; signal: AbortSignal },
-  attempt: (signal: AbortSignal) => Promise<R>,
-): Promise<R> {
-  const signal = AbortSignal.any([cancelled, AbortSignal.timeout(SWITCH_DEADLINE)]);
-  for (;;) {
-    try {
-      return await attempt(signal);
-    } catch (error) {
-      if (signal.aborted || !isLost(error)) throw error;
-      await deps.fleet.waitFor(node, { signal, deadline: SWITCH_DEADLINE });
-    }
-  }
-}
-
 /** What an app did before its node was silent is nothing that this end can know. */
 function mayHaveRun({ code, message, details }: SlError): SlError {
   return new SlError(code, `${message}; update_fetch was under way there and may have run`, { details });
 }
 
-function isLost(error: unknown): error is SlError {
-  return error instanceof SlError && (error.code === 'E_NODE_DISCONNECTED' || error.code === 'E_DEADLINE');
-}
-
 function isBack(phase: RolloutState['phase']): boolean {
   return phase === 'switching-back' || phase === 'informing-back';
-}
-
-function mark(context: RolloutContext, node: string, app: string | undefined, event: string): void {
-  markAt(context, { node, app, event, at: context.deps.clock.monotonic() });
-}
-
-function markAt({ measured }: RolloutContext, happening: Measured['timeline'][number]): void {
-  measured.timeline.push(happening);
-}
-
-function itemOf({ items }: RolloutContext, app: string): RolloutItem {
-  const item = items.get(app);
-  if (item === undefined) throw new SlError('E_INTERNAL', `no app ${app} in this rollout`);
-  return item;
-}
-
-function nodeOf({ nodes }: RolloutContext, uuid: string): NodeRecord {
-  const node = nodes.get(uuid);
-  if (node === undefined) throw new SlError('E_INTERNAL', `no node ${uuid} in this rollout`);
-  return node;
 }

@@ -2,7 +2,8 @@
 import { SlError, toWireError } from '@silverlining/protocol';
 import { reduce } from '../core/release/reduce.ts';
 import { type Effect, isFinal, type Transition } from '../core/release/rollout-state.ts';
-import { executors, type RolloutContext } from './rollout-effects.ts';
+import type { RolloutContext } from './rollout-context.ts';
+import { executors } from './rollout-effects.ts';
 
 /** Resolves in the final state. Effects run at once; each has a signal of its own, so that an abort ends only it. */
 export function runMachine(context: RolloutContext, first: Transition): Promise<void> {

@@ -2,7 +2,7 @@
 import type { DeployRecord, WireError } from '@silverlining/protocol';
 import type { RolloutState } from '../core/release/rollout-state.ts';
 import type { RolloutItem } from './rollout.ts';
-import type { RolloutContext } from './rollout-effects.ts';
+import type { RolloutContext } from './rollout-context.ts';
 
 export interface Measured {
   /** Monotonic milliseconds at the start. */

@@ -5,7 +5,7 @@ import type { RolloutPlan } from '../core/release/rollout-state.ts';
 import type { NodeRecord, ScannedRelease, SetRecord } from '../ports.ts';
 import type { OperationContext } from '../service.ts';
 import type { ControllerDeps } from './deps.ts';
-import type { RolloutContext } from './rollout-effects.ts';
+import type { RolloutContext } from './rollout-context.ts';
 import { runMachine } from './rollout-machine.ts';
 import { deployId, deployRecord, newMeasured } from './rollout-record.ts';
 import type { BaseRelease } from './rollout-stage.ts';
