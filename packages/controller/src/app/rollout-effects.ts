@@ -51,7 +51,7 @@ async function stage(
     // What failed elsewhere is the news; here it was only given up for that.
     if (toSlError(error).code === 'E_ABORTED') report('ok', `${item.instance} is given up`);
     else report('failed', error instanceof Error ? error.message : String(error));
-    throw error;
+    throw ofNode(toSlError(error), name);
   }
   mark(context, name, app, 'staged');
   context.measured.staged = context.deps.clock.monotonic();
@@ -164,6 +164,12 @@ function noteSent(measured: Measured, app: string, { files, wire }: Sent): void 
 /** What an app did before its node was silent is nothing that this end can know. */
 function mayHaveRun({ code, message, details }: SlError): SlError {
   return new SlError(code, `${message}; update_fetch was under way there and may have run`, { details });
+}
+
+/** Whoever found it, the node is the one to look at. */
+function ofNode(error: SlError, node: string): SlError {
+  if (error.details.node !== undefined) return error;
+  return new SlError(error.code, error.message, { cause: error, details: { ...error.details, node } });
 }
 
 function isBack(phase: RolloutState['phase']): boolean {
