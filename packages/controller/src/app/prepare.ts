@@ -33,8 +33,13 @@ export async function prepareItems(
   const deploys = await deps.store.deploys(set.name);
   const nodes = await deps.store.nodes(set.name);
   // What nodes have counts too: a controller that lost its state must not give a name twice.
-  const there = nodes.flatMap(({ uuid }) => deps.fleet.session(uuid)?.hello.instances ?? []);
-  const taken = [...(await deps.store.releases(set.name)), ...deploys, ...there].map((it) => it.instance);
+  const hellos = nodes.flatMap(({ uuid }) => deps.fleet.session(uuid)?.hello ?? []);
+  const there = hellos.flatMap(({ instances, active }) => [
+    ...instances.map((it) => it.instance),
+    ...Object.values(active),
+  ]);
+  const known = [...(await deps.store.releases(set.name)), ...deploys].map((it) => it.instance);
+  const taken = [...known, ...there];
   const items = changed.map(({ app, scanned, active }): RolloutItem => {
     const instance = nextInstanceName(app.name, deps.clock.now(), taken);
     const spec = buildSpec(app, instance, context);

@@ -136,8 +136,11 @@ export class ReleaseState {
   /** Instances that can be asked, and whether the node may get requests: only when it has all that is active. */
   async refreshProxy(): Promise<void> {
     await this.exclusive('proxy', async () => {
-      await this.ports.proxy.writeInstances(new Map(this.#servable().map((it) => [it.instance, it.port])));
-      await this.ports.proxy.setReady(this.hasRole('appserver') && this.isComplete());
+      // Both at once: what is voted for while the map is written is not in it yet.
+      const instances = new Map(this.#servable().map((it) => [it.instance, it.port]));
+      const isReady = this.hasRole('appserver') && this.isComplete();
+      await this.ports.proxy.writeInstances(instances);
+      await this.ports.proxy.setReady(isReady);
       await this.#nameOthers();
     });
   }
