@@ -1,11 +1,11 @@
-/** Writes `docs/benchmarks.md` from what was measured last. */
-import { writeFile } from 'node:fs/promises';
+/** Writes the first part of `docs/benchmarks.md` from what was measured last. */
+import { readFile, writeFile } from 'node:fs/promises';
 import { goalRows } from './goals.ts';
 import type { Part } from './results.ts';
 import { partTables } from './table.ts';
 
 const HOW = `
-## How it is measured
+### How it is measured
 
 - All tools deploy the same files to the same nodes, one after the other, in turns whose order rotates. The nodes are local
   ones: containers with Debian, systemd, sshd and Apache on one machine, which tools and nodes share. So a tool that leaves work
@@ -28,7 +28,7 @@ const HOW = `
 - Not alike: Silver Lining checks every file against its SHA-256 sum on the node, writes all of it through to the disk before it switches, starts and
   health-checks the release, and switches by a durable decision. The other tools do none of this.
 
-## Run it again
+### Run it again
 
 \`\`\`sh
 npm run bench                                          # all of it: an hour or more on two cores
@@ -37,7 +37,7 @@ npm run bench -- --nodes 3 --apps small --runs 1       # a try; its figures are 
 \`\`\`
 
 It needs root on Debian or Ubuntu, installs what is missing (Ansible, Capistrano, rsync, Git, and what local nodes need), keeps its files in
-\`/var/tmp/silverlining-bench\`, and removes its nodes at the end, also after Ctrl-C. This page is written by it.
+\`/var/tmp/silverlining-bench\`, and removes its nodes at the end, also after Ctrl-C.
 `;
 
 export interface DocumentInput {
@@ -45,23 +45,31 @@ export interface DocumentInput {
   parts: readonly Part[];
 }
 
-export function writeDocument(file: string, input: DocumentInput): Promise<void> {
-  return writeFile(file, documentText(input));
+/** What follows this line in the document is left as it is. */
+const END = '<!-- `npm run bench` writes what is above this line. -->\n';
+
+export async function writeDocument(file: string, input: DocumentInput): Promise<void> {
+  const before = await readFile(file, 'utf8');
+  const end = before.indexOf(END);
+  if (end === -1) throw new Error(`${file} has lost the line ${END}`);
+  await writeFile(file, `${documentText(input)}\n${before.slice(end)}`);
 }
 
 function documentText({ machine, parts }: DocumentInput): string {
   const goals = parts.some(({ name }) => name === 'medium' || name === 'roles')
-    ? ['## Goals', '', ...goalRows(parts), '']
+    ? ['### Goals', '', ...goalRows(parts), '']
     : [];
   const lines = [
     '# Benchmarks',
+    '',
+    '## Deploys',
     '',
     'Silver Lining beside rsync, Capistrano and Ansible, on the same nodes, with the same files. Medians (in brackets the quickest and',
     'the slowest run); `2.0x` means that it took twice as long as Silver Lining.',
     '',
     ...goals,
-    ...parts.flatMap((part) => [`## ${headingOf(part)}`, '', ...partTables(part), '', ...notesOf(part), '']),
-    '## On what',
+    ...parts.flatMap((part) => [`### ${headingOf(part)}`, '', ...partTables(part), '', ...notesOf(part), '']),
+    '### On what',
     '',
     ...machine.map((line) => `- ${line}`),
   ];
