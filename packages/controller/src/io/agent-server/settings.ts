@@ -28,7 +28,7 @@ export const SETTINGS: AgentServerSettings = {
   silence: 25_000,
   strangers: 1_024,
   // A connection that is refused has cost its handshake, the greater part, and comes again: a low figure here makes a
-  // fleet's return slower and costlier. Measured with 10,000 agents: docs/benchmarks.md.
+  // fleet's return slower and costlier.
   connectionsPerSecond: 500,
   badFrames: 20,
   maxBuffered: 8 << 20,
