@@ -27,7 +27,11 @@ export function othersMapText(journals: readonly InstanceJournal[], active: Acti
 
 /** Names of a day grow longer, not only larger. */
 function newerFirst(a: string, b: string): number {
-  return b.localeCompare(a, 'en', { numeric: true });
+  // Not by a collator, which takes 3 MB of memory once it was used.
+  const [dayA = '', numberA = ''] = a.split('_').slice(-2);
+  const [dayB = '', numberB = ''] = b.split('_').slice(-2);
+  if (dayA !== dayB) return dayA < dayB ? 1 : -1;
+  return Number(numberB) - Number(numberA);
 }
 
 /** `APP INSTANCE`, for Apache's RewriteMap and for HAProxy alike. */
