@@ -2,6 +2,7 @@
 import { lstat, mkdir, mkdtemp, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { type App, encodeBitmap } from '@silverlining/protocol';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
@@ -78,12 +79,12 @@ async function transfer(folder: string, dir: string, instance: string) {
   const scanned = await source.scan(app, signal);
   const { manifest } = scanned;
   const store = await openContentStore(join(folder, 'store'), async () => me);
-  const pack = source.pack(
-    app,
-    scanned,
-    encodeBitmap(manifest.files.length, () => true),
-  );
-  await store.receive(pack.open(signal), { listed: manifest.files, missing: manifest.files }, signal);
+  const pack = source.pack(app, scanned, { missing: encodeBitmap(manifest.files.length, () => true) });
+  const wire = new PassThrough();
+  await Promise.all([
+    pack.send(wire, signal),
+    store.receive(wire, { listed: manifest.files, missing: manifest.files }, signal),
+  ]);
   await pack.close();
   const paths = releasePaths(folder);
   const releases = createReleaseTree({

@@ -11,6 +11,7 @@ import { createExclusive } from '../../packages/agent/src/io/release/exclusive.t
 import { openJournals } from '../../packages/agent/src/io/release/journals.ts';
 import { createProxyFiles } from '../../packages/agent/src/io/release/proxy-files.ts';
 import { createReleaseTree } from '../../packages/agent/src/io/release/release-tree.ts';
+import { readChunkLists } from '../../packages/agent/src/io/release/unpack.ts';
 import type { HttpAnswer, HttpQuestion, ReleasePorts } from '../../packages/agent/src/release-ports.ts';
 import { NO_OVERLAYS } from './overlays.ts';
 
@@ -88,6 +89,7 @@ export async function fakeReleasePorts(root: string, node: FakeNode): Promise<Re
     sync: async () => undefined,
     installPackages: async () => undefined,
     readManifest: () => Promise.reject<Manifest>(new SlError('E_MANIFEST', 'tests offer manifests inline')),
+    readChunkLists,
     sha256: (text) => createHash('sha256').update(text).digest('hex'),
     warn,
   };

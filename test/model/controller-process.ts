@@ -106,15 +106,16 @@ export class ControllerProcess {
     const { life, rules } = this.#parts;
     const { world } = life;
     const log = (fields: object, text: string) => world.note(life.name, `${text} ${JSON.stringify(fields)}`);
-    const pack = (): never => {
+    const unasked = (): never => {
       throw new SlError('E_INTERNAL', 'nodes of the model lack no contents');
     };
+    const parts = { chunks: unasked, pack: unasked };
     return {
       store: livingStore(this.#parts.store, life, rules),
       fleet: this.fleet,
       clock: { now: () => world.now, monotonic: () => world.now, sleep: (ms, signal) => life.sleep(ms, signal) },
       ids: { uuid: () => String(this.#parts.nextId()), token: () => String(this.#parts.nextId()) },
-      source: { scan: (app) => life.quick(() => scan(app.name, this.#parts.version(app.name))), pack },
+      source: { scan: (app) => life.quick(() => scan(app.name, this.#parts.version(app.name))), ...parts },
       held: new Set(),
       checkConfig: () => life.quick(() => undefined),
       startedAt: world.now,

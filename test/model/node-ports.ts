@@ -27,6 +27,8 @@ export function nodePorts(machine: NodeMachine, life: Life, rules: Rules): Relea
     // Every content is there already: how bytes get to nodes is another test's matter.
     store: {
       has: () => true,
+      salvage: () => life.quick(() => 0),
+      plan: () => life.quick(() => []),
       receive: () => life.quick(() => ({ files: 0, bytes: 0 })),
       collect: () => life.quick(() => 0),
       space: () => life.quick(() => ({ bytes: 2 ** 40, inodes: undefined })),
@@ -54,6 +56,7 @@ export function nodePorts(machine: NodeMachine, life: Life, rules: Rules): Relea
       ),
     installPackages: () => life.quick(() => undefined),
     readManifest: () => Promise.reject(new SlError('E_MANIFEST', 'manifests of the model are small')),
+    readChunkLists: () => Promise.reject(new SlError('E_MANIFEST', 'files of the model are small')),
     sha256: (text) => createHash('sha256').update(text).digest('hex'),
     warn: (message) => world.note(life.name, `warns: ${message}`),
   };

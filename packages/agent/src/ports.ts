@@ -31,7 +31,10 @@ export type Handlers = { [T in RequestType]: Handler<T> };
 
 /** The part of the agent that holds releases and runs instances. */
 export interface Releases
-  extends Pick<Handlers, 'offer' | 'stage' | 'hook' | 'abort' | 'switch' | 'settle' | 'traffic' | 'backends' | 'hold'> {
+  extends Pick<
+    Handlers,
+    'offer' | 'chunks' | 'stage' | 'hook' | 'abort' | 'switch' | 'settle' | 'traffic' | 'backends' | 'hold'
+  > {
   epoch(): number;
   active(): ActiveMap;
   /** What is committed, as the controller says: a node that cannot serve it gets no requests until it can. */

@@ -1,6 +1,7 @@
 /** What the agent's release handling needs from the node. `io/release/` implements these; tests bring their own. */
 import type { Duplex, Readable } from 'node:stream';
-import type { ActiveMap, ErrorCode, Manifest, ManifestFile } from '@silverlining/protocol';
+import type { ActiveMap, ChunkList, ChunkLists, ErrorCode, Manifest, ManifestFile } from '@silverlining/protocol';
+import type { Assembly } from './core/release/assembly.ts';
 import type { CommittedMap, InstanceJournal, TrafficBaseline } from './core/release/journal.ts';
 import type { InstancePorts } from './core/release/maps.ts';
 import type { ReleasePaths } from './core/release/paths.ts';
@@ -12,6 +13,20 @@ import type { NodeView } from './ports.ts';
 export interface ContentStore {
   /** Whether the content is here, from memory: 10,000 questions cost milliseconds. */
   has(file: ManifestFile): boolean;
+  /**
+   * Takes in again what an interruption left of these files, as far as it is whole and right. Returns the bytes that
+   * there are of others.
+   */
+  salvage(files: readonly ManifestFile[], signal: AbortSignal): Promise<number>;
+  /**
+   * Finds out how large contents can be put together from what is here: from `sources`, and from what an interruption
+   * left of them. In the order of `contents`, with the chunks that have to be sent.
+   */
+  plan(
+    contents: readonly { file: ManifestFile; list: ChunkList }[],
+    sources: readonly ManifestFile[],
+    signal: AbortSignal,
+  ): Promise<{ assembly: Assembly; missing: ReadonlySet<number> }[]>;
   /**
    * Takes the files of a zstd tar stream; the input is destroyed when anything is wrong with it. What came whole
    * stays, so that a resumed upload goes on where it was cut. Returns when it is on disk.
@@ -26,6 +41,8 @@ export interface ContentStore {
 export interface ReceivedFiles {
   listed: readonly ManifestFile[];
   missing: readonly ManifestFile[];
+  /** Those of which only a part is sent, by path. */
+  assemblies?: ReadonlyMap<string, Assembly>;
 }
 
 /** Releases on disk. */
@@ -196,6 +213,8 @@ export interface ReleasePorts {
   installPackages(names: readonly string[], signal: AbortSignal): Promise<void>;
   /** The manifest that a transfer brings as zstd of its JSON; E_MANIFEST when it is none. */
   readManifest(transfer: Duplex, signal: AbortSignal): Promise<Manifest>;
+  /** What a transfer says large files consist of; E_MANIFEST when it is something else. */
+  readChunkLists(transfer: Duplex, signal: AbortSignal): Promise<ChunkLists>;
   sha256(text: string): string;
   /** Told about what went wrong where no request waits for it. */
   warn(message: string): void;

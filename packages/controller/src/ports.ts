@@ -1,10 +1,12 @@
 /** What the controller's core and app need from the world. `io/` implements these; `main.ts` alone constructs them. */
-import type { Duplex, Readable } from 'node:stream';
+import type { Duplex, Readable, Writable } from 'node:stream';
 import type {
   App,
   agentRequests,
+  ChunkList,
   HealthReport,
   Manifest,
+  ManifestFile,
   NoticeBody,
   ReplyBody,
   RequestType,
@@ -182,17 +184,30 @@ export interface ScannedRelease {
 export interface ReleaseSource {
   /** Reads the tree (only files whose stat changed since the last scan are hashed again). E_APP_CONFIG names what cannot be deployed. */
   scan(app: App, signal: AbortSignal): Promise<ScannedRelease>;
-  /** The zstd-compressed tar of the files whose bit is set in `missing`; the same bitmap gets the same bytes, made once. */
-  pack(app: App, release: ScannedRelease, missing: string): PackedRelease;
+  /** What a large file of the release consists of; E_APP_CONFIG when it changed since it was scanned. */
+  chunks(app: App, file: ManifestFile, signal: AbortSignal): Promise<ChunkList>;
+  /**
+   * The zstd-compressed tar of the files whose bit is set in `missing`, and of those in `parts` some chunks alone. The
+   * same wishes get the same bytes, made once.
+   */
+  pack(app: App, release: ScannedRelease, wanted: { missing: string; parts?: readonly FilePart[] }): PackedRelease;
+}
+/** Chunks of a large file, one behind the other. */
+export interface FilePart {
+  file: ManifestFile;
+  chunks: ChunkList;
+  /** Base64 bitmap of those that are meant. */
+  missing: string;
 }
 export interface PackedRelease {
   files: number;
-  /** Uncompressed bytes of those files. */
+  /** Uncompressed bytes of what is packed. */
   bytes: number;
-  /** A reader of its own; several may read at the same time at their own pace. */
-  open(signal: AbortSignal): Readable;
-  /** Compressed bytes, known when packing ended. */
-  compressed(): Promise<number>;
+  /**
+   * Brings it to a sink and ends that, at the sink's own pace; several may be fed at the same time. `took` is told of
+   * compressed bytes as they go.
+   */
+  send(sink: Writable, signal: AbortSignal, took?: (bytes: number) => void): Promise<void>;
   /** Every `pack` is closed once by who called it; with the last one what was packed is gone. */
   close(): Promise<void>;
 }

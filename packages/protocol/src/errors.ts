@@ -12,7 +12,7 @@ export const ERROR_CATALOGUE = {
   E_CONFLICT: 'what is asked for contradicts what exists',
   E_CONTROLLER: 'the controller could not be started or reached',
   E_DEADLINE: 'a step did not finish in the time it was given',
-  E_DISK_FULL: 'a node has not enough space or inodes for the release',
+  E_DISK_FULL: 'a node, or the machine that packs the release, has not enough space or inodes for it',
   E_FRAME: 'a frame is not a valid message',
   E_HOSTS_FILE: 'the hosts file of this machine cannot be written',
   E_HOST_PACKAGES: 'packages that local nodes need are missing on this machine',

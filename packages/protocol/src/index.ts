@@ -1,5 +1,6 @@
 export * from './api.ts';
 export * from './bitmap.ts';
+export * from './chunks.ts';
 export * from './codec.ts';
 export * from './errors.ts';
 export * from './health.ts';

@@ -82,6 +82,18 @@ export const agentRequests = {
       free: z.number(),
     }),
   },
+  /** Says what large missing files of an offer consist of; the archive of `stage` then holds just the chunks that the node lacks. */
+  chunks: {
+    request: z.object({
+      instance: instanceName,
+      /** Brings `chunkLists`, as zstd of their JSON. */
+      transfer: transferId,
+    }),
+    reply: z.object({
+      /** For each list, in order: base64 bitmap of the chunks that are missing. */
+      missing: z.array(z.string()),
+    }),
+  },
   /** Unpack, verify, start beside the others, wait until healthy. The reply means: durable on the node. */
   stage: {
     request: z.object({

@@ -3,6 +3,7 @@ import { NOTHING_COMMITTED } from '../core/release/journal.ts';
 import type { Releases } from '../ports.ts';
 import type { ReleasePorts } from '../release-ports.ts';
 import { appHealth, servingAnswers } from './release/app-health.ts';
+import { createChunks } from './release/chunks.ts';
 import { createHook } from './release/hook.ts';
 import { createOffer } from './release/offer.ts';
 import { recover } from './release/recover.ts';
@@ -16,6 +17,7 @@ export function createReleases(ports: ReleasePorts): Releases {
   const state = new ReleaseState(ports);
   return {
     offer: createOffer(state),
+    chunks: createChunks(state),
     stage: createStage(state),
     hook: createHook(state),
     abort: createAbort(state),

@@ -5,8 +5,8 @@ import pLimit from 'p-limit';
 import { bundleChange } from '../core/bundle-change.ts';
 import type { AgentBundle, AgentSession, NodeRecord } from '../ports.ts';
 import type { OperationContext } from '../service.ts';
+import { withTransfer } from './bulk.ts';
 import { type ControllerDeps, onEach } from './deps.ts';
-import { withTransfer } from './rollout-stage.ts';
 
 /** Agents that are replaced at a time, once one has shown that the bundle is good. */
 const AT_A_TIME = 4;

@@ -155,9 +155,9 @@ async function abort(context: RolloutContext, { node, app }: { node: string; app
 }
 
 function noteSent(measured: Measured, app: string, { files, wire }: Sent): void {
-  const all = measured.sentFiles.get(app) ?? new Set<number>();
+  const all = measured.sentFiles.get(app) ?? new Map<number, number>();
   measured.sentFiles.set(app, all);
-  for (const index of files) all.add(index);
+  for (const [index, bytes] of files) all.set(index, Math.max(bytes, all.get(index) ?? 0));
   measured.wire.set(app, (measured.wire.get(app) ?? 0) + wire);
 }
 

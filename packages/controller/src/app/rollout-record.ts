@@ -13,8 +13,8 @@ export interface Measured {
   /** The clocks of the deciding nodes when their map was in force, milliseconds since 1970. */
   inForce: number[];
   epoch: number;
-  /** Indexes into each app's manifest of files that any node lacked. */
-  sentFiles: Map<string, Set<number>>;
+  /** By app: the most bytes that any node lacked of each file, by its index in the manifest. */
+  sentFiles: Map<string, Map<number, number>>;
   /** Compressed bytes over the wire, all nodes together, by app. */
   wire: Map<string, number>;
   timeline: { node: string; app: string | undefined; event: string; at: number }[];
@@ -38,7 +38,7 @@ export function newMeasured(start: number, epoch: number): Measured {
 
 /** The record of one app's part in a rollout, as far as it is by `now`, in monotonic milliseconds. */
 export function deployRecord({ op, state, measured }: RolloutContext, item: RolloutItem, now: number): DeployRecord {
-  const sent = [...(measured.sentFiles.get(item.app.name) ?? [])];
+  const sent = [...(measured.sentFiles.get(item.app.name)?.values() ?? [])];
   const { files } = item.release.manifest;
   return {
     id: deployId(state.plan.id, item.app.name),
@@ -51,7 +51,7 @@ export function deployRecord({ op, state, measured }: RolloutContext, item: Roll
     files: { total: files.length, sent: sent.length },
     bytes: {
       total: item.release.bytes,
-      sent: sent.reduce((sum, i) => sum + (files[i]?.size ?? 0), 0),
+      sent: sent.reduce((sum, bytes) => sum + bytes, 0),
       wire: measured.wire.get(item.app.name) ?? 0,
     },
     ms: times(measured, now),

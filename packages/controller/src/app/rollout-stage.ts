@@ -1,5 +1,4 @@
 /** Brings a release onto one node and has it staged: offer, stream what is missing, wait until it is healthy. */
-import type { Duplex } from 'node:stream';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
@@ -15,15 +14,19 @@ import {
   type RequestBody,
   SlError,
 } from '@silverlining/protocol';
-import type { ReleaseRecord, ScannedRelease } from '../ports.ts';
+import { partBytes } from '../core/release/file-part.ts';
+import type { FilePart, ReleaseRecord, ScannedRelease } from '../ports.ts';
+import { withTransfer } from './bulk.ts';
 import type { ControllerDeps } from './deps.ts';
+import { missingParts } from './rollout-chunks.ts';
 
 /** A manifest of more files than this travels over a bulk socket, so that control frames stay small. */
 const INLINE_FILES = 500;
-const TRANSFER_OPEN = 15_000;
 const OFFER_DEADLINE = 60_000;
 /** Milliseconds for receiving, unpacking and packages, beside what the health check may take. */
 const STAGE_DEADLINE = 600_000;
+/** Bytes a millisecond of the slowest link that is waited for: about a megabit a second. */
+const SLOWEST = 128;
 
 const compress = promisify(zstdCompress);
 const manifests = new WeakMap<ScannedRelease, Promise<Buffer>>();
@@ -45,9 +48,9 @@ export interface StageTarget {
 export type BaseRelease = Pick<ReleaseRecord, 'instance' | 'digest' | 'manifest'>;
 
 export interface Sent {
-  /** Indexes into the manifest's files. */
-  files: number[];
-  /** Compressed bytes. */
+  /** Bytes that were sent of each file, by its index in the manifest. */
+  files: ReadonlyMap<number, number>;
+  /** Compressed bytes that went to the node. */
   wire: number;
   /** What happened on the node and when, in monotonic milliseconds of this machine. */
   times: [event: string, at: number][];
@@ -72,16 +75,39 @@ export async function stageOnNode(
   const request = { instance, deploy, epoch, spec };
   if (files.length === 0) {
     const asked = deps.clock.monotonic();
-    const { ms } = await stage(deps, node, request, signal);
-    return { files, wire: 0, times: timesOf(ms, asked).slice(1) };
+    const { ms } = await stage(deps, node, request, { signal, bytes: 0 });
+    return { files: new Map(), wire: 0, times: timesOf(ms, asked).slice(1) };
   }
+  const parts = await missingParts(deps, { target, node, missing }, signal);
+  const packed = deps.source.pack(app, release, { missing, parts });
   const asked = deps.clock.monotonic();
-  const packed = deps.source.pack(app, release, missing);
-  const { ms } = await withTransfer(deps, node, signal, {
-    request: (transfer) => stage(deps, node, { ...request, transfer }, signal),
-    send: (socket) => pipeline(packed.open(signal), socket, { signal }),
-  });
-  return { files, wire: await packed.compressed(), times: timesOf(ms, asked) };
+  try {
+    let wire = 0;
+    const { ms } = await withTransfer(deps, node, signal, {
+      request: (transfer) => stage(deps, node, { ...request, transfer }, { signal, bytes: packed.bytes }),
+      send: (socket) =>
+        packed.send(socket, signal, (bytes) => {
+          wire += bytes;
+        }),
+    });
+    return { files: bytesSent(release, files, parts), wire, times: timesOf(ms, asked) };
+  } finally {
+    await packed.close();
+  }
+}
+
+function bytesSent(
+  { manifest }: ScannedRelease,
+  files: readonly number[],
+  parts: readonly FilePart[],
+): Map<number, number> {
+  const ofPart = new Map(parts.map((part) => [part.file, partBytes(part)]));
+  return new Map(
+    files.map((index) => {
+      const file = manifest.files[index];
+      return [index, file === undefined ? 0 : (ofPart.get(file) ?? file.size)];
+    }),
+  );
 }
 
 /** The node says how long each step took; none of them began before it was asked. */
@@ -148,30 +174,14 @@ interface StageRequest {
   transfer?: string;
 }
 
-function stage(deps: ControllerDeps, node: string, body: StageRequest, signal: AbortSignal) {
-  const deadline = STAGE_DEADLINE + body.spec.health.timeout * 1000;
-  return deps.fleet.request(node, 'stage', body, { signal, deadline });
-}
-
-/**
- * Makes a request that names a bulk socket and feeds the socket once the agent opened it. What the agent answers is the
- * outcome, unless what was to be sent could not be read: then the agent only saw the echo of that.
- */
-export async function withTransfer<R>(
-  deps: Pick<ControllerDeps, 'fleet'>,
+function stage(
+  deps: ControllerDeps,
   node: string,
-  signal: AbortSignal,
-  work: { request: (transfer: string) => Promise<R>; send: (socket: Duplex) => Promise<void> },
-): Promise<R> {
-  const transfer = deps.fleet.transfer(node, { signal, deadline: TRANSFER_OPEN });
-  const [sent, answered] = await Promise.allSettled([
-    transfer.socket.then(work.send),
-    work.request(transfer.id).finally(() => transfer.close()),
-  ]);
-  if (answered.status === 'fulfilled') return answered.value;
-  const unreadable =
-    sent.status === 'rejected' && sent.reason instanceof SlError && sent.reason.code === 'E_APP_CONFIG';
-  throw unreadable ? sent.reason : answered.reason;
+  body: StageRequest,
+  { signal, bytes }: { signal: AbortSignal; bytes: number },
+) {
+  const deadline = STAGE_DEADLINE + bytes / SLOWEST + body.spec.health.timeout * 1000;
+  return deps.fleet.request(node, 'stage', body, { signal, deadline });
 }
 
 /** Compressed once per release, whatever the number of nodes. */

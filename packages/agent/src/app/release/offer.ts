@@ -23,9 +23,11 @@ export function createOffer(state: ReleaseState): Handlers['offer'] {
     checkOffer(state, body, manifest);
     // All else is of the base, which is here.
     const doubtful = body.changes === undefined || state.lacksContents ? manifest.files : body.changes.files;
+    // What an interrupted transfer left need not come again.
+    const left = await state.ports.store.salvage(doubtful, context.signal);
     const missing = missingFiles(state, doubtful);
-    checkSpace(manifest, [...missing], free);
-    state.addOffer(body.instance, { digest: body.digest, manifest, doubtful });
+    checkSpace(manifest, [...missing], { ...free, bytes: free.bytes + left });
+    state.addOffer(body.instance, { digest: body.digest, manifest, doubtful, assemblies: new Map() });
     const { files } = manifest;
     const isMissing = (index: number) => {
       const file = files[index];

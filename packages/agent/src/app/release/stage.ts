@@ -165,7 +165,8 @@ async function receive(state: ReleaseState, body: Order, offer: Offer, context: 
   context.progress({ stage: 'receive', text: `receiving ${missing.length} files`, total: missing.length });
   const transfer = await context.openTransfer(body.transfer);
   try {
-    await state.ports.store.receive(transfer, { listed: offer.manifest.files, missing }, context.signal);
+    const { manifest, assemblies } = offer;
+    await state.ports.store.receive(transfer, { listed: manifest.files, missing, assemblies }, context.signal);
   } finally {
     transfer.destroy();
   }

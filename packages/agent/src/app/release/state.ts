@@ -7,6 +7,7 @@ import {
   SlError,
   toSlError,
 } from '@silverlining/protocol';
+import type { Assembly } from '../../core/release/assembly.ts';
 import { candidatePorts, holdsAll } from '../../core/release/choices.ts';
 import { type CommittedMap, type InstanceJournal, NOTHING_COMMITTED } from '../../core/release/journal.ts';
 import { othersMapText } from '../../core/release/maps.ts';
@@ -18,6 +19,8 @@ export interface Offer {
   manifest: Manifest;
   /** Those of its files that may be missing; all others are of a release that is here. */
   doubtful: readonly ManifestFile[];
+  /** Large files of which only a part is to be sent, by path. */
+  assemblies: ReadonlyMap<string, Assembly>;
 }
 
 /** An instance that is being staged right now. */

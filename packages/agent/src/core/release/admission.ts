@@ -20,15 +20,24 @@ const ARCHIVE_OVERHEAD = 20 * BLOCK;
 export class Admission {
   readonly #listed: ReadonlyMap<string, ManifestFile>;
   readonly #waiting: Map<string, ManifestFile>;
+  readonly #bodies: ReadonlyMap<string, number>;
   /** Uncompressed bytes that the archive may have; anything longer is a bomb. */
   readonly maxBytes: number;
 
-  /** `listed` is the whole manifest, `missing` what the archive is to hold. */
-  constructor(listed: readonly ManifestFile[], missing: readonly ManifestFile[]) {
+  /**
+   * `listed` is the whole manifest, `missing` what the archive is to hold. `bodies` has the bytes that come of files of
+   * which only a part is sent, by path.
+   */
+  constructor(
+    listed: readonly ManifestFile[],
+    missing: readonly ManifestFile[],
+    bodies: ReadonlyMap<string, number> = new Map(),
+  ) {
+    this.#bodies = bodies;
     this.#listed = new Map(listed.map((file) => [file.path, file]));
     this.#waiting = new Map(missing.map((file) => [file.path, file]));
-    const bodies = missing.reduce((sum, file) => sum + Math.ceil(file.size / BLOCK) * BLOCK + ENTRY_OVERHEAD, 0);
-    this.maxBytes = bodies + ARCHIVE_OVERHEAD;
+    const blocks = (file: ManifestFile) => Math.ceil(this.#bytesOf(file) / BLOCK) * BLOCK;
+    this.maxBytes = missing.reduce((sum, file) => sum + blocks(file) + ENTRY_OVERHEAD, ARCHIVE_OVERHEAD);
   }
 
   /** The manifest's file for a header. Throws E_TAR_ENTRY or E_MANIFEST that names the entry. */
@@ -38,14 +47,19 @@ export class Admission {
     if (reason !== undefined) throw refusal('E_TAR_ENTRY', `release archive: entry ${name} ${reason}`, header.path);
     const file = this.#listed.get(header.path);
     if (file === undefined) throw refusal('E_MANIFEST', `${name} is in the archive, not in the manifest`, header.path);
-    if (header.size !== file.size) {
-      const sizes = `${header.size} bytes in the archive, ${file.size} in the manifest`;
+    if (header.size !== this.#bytesOf(file)) {
+      const wanted = this.#bodies.has(file.path) ? 'were asked for' : 'in the manifest';
+      const sizes = `${header.size} bytes in the archive, ${this.#bytesOf(file)} ${wanted}`;
       throw refusal('E_MANIFEST', `${name} has ${sizes}`, header.path);
     }
     if (!this.#waiting.delete(header.path)) {
       throw refusal('E_TAR_ENTRY', `release archive: entry ${name} comes twice or was not asked for`, header.path);
     }
     return file;
+  }
+
+  #bytesOf(file: ManifestFile): number {
+    return this.#bodies.get(file.path) ?? file.size;
   }
 
   /** At the end of the archive. Throws E_TAR_TRUNCATED when files are still missing. */

@@ -1,7 +1,10 @@
 import { createHash, type Hash } from 'node:crypto';
-import { closeSync, fchmodSync, fchownSync, fsyncSync, openSync, unlinkSync, writeSync } from 'node:fs';
-import { type ManifestFile, SlError } from '@silverlining/protocol';
+import { closeSync, fchmodSync, fchownSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import { CHUNKED_FROM, type ManifestFile, SlError } from '@silverlining/protocol';
 import { errno, type FileOwner } from '@silverlining/system';
+import type { Assembly } from '../../core/release/assembly.ts';
+import { AssembledBlob } from './assembled-blob.ts';
+import { blobKey } from './blob-keys.ts';
 import type { EntrySink } from './tar-reader.ts';
 
 /** A content that came whole, still under its temporary name. */
@@ -10,52 +13,93 @@ export interface ReceivedBlob {
   file: ManifestFile;
 }
 
-interface OpenBlob {
-  temporary: string;
-  file: ManifestFile;
-  descriptor: number;
-  hash: Hash;
+export interface BlobWriterOptions {
+  /** Exists, and is this writer's own. */
+  folder: string;
+  owner: FileOwner;
+  /** Contents of which only a part is sent, by path in the manifest. */
+  assemblies: ReadonlyMap<string, Assembly>;
+  /** Path of a content of the store. */
+  locate(key: string): string;
+  /** Path of what an earlier try has left of a content. */
+  leftover(key: string): string;
 }
 
-/** Writes bodies to files of its folder, and checks each against its hash as it ends. */
+type Current = { temporary: string; file: ManifestFile } & (
+  | { kind: 'plain'; descriptor: number; hash: Hash; length: number }
+  | { kind: 'assembled'; blob: AssembledBlob }
+);
+
+/** Writes bodies to files of its folder, and checks each against its hash as it ends. They are not on disk yet. */
 export class BlobWriter implements EntrySink {
   readonly received: ReceivedBlob[] = [];
   bytes = 0;
-  readonly #folder: string;
-  readonly #owner: FileOwner;
-  readonly #sync: boolean;
-  #open: OpenBlob | undefined;
+  readonly #options: BlobWriterOptions;
+  #current: Current | undefined;
 
-  /** With `sync` each file is brought to disk as it ends; without it the caller does that for all of them. */
-  constructor(folder: string, owner: FileOwner, sync: boolean) {
-    this.#folder = folder;
-    this.#owner = owner;
-    this.#sync = sync;
+  constructor(options: BlobWriterOptions) {
+    this.#options = options;
   }
 
-  begin(file: ManifestFile): void {
-    const temporary = `${this.#folder}/${this.received.length}`;
+  begin(file: ManifestFile): Promise<void> | undefined {
+    const temporary = temporaryPath(this.#options.folder, this.received.length, blobKey(file));
+    const assembly = this.#options.assemblies.get(file.path);
+    if (assembly !== undefined) return this.#beginAssembly(temporary, file, assembly);
+    const { owner } = this.#options;
     const descriptor = diskFullAs(file, () => openSync(temporary, 'wx', 0o600));
-    this.#open = { temporary, file, descriptor, hash: createHash('sha256') };
-    fchownSync(descriptor, this.#owner.uid, this.#owner.gid);
+    this.#current = { kind: 'plain', temporary, file, descriptor, hash: createHash('sha256'), length: 0 };
+    fchownSync(descriptor, owner.uid, owner.gid);
     fchmodSync(descriptor, file.mode);
+    return undefined;
   }
 
-  data(chunk: Buffer): void {
-    const { file, descriptor, hash } = this.#current();
-    hash.update(chunk);
+  data(chunk: Buffer): Promise<void> | undefined {
+    const current = this.#require();
     this.bytes += chunk.length;
-    diskFullAs(file, () => {
-      for (let done = 0; done < chunk.length; ) done += writeSync(descriptor, chunk, done);
+    if (current.kind === 'assembled') return this.#guard(current.file, () => current.blob.data(chunk));
+    current.hash.update(chunk);
+    diskFullAs(current.file, () => {
+      for (let done = 0; done < chunk.length; ) done += writeSync(current.descriptor, chunk, done);
     });
+    current.length += chunk.length;
+    return undefined;
   }
 
-  end(): void {
-    const { temporary, file, descriptor, hash } = this.#current();
-    if (this.#sync) fsyncSync(descriptor);
-    closeSync(descriptor);
-    this.#open = undefined;
-    if (hash.digest('hex') === file.sha256) {
+  end(): Promise<void> | undefined {
+    const current = this.#require();
+    if (current.kind === 'assembled') {
+      return this.#guard(current.file, async () => this.#finish(current, await current.blob.end()));
+    }
+    closeSync(current.descriptor);
+    this.#finish(current, current.hash.digest('hex'));
+    return undefined;
+  }
+
+  /** Ends the file that is being written, if any; keeps what there is of a large one under the given path. */
+  async dispose(keepAs?: (key: string) => string): Promise<void> {
+    const current = this.#current;
+    if (current === undefined) return;
+    this.#current = undefined;
+    const length = current.kind === 'plain' ? current.length : current.blob.length;
+    if (current.kind === 'plain') closeSync(current.descriptor);
+    else await current.blob.close();
+    if (keepAs !== undefined && length > 0 && current.file.size >= CHUNKED_FROM) {
+      renameSync(current.temporary, keepAs(blobKey(current.file)));
+    } else unlinkSync(current.temporary);
+  }
+
+  async #beginAssembly(temporary: string, file: ManifestFile, assembly: Assembly): Promise<void> {
+    const { owner, locate, leftover } = this.#options;
+    if (assembly.prefix > 0) renameSync(leftover(blobKey(file)), temporary);
+    const blob = await this.#guard(file, () =>
+      AssembledBlob.open({ path: temporary, mode: file.mode, owner, assembly, locate }),
+    );
+    this.#current = { kind: 'assembled', temporary, file, blob };
+  }
+
+  #finish({ temporary, file }: Current, sha256: string): void {
+    this.#current = undefined;
+    if (sha256 === file.sha256) {
       this.received.push({ temporary, file });
       return;
     }
@@ -64,26 +108,35 @@ export class BlobWriter implements EntrySink {
     throw new SlError('E_MANIFEST', message, { details: { entry: file.path } });
   }
 
-  /** Drops the file that is being written, if any. */
-  dispose(): void {
-    if (this.#open === undefined) return;
-    closeSync(this.#open.descriptor);
-    unlinkSync(this.#open.temporary);
-    this.#open = undefined;
+  async #guard<T>(file: ManifestFile, act: () => Promise<T>): Promise<T> {
+    try {
+      return await act();
+    } catch (error) {
+      throw diskFull(file, error);
+    }
   }
 
-  #current(): OpenBlob {
-    if (this.#open === undefined) throw new SlError('E_INTERNAL', 'a body came before its entry');
-    return this.#open;
+  #require(): Current {
+    if (this.#current === undefined) throw new SlError('E_INTERNAL', 'a body came before its entry');
+    return this.#current;
   }
+}
+
+/** A name that says which content it is to become: whoever finds it after a crash can go on with it. */
+function temporaryPath(folder: string, number: number, key: string): string {
+  return `${folder}/${number}-${key}`;
 }
 
 function diskFullAs<T>(file: ManifestFile, act: () => T): T {
   try {
     return act();
-  } catch (cause) {
-    if (errno(cause) !== 'ENOSPC' && errno(cause) !== 'EDQUOT') throw cause;
-    const where = `while ${JSON.stringify(file.path)} was written`;
-    throw new SlError('E_DISK_FULL', `the disk, or its inodes, ran out ${where}`, { cause });
+  } catch (error) {
+    throw diskFull(file, error);
   }
+}
+
+function diskFull(file: ManifestFile, cause: unknown): unknown {
+  if (errno(cause) !== 'ENOSPC' && errno(cause) !== 'EDQUOT') return cause;
+  const where = `while ${JSON.stringify(file.path)} was written`;
+  return new SlError('E_DISK_FULL', `the disk, or its inodes, ran out ${where}`, { cause });
 }

@@ -8,7 +8,8 @@ import { zstdCompressSync } from 'node:zlib';
 import type { ManifestFile } from '@silverlining/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { archiveOf, type TarEntry, tarOf } from '../../../../../test/builders/tar-archive.ts';
-import { blobKey, blobPath, type DiskContentStore, openContentStore } from './content-store.ts';
+import { blobKey, blobPath } from './blob-keys.ts';
+import { type DiskContentStore, openContentStore } from './content-store.ts';
 
 const me = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
 const signal = new AbortController().signal;

@@ -1,29 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { chmodSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { mkdir, rm, statfs } from 'node:fs/promises';
-import type { Readable } from 'node:stream';
-import { type Manifest, type ManifestFile, SlError } from '@silverlining/protocol';
+import type { ChunkList, Manifest, ManifestFile } from '@silverlining/protocol';
 import { errno, type FileOwner, makeDirectoryDurable } from '@silverlining/system';
-import { Admission } from '../../core/release/admission.ts';
-import type { ContentStore, ReceivedFiles } from '../../release-ports.ts';
-import { BlobWriter, type ReceivedBlob } from './blob-writer.ts';
+import { planAssembly } from '../../core/release/assembly.ts';
+import type { ContentStore } from '../../release-ports.ts';
+import { blobKey, blobPath } from './blob-keys.ts';
+import type { ReceivedBlob } from './blob-writer.ts';
+import { ChunkListStore } from './chunk-lists.ts';
 import { createExclusive } from './exclusive.ts';
+import { Leftovers } from './leftovers.ts';
+import { type Reception, receive } from './reception.ts';
 import { inSlices } from './slices.ts';
-import { syncFileSystems } from './sync.ts';
-import { unpack } from './unpack.ts';
-
-/** With more files than this, one sync of the file system is quicker than one of each file. */
-const SYNC_EACH_LIMIT = 16;
-
-/** Key of a content: executables have an inode, so a key, of their own. */
-export function blobKey(file: Pick<ManifestFile, 'sha256' | 'mode'>): string {
-  return file.mode === 0o755 ? `${file.sha256}.x` : file.sha256;
-}
-
-/** Where a content is, below the store. */
-export function blobPath(store: string, key: string): string {
-  return `${store}/${key.slice(0, 2)}/${key.slice(2)}`;
-}
 
 /** The store that also says when a content turned out not to be there. */
 export interface DiskContentStore extends ContentStore {
@@ -31,80 +19,125 @@ export interface DiskContentStore extends ContentStore {
   forget(file: ManifestFile): void;
 }
 
-/** Opens the store in a folder: reads which contents it has, and removes what a crash left half received. */
+/** Opens the store in a folder: reads which contents it has, and what a crash left half received. */
 export async function openContentStore(folder: string, owner: () => Promise<FileOwner>): Promise<DiskContentStore> {
-  const incoming = `${folder}/incoming`;
   await makeDirectoryDurable(folder, 0o755);
   // Contents of config files are in it too: only releases give access, to whom they should.
   chmodSync(folder, 0o700);
-  await rm(incoming, { recursive: true, force: true });
-  const keys = readKeys(folder);
-  const exclusive = createExclusive();
-
+  const disk = new StoreDisk(folder);
   return {
-    has: (file) => keys.has(blobKey(file)),
-    path: (file) => blobPath(folder, blobKey(file)),
-    forget: (file) => keys.delete(blobKey(file)),
-    receive: async (input, files, signal) => {
-      const batch = `${incoming}/${randomUUID()}`;
-      await mkdir(batch, { recursive: true, mode: 0o700 });
-      try {
-        return await receive({ input, files, signal, batch, owner: await owner(), admit });
-      } finally {
-        await rm(batch, { recursive: true, force: true });
-      }
-    },
-    collect: (live) => exclusive('store', () => collect(folder, keys, live)),
+    has: (file) => disk.keys.has(blobKey(file)),
+    path: (file) => disk.path(blobKey(file)),
+    forget: (file) => disk.keys.delete(blobKey(file)),
+    salvage: (files, signal) => disk.salvage(files, signal),
+    plan: (contents, sources, signal) => disk.plan(contents, sources, signal),
+    receive: async (input, files, signal) => disk.receive({ input, files, signal, owner: await owner() }),
+    collect: (live) => disk.collect(live),
     space: () => space(folder),
     removeAll: async () => {
-      keys.clear();
+      disk.keys.clear();
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
 
-  function admit(received: readonly ReceivedBlob[]): Promise<void> {
-    return exclusive('store', () =>
-      inSlices(received, ({ temporary, file }) => {
-        const key = blobKey(file);
-        renameInto(temporary, blobPath(folder, key), `${folder}/${key.slice(0, 2)}`);
-        keys.add(key);
-      }),
-    );
+/** What is in the folder, as this process knows it. */
+class StoreDisk {
+  readonly keys: Set<string>;
+  readonly leftovers: Leftovers;
+  readonly lists: ChunkListStore;
+  /** What contents that are about to come consist of. */
+  readonly #awaited = new Map<string, ChunkList>();
+  readonly #folder: string;
+  readonly #incoming: string;
+  readonly #exclusive = createExclusive();
+  /** Contents of receptions that were cut: no release needs them yet, the next try will. */
+  readonly #spared = new Set<string>();
+
+  constructor(folder: string) {
+    this.#folder = folder;
+    this.#incoming = `${folder}/incoming`;
+    this.leftovers = new Leftovers(`${folder}/leftovers`, this.#incoming);
+    this.lists = new ChunkListStore(`${folder}/chunks`);
+    this.keys = readKeys(folder);
   }
-}
 
-interface Reception {
-  input: Readable;
-  files: ReceivedFiles;
-  signal: AbortSignal;
-  batch: string;
-  owner: FileOwner;
-  admit(received: readonly ReceivedBlob[]): Promise<void>;
-}
-
-async function receive(reception: Reception): Promise<{ files: number; bytes: number }> {
-  const { input, files, signal, batch, owner, admit } = reception;
-  const syncEach = files.missing.length <= SYNC_EACH_LIMIT;
-  const writer = new BlobWriter(batch, owner, syncEach);
-  const keep = async () => {
-    // Names in the store stand for contents that are on disk: synced first, renamed after.
-    if (!syncEach && writer.received.length > 0) await syncFileSystems(batch);
-    await admit(writer.received);
-  };
-  try {
-    await unpack(input, new Admission(files.listed, files.missing), writer, signal);
-  } catch (error) {
-    writer.dispose();
-    // What came whole need not come again; on a full disk it goes, so that there is room to report it.
-    if (!isDiskFull(error)) await keep();
-    throw error;
+  path(key: string): string {
+    return blobPath(this.#folder, key);
   }
-  await keep();
-  return { files: writer.received.length, bytes: writer.bytes };
-}
 
-function isDiskFull(error: unknown): boolean {
-  return error instanceof SlError && error.code === 'E_DISK_FULL';
+  async plan(
+    contents: Parameters<ContentStore['plan']>[0],
+    sources: readonly ManifestFile[],
+    signal: AbortSignal,
+  ): ReturnType<ContentStore['plan']> {
+    const known = this.lists.index(new Set(sources.map(blobKey).filter((key) => this.keys.has(key))));
+    const plans = [];
+    for (const { file, list } of contents) {
+      this.#awaited.set(blobKey(file), list);
+      plans.push(planAssembly({ list, known, verified: await this.leftovers.verified(file, list, signal) }));
+    }
+    return plans;
+  }
+
+  async receive(
+    order: Pick<Reception, 'input' | 'files' | 'signal' | 'owner'>,
+  ): Promise<{ files: number; bytes: number }> {
+    const batch = `${this.#incoming}/${randomUUID()}`;
+    await mkdir(batch, { recursive: true, mode: 0o700 });
+    const { leftovers } = this;
+    const locate = (key: string) => this.path(key);
+    const admit: Reception['admit'] = (received, how) => this.admit(received, how);
+    try {
+      return await receive({ ...order, batch, leftovers, locate, admit });
+    } finally {
+      await rm(batch, { recursive: true, force: true });
+    }
+  }
+
+  async admit(received: readonly ReceivedBlob[], how: 'all' | 'cut'): Promise<void> {
+    await this.#exclusive('store', () => inSlices(received, (blob) => this.#place(blob)));
+    if (how === 'all') this.#spared.clear();
+    for (const { file } of received) {
+      const key = blobKey(file);
+      if (how === 'cut') this.#spared.add(key);
+      const list = this.#awaited.get(key);
+      if (list !== undefined) await this.lists.write(key, list);
+      this.#awaited.delete(key);
+    }
+  }
+
+  /** Bytes that are left of files that are not whole; whole ones are in the store afterwards. */
+  async salvage(files: readonly ManifestFile[], signal: AbortSignal): Promise<number> {
+    let bytes = 0;
+    for (const file of files) {
+      if (!this.leftovers.has(file) || this.keys.has(blobKey(file))) continue;
+      const left = await this.leftovers.bytesOf(file, signal);
+      if (left < file.size) bytes += left;
+      else await this.admit([{ temporary: this.leftovers.take(blobKey(file)), file }], 'cut');
+    }
+    return bytes;
+  }
+
+  async collect(live: readonly Manifest[]): Promise<number> {
+    const needed = new Set(live.flatMap((manifest) => manifest.files.map(blobKey)));
+    return this.#exclusive('store', async () => {
+      const dead = [...this.keys].filter((key) => !needed.has(key) && !this.#spared.has(key));
+      // Out of the index first: an offer that comes in between asks for them again, and they are renamed in after this.
+      for (const key of dead) this.keys.delete(key);
+      await inSlices(dead, (key) => rmSync(this.path(key), { force: true }));
+      this.lists.keep((key) => this.keys.has(key));
+      this.leftovers.removeExpired(Date.now());
+      return dead.length;
+    });
+  }
+
+  #place({ temporary, file }: ReceivedBlob): void {
+    const key = blobKey(file);
+    renameInto(temporary, this.path(key), `${this.#folder}/${key.slice(0, 2)}`);
+    this.keys.add(key);
+    this.leftovers.remove(key);
+  }
 }
 
 function renameInto(from: string, to: string, folder: string): void {
@@ -124,15 +157,6 @@ function readKeys(folder: string): Set<string> {
     for (const rest of readdirSync(`${folder}/${prefix}`)) keys.add(prefix + rest);
   }
   return keys;
-}
-
-async function collect(folder: string, keys: Set<string>, live: readonly Manifest[]): Promise<number> {
-  const needed = new Set(live.flatMap((manifest) => manifest.files.map(blobKey)));
-  const dead = [...keys].filter((key) => !needed.has(key));
-  // Out of the index first: an offer that comes in between asks for them again, and they are renamed in after this.
-  for (const key of dead) keys.delete(key);
-  await inSlices(dead, (key) => rmSync(blobPath(folder, key), { force: true }));
-  return dead.length;
 }
 
 async function space(folder: string): Promise<{ bytes: number; inodes: number | undefined }> {

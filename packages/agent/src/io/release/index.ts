@@ -21,7 +21,7 @@ import { createProxyFiles } from './proxy-files.ts';
 import { createReleaseTree } from './release-tree.ts';
 import { createScriptRunner } from './script-runner.ts';
 import { syncFileSystems } from './sync.ts';
-import { readManifest } from './unpack.ts';
+import { readChunkLists, readManifest } from './unpack.ts';
 
 export interface ReleasePortsOptions {
   node: NodeView;
@@ -56,6 +56,7 @@ export async function openReleasePorts({ node, installPackages, warn }: ReleaseP
     sync: () => syncFileSystems(paths.releases, paths.units),
     installPackages,
     readManifest,
+    readChunkLists,
     sha256: (text) => createHash('sha256').update(text).digest('hex'),
     warn,
   };

@@ -9,11 +9,11 @@ import { Header } from 'tar/header';
 import { Pax } from 'tar/pax';
 import type { Admission } from '../../core/release/admission.ts';
 
-/** Takes the bodies of admitted entries, in pieces. */
+/** Takes the bodies of admitted entries, in pieces. Each call comes when the one before has ended. */
 export interface EntrySink {
-  begin(file: ManifestFile): void;
-  data(chunk: Buffer): void;
-  end(): void;
+  begin(file: ManifestFile): Promise<void> | undefined;
+  data(chunk: Buffer): Promise<void> | undefined;
+  end(): Promise<void> | undefined;
 }
 
 const BLOCK = 512;
@@ -34,6 +34,8 @@ export class TarReader {
   #padding = 0;
   /** Path that an extended header gave to the next entry. */
   #path: string | undefined;
+  /** What the sink has not done yet. */
+  #busy: Promise<void> | undefined;
 
   constructor(admission: Admission, sink: EntrySink) {
     this.#admission = admission;
@@ -41,7 +43,7 @@ export class TarReader {
   }
 
   /** Takes the next bytes. Throws E_TAR_* or E_MANIFEST; nothing may be pushed after that. */
-  push(chunk: Buffer): void {
+  async push(chunk: Buffer): Promise<void> {
     this.#total += chunk.length;
     if (this.#total > this.#admission.maxBytes) {
       const limit = `${this.#admission.maxBytes} bytes at most`;
@@ -50,6 +52,8 @@ export class TarReader {
     let data = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
     while (data.length > 0) {
       const used = this.#step(data);
+      if (this.#busy !== undefined) await this.#busy;
+      this.#busy = undefined;
       if (used === 0) break;
       data = data.subarray(used);
     }
@@ -103,23 +107,29 @@ export class TarReader {
   #beginBody(header: Header, size: number): void {
     const path = this.#path ?? header.path ?? '';
     this.#path = undefined;
-    this.#sink.begin(this.#admission.admit({ path, type: header.type, mode: header.mode ?? 0, size }));
+    const file = this.#admission.admit({ path, type: header.type, mode: header.mode ?? 0, size });
+    this.#tell(() => this.#sink.begin(file));
     this.#state = 'body';
     if (size === 0) this.#endBody();
   }
 
   #body(data: Buffer): number {
     const used = Math.min(data.length, this.#remaining);
-    this.#sink.data(data.subarray(0, used));
+    this.#tell(() => this.#sink.data(data.subarray(0, used)));
     this.#remaining -= used;
     if (this.#remaining === 0) this.#endBody();
     return used;
   }
 
   #endBody(): void {
-    this.#sink.end();
+    this.#tell(() => this.#sink.end());
     this.#remaining = this.#padding;
     this.#state = this.#padding === 0 ? 'header' : 'padding';
+  }
+
+  /** At once when the sink has nothing in hand, as nearly always. */
+  #tell(act: () => Promise<void> | undefined): void {
+    this.#busy = this.#busy === undefined ? act() : this.#busy.then(act);
   }
 
   #skipPadding(data: Buffer): number {

@@ -2,7 +2,15 @@ import type { Duplex, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { constants, createZstdDecompress, zstdDecompress } from 'node:zlib';
-import { checkManifest, type ErrorCode, type Manifest, manifest, SlError } from '@silverlining/protocol';
+import {
+  type ChunkLists,
+  checkManifest,
+  chunkLists,
+  type ErrorCode,
+  type Manifest,
+  manifest,
+  SlError,
+} from '@silverlining/protocol';
 import { z } from 'zod';
 import type { Admission } from '../../core/release/admission.ts';
 import { type EntrySink, TarReader } from './tar-reader.ts';
@@ -11,6 +19,7 @@ import { type EntrySink, TarReader } from './tar-reader.ts';
 const SILENCE_MS = 60_000;
 /** zstd's window: level 3 uses 2 MiB; an archive that wants more memory than 16 MiB is not ours. */
 const WINDOW = { params: { [constants.ZSTD_d_windowLogMax]: 24 } };
+const STREAM = { ...WINDOW, chunkSize: 128 << 10 };
 const MAX_MANIFEST = 64 << 20;
 const MAX_MANIFEST_JSON = 256 << 20;
 
@@ -27,11 +36,11 @@ export async function unpack(
   const reader = new TarReader(admission, sink);
   const watch = watchSilence(input, signal);
   const consume = async (chunks: AsyncIterable<Buffer>) => {
-    for await (const chunk of chunks) reader.push(chunk);
+    for await (const chunk of chunks) await reader.push(chunk);
     reader.finish();
   };
   try {
-    await pipeline(input, createZstdDecompress(WINDOW), consume, { signal: watch.signal });
+    await pipeline(input, createZstdDecompress(STREAM), consume, { signal: watch.signal });
   } catch (error) {
     throw transferError(error, watch.signal, { code: 'E_TAR_TRUNCATED', what: 'release archive' });
   } finally {
@@ -41,6 +50,21 @@ export async function unpack(
 
 /** The manifest that a transfer brings, checked beyond its schema. E_MANIFEST when it is none. */
 export async function readManifest(transfer: Duplex, signal: AbortSignal): Promise<Manifest> {
+  const parsed = await readDocument(transfer, manifest, { what: 'manifest', signal });
+  checkManifest(parsed);
+  return parsed;
+}
+
+/** What a transfer says large files consist of. E_MANIFEST when it is something else. */
+export function readChunkLists(transfer: Duplex, signal: AbortSignal): Promise<ChunkLists> {
+  return readDocument(transfer, chunkLists, { what: 'list of chunks', signal });
+}
+
+async function readDocument<T extends z.ZodType>(
+  transfer: Duplex,
+  schema: T,
+  { what, signal }: { what: string; signal: AbortSignal },
+): Promise<z.infer<T>> {
   const watch = watchSilence(transfer, signal);
   try {
     const chunks: Buffer[] = [];
@@ -51,13 +75,12 @@ export async function readManifest(transfer: Duplex, signal: AbortSignal): Promi
       ...WINDOW,
       maxOutputLength: MAX_MANIFEST_JSON,
     });
-    const parsed = manifest.safeParse(JSON.parse(json.toString('utf8')));
-    if (!parsed.success) throw new SlError('E_MANIFEST', `not a manifest: ${z.prettifyError(parsed.error)}`);
-    checkManifest(parsed.data);
+    const parsed = schema.safeParse(JSON.parse(json.toString('utf8')));
+    if (!parsed.success) throw new SlError('E_MANIFEST', `not a ${what}: ${z.prettifyError(parsed.error)}`);
     return parsed.data;
   } catch (error) {
-    if (error instanceof SyntaxError) throw new SlError('E_MANIFEST', 'the manifest is not JSON', { cause: error });
-    throw transferError(error, watch.signal, { code: 'E_MANIFEST', what: 'manifest' });
+    if (error instanceof SyntaxError) throw new SlError('E_MANIFEST', `the ${what} is not JSON`, { cause: error });
+    throw transferError(error, watch.signal, { code: 'E_MANIFEST', what });
   } finally {
     watch.stop();
   }
@@ -67,7 +90,8 @@ async function collectChunks(source: AsyncIterable<Buffer>, chunks: Buffer[]): P
   let bytes = 0;
   for await (const chunk of source) {
     bytes += chunk.length;
-    if (bytes > MAX_MANIFEST) throw new SlError('E_MANIFEST', 'the manifest is larger than 64 MiB');
+    if (bytes > MAX_MANIFEST)
+      throw new SlError('E_MANIFEST', 'the manifest, or the list of chunks, is larger than 64 MiB');
     chunks.push(chunk);
   }
 }

@@ -1,6 +1,8 @@
 import { createHash, hash } from 'node:crypto';
 import { closeSync, constants, openSync, readSync } from 'node:fs';
-import { type ManifestFile, SlError } from '@silverlining/protocol';
+import { chunkDigest, decodeBitmap, type ManifestFile, SlError } from '@silverlining/protocol';
+import type { FilePart } from '../../ports.ts';
+import { chunkDigestOf } from './chunk-digest.ts';
 
 const CHUNK = 1 << 20;
 
@@ -12,6 +14,26 @@ export function* readChunks(absolute: string, buffer: Buffer = Buffer.allocUnsaf
       const bytes = readSync(descriptor, buffer, 0, buffer.length, null);
       if (bytes === 0) return;
       yield buffer.subarray(0, bytes);
+    }
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Some chunks of a file, in order, each valid until the next one; E_APP_CONFIG when the file has other ones by now. */
+export function* readParts(absolute: string, { file, chunks, missing }: FilePart): Generator<Buffer> {
+  const wanted = new Set(decodeBitmap(missing, chunks.sizes.length));
+  const buffer = Buffer.allocUnsafe(Math.max(...chunks.sizes));
+  const descriptor = open(absolute);
+  let position = 0;
+  try {
+    for (const [index, size] of chunks.sizes.entries()) {
+      if (wanted.has(index)) {
+        const chunk = buffer.subarray(0, readSync(descriptor, buffer, 0, size, position));
+        if (chunkDigestOf(chunk) !== chunkDigest(chunks, index)) throw changed(file);
+        yield chunk;
+      }
+      position += size;
     }
   } finally {
     closeSync(descriptor);
@@ -44,28 +66,34 @@ export function createHasher(): (absolute: string) => { sha256: string; bytes: n
 export function createContentCheck(file: ManifestFile): { add(chunk: Buffer): void; finish(): void } {
   const digest = createHash('sha256');
   let bytes = 0;
-  const changed = () =>
-    new SlError('E_APP_CONFIG', `${file.path} changed while being deployed; deploy again`, {
-      details: { entry: file.path },
-    });
   return {
     add: (chunk) => {
       bytes += chunk.length;
       // More than the archive has announced must not get into it.
-      if (bytes > file.size) throw changed();
+      if (bytes > file.size) throw changed(file);
       digest.update(chunk);
     },
     finish: () => {
-      if (bytes !== file.size || digest.digest('hex') !== file.sha256) throw changed();
+      if (bytes !== file.size || digest.digest('hex') !== file.sha256) throw changed(file);
     },
   };
+}
+
+function changed(file: ManifestFile): SlError {
+  const text = `${file.path} changed while being deployed; deploy again`;
+  return new SlError('E_APP_CONFIG', text, { details: { entry: file.path } });
+}
+
+/** The error for a file that cannot be read. */
+export function unreadable(absolute: string, cause: unknown): SlError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new SlError('E_APP_CONFIG', `${absolute} cannot be read: ${why}`, { cause });
 }
 
 function open(absolute: string): number {
   try {
     return openSync(absolute, constants.O_RDONLY | constants.O_NOFOLLOW);
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new SlError('E_APP_CONFIG', `${absolute} cannot be read: ${why}`, { cause });
+    throw unreadable(absolute, cause);
   }
 }

@@ -1,21 +1,27 @@
-import { Readable } from 'node:stream';
+import { statfs } from 'node:fs/promises';
+import type { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { constants, createZstdCompress } from 'node:zlib';
 import { type App, decodeBitmap, type ManifestFile, SlError } from '@silverlining/protocol';
-import type { PackedRelease, ScannedRelease } from '../../ports.ts';
-import { Spool } from './spool.ts';
-import { tarPieces } from './tar-stream.ts';
+import { errno } from '@silverlining/system';
+import type { PackedRelease, ReleaseSource, ScannedRelease } from '../../ports.ts';
+import { Spool, writeTo } from './spool.ts';
+import { packedBytes, type TarInput, tarPieces } from './tar-stream.ts';
 
-const LEVEL = { params: { [constants.ZSTD_c_compressionLevel]: 3 } };
+const OPTIONS = { chunkSize: 128 << 10, params: { [constants.ZSTD_c_compressionLevel]: 3 } };
 
 /** Packs once what several nodes lack in the same way. */
-export function createPacker(directory: string): (app: App, release: ScannedRelease, missing: string) => PackedRelease {
+export function createPacker(directory: string): ReleaseSource['pack'] {
   const packs = new Map<string, SharedPack>();
-  return (app, release, missing) => {
-    const key = `${release.digest} ${missing}`;
+  return (app, release, { missing, parts = [] }) => {
+    const key = [release.digest, missing, ...parts.map((part) => `${part.file.path} ${part.missing}`)].join('\n');
     let pack = packs.get(key);
     if (pack === undefined) {
-      pack = new SharedPack(directory, app, filesOf(release, missing));
+      pack = new SharedPack(directory, {
+        files: filesOf(release, missing),
+        parts: new Map(parts.map((part) => [part.file.path, part])),
+        locate: (path) => locateIn(app, path),
+      });
       packs.set(key, pack);
     }
     return pack.share(() => packs.delete(key));
@@ -29,17 +35,19 @@ function filesOf(release: ScannedRelease, missing: string): ManifestFile[] {
 
 /** One archive, and how many still need it. */
 class SharedPack {
-  readonly #files: readonly ManifestFile[];
+  readonly #directory: string;
+  readonly #input: TarInput;
   readonly #spool: Promise<Spool>;
-  readonly #packed: Promise<number>;
+  readonly #packed: Promise<void>;
   readonly #stop = new AbortController();
   #users = 0;
 
-  constructor(directory: string, app: App, files: readonly ManifestFile[]) {
-    this.#files = files;
+  constructor(directory: string, input: TarInput) {
+    this.#directory = directory;
+    this.#input = input;
     this.#spool = Spool.create(directory);
-    this.#packed = this.#pack(app);
-    // Readers and `compressed` report it; an archive that nobody asks for any more need not.
+    this.#packed = this.#pack();
+    // Readers report it; an archive that nobody asks for any more need not.
     this.#packed.catch(() => undefined);
   }
 
@@ -47,10 +55,9 @@ class SharedPack {
     this.#users++;
     let open = true;
     return {
-      files: this.#files.length,
-      bytes: this.#files.reduce((sum, file) => sum + file.size, 0),
-      open: (signal) => this.#open(signal),
-      compressed: () => this.#packed,
+      files: this.#input.files.length,
+      bytes: this.#bytes(),
+      send: async (sink, signal, took = () => undefined) => (await this.#spool).send(sink, signal, took),
       close: async () => {
         if (!open) return;
         open = false;
@@ -61,29 +68,38 @@ class SharedPack {
     };
   }
 
-  #open(signal: AbortSignal): Readable {
-    const spool = this.#spool;
-    const read = async function* () {
-      yield* (await spool).read(signal);
-    };
-    return Readable.from(read(), { objectMode: false });
+  #bytes(): number {
+    const { files, parts } = this.#input;
+    return files.reduce((sum, file) => sum + packedBytes(file, parts.get(file.path)), 0);
   }
 
-  async #pack(app: App): Promise<number> {
+  async #pack(): Promise<void> {
     const spool = await this.#spool;
-    const locate = (path: string) => locateIn(app, path);
+    const compressor = createZstdCompress(OPTIONS);
     const store = async (chunks: AsyncIterable<Buffer>) => {
       for await (const chunk of chunks) await spool.write(chunk);
     };
     try {
-      const signal = this.#stop.signal;
-      await pipeline(Readable.from(tarPieces(this.#files, locate)), createZstdCompress(LEVEL), store, { signal });
+      const stored = pipeline(compressor, store, { signal: this.#stop.signal });
+      // What goes wrong with either end is what the other one fails with.
+      feed(compressor, tarPieces(this.#input)).catch((error: unknown) => {
+        compressor.destroy(error instanceof Error ? error : new Error(String(error)));
+      });
+      await stored;
     } catch (error) {
-      spool.finish(error);
-      throw error;
+      const reason = await this.#reason(error);
+      spool.finish(reason);
+      throw reason;
     }
     spool.finish();
-    return spool.length;
+  }
+
+  async #reason(cause: unknown): Promise<unknown> {
+    if (errno(cause) !== 'ENOSPC' && errno(cause) !== 'EDQUOT') return cause;
+    const { bavail, bsize } = await statfs(this.#directory);
+    const [need, free] = [this.#bytes(), bavail * bsize];
+    const text = `this machine's disk is full: packing takes up to ${mebibytes(need)} in ${this.#directory}; ${mebibytes(free)} are free`;
+    return new SlError('E_DISK_FULL', text, { cause, details: { need, free } });
   }
 
   async #dispose(): Promise<void> {
@@ -93,7 +109,18 @@ class SharedPack {
   }
 }
 
-function locateIn(app: App, path: string): string {
+async function feed(compressor: Transform, pieces: Iterable<Buffer>): Promise<void> {
+  // A compressor has done with a piece when it has taken it; only then its memory is used again.
+  for (const piece of pieces) await writeTo(compressor, piece);
+  compressor.end();
+}
+
+function mebibytes(bytes: number): string {
+  return `${Math.ceil(bytes / (1 << 20))} MiB`;
+}
+
+/** Where a file of the manifest is on this machine. */
+export function locateIn(app: App, path: string): string {
   const [part = '', ...rest] = path.split('/');
   const folder = part === 'config' ? app.config : app.dir;
   if (folder === undefined) throw new SlError('E_INTERNAL', `${path}: app ${app.name} has no configuration folder`);

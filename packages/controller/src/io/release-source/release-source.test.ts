@@ -3,11 +3,12 @@ import { createHash } from 'node:crypto';
 import { chmod, mkdir, mkdtemp, readdir, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { zstdDecompressSync } from 'node:zlib';
 import { type App, app as appSchema, encodeBitmap } from '@silverlining/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { ReleaseSource } from '../../ports.ts';
+import type { PackedRelease, ReleaseSource } from '../../ports.ts';
 import { createReleaseSource } from './index.ts';
 import { openStatCache } from './stat-cache.ts';
 
@@ -44,7 +45,12 @@ afterEach(() => rm(folder, { recursive: true }));
 
 const refused = (text: string) =>
   expect.objectContaining({ code: 'E_APP_CONFIG', message: expect.stringContaining(text) });
-const everything = (count: number) => encodeBitmap(count, () => true);
+const sent = async (pack: PackedRelease) => {
+  const sink = new PassThrough();
+  const [bytes] = await Promise.all([buffer(sink), pack.send(sink, signal)]);
+  return bytes;
+};
+const everything = (count: number) => ({ missing: encodeBitmap(count, () => true) });
 
 describe('scan', () => {
   it('finds the app and its configuration, with modes that mean something', async () => {
@@ -138,9 +144,8 @@ describe('pack', () => {
   it('gives every reader the same tar, which tar(1) can read', async () => {
     const release = await source.scan(app, signal);
     const [one, two] = [source.pack(app, release, everything(3)), source.pack(app, release, everything(3))];
-    const [first, second] = await Promise.all([buffer(one.open(signal)), buffer(two.open(signal))]);
+    const [first, second] = await Promise.all([sent(one), sent(two)]);
     expect(first.equals(second)).toBe(true);
-    expect(await one.compressed()).toBe(first.length);
     expect([one.files, one.bytes]).toEqual([3, 23]);
     const listing = execFileSync('tar', ['-tf', '-'], { input: zstdDecompressSync(first), encoding: 'utf8' });
     expect(listing.trim().split('\n')).toEqual(['app/lib/run', 'app/main.py', 'config/site.ini']);
@@ -152,8 +157,8 @@ describe('pack', () => {
     const release = await source.scan(app, signal);
     const missing = encodeBitmap(3, (i) => i === 1);
     const packOnce = async () => {
-      const pack = source.pack(app, release, missing);
-      const bytes = await buffer(pack.open(signal));
+      const pack = source.pack(app, release, { missing });
+      const bytes = await sent(pack);
       await pack.close();
       return bytes;
     };
@@ -169,8 +174,8 @@ describe('pack', () => {
     const release = await source.scan(app, signal);
     await writeFile(join(folder, 'app/main.py'), content);
     const pack = source.pack(app, release, everything(3));
-    await expect(buffer(pack.open(signal))).rejects.toEqual(refused('app/main.py changed while being deployed'));
-    await expect(pack.compressed()).rejects.toEqual(refused('app/main.py changed'));
+    await expect(sent(pack)).rejects.toEqual(refused('app/main.py changed while being deployed'));
+    await expect(sent(pack)).rejects.toEqual(refused('app/main.py changed'));
     await pack.close();
   });
 
@@ -178,9 +183,15 @@ describe('pack', () => {
     await writeFile(join(folder, 'app/big'), Buffer.alloc(3_000_000, 'silver'));
     const release = await source.scan(app, signal);
     const pack = source.pack(app, release, everything(4));
-    const slow = pack.open(signal);
-    const quick = await buffer(pack.open(signal));
+    const slow = new PassThrough();
+    let taken = 0;
+    const sending = pack.send(slow, signal, (bytes) => {
+      taken += bytes;
+    });
+    const quick = await sent(pack);
     expect((await buffer(slow)).equals(quick)).toBe(true);
+    await sending;
+    expect(taken).toBe(quick.length);
     await pack.close();
   });
 
@@ -188,9 +199,11 @@ describe('pack', () => {
     const release = await source.scan(app, signal);
     const pack = source.pack(app, release, everything(3));
     const abort = new AbortController();
-    const reading = buffer(pack.open(abort.signal));
+    const sink = new PassThrough();
+    const sending = pack.send(sink, abort.signal);
     abort.abort();
-    await expect(reading).rejects.toThrow();
+    await expect(sending).rejects.toThrow();
+    expect(sink.destroyed).toBe(true);
     await pack.close();
   });
 });

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { type App, type ManifestFile, manifestText, SlError } from '@silverlining/protocol';
+import { type App, CHUNKED_FROM, type ManifestFile, manifestText, SlError } from '@silverlining/protocol';
 import { buildManifest } from '../../core/release/manifest-build.ts';
 import { parseIgnore } from '../../core/release/manifest-ignore.ts';
 import type { ScannedRelease } from '../../ports.ts';
+import type { ChunkCache } from './chunk-cache.ts';
 import { createHasher } from './file-content.ts';
+import { type LargeContent, readLarge } from './large-file.ts';
 import { createSlices } from './slices.ts';
 import { openStatCache, type StatCache } from './stat-cache.ts';
 import { type FoundFile, walk } from './walk.ts';
@@ -12,8 +14,14 @@ import { type FoundFile, walk } from './walk.ts';
 /** Bytes that take as long to read and hash as one file system call. */
 const BYTES_PER_CALL = 16 << 10;
 
+export interface Caches {
+  /** Folder of the stat caches. */
+  stats: string;
+  chunks: ChunkCache;
+}
+
 /** Reads what an app is made of; only files whose stat changed since the last scan are read. */
-export async function scan(app: App, cacheDirectory: string, signal: AbortSignal): Promise<ScannedRelease> {
+export async function scan(app: App, caches: Caches, signal: AbortSignal): Promise<ScannedRelease> {
   const scannedAt = Date.now();
   const trees = [await walk({ folder: app.dir, part: 'app', ignore: await ignoreOf(app.dir) }, signal)];
   if (app.config !== undefined) {
@@ -21,8 +29,8 @@ export async function scan(app: App, cacheDirectory: string, signal: AbortSignal
   }
   const found = trees.flatMap((tree) => tree.files);
   const links = trees.flatMap((tree) => tree.links);
-  const cache = await openStatCache(cacheDirectory, [app.dir, app.config ?? '']);
-  const files = await hashAll(found, cache, signal);
+  const cache = await openStatCache(caches.stats, [app.dir, app.config ?? '']);
+  const files = await hashAll(found, { stats: cache, chunks: caches.chunks }, signal);
   await cache.save(
     files.map(({ file, stat }) => ({ path: file.path, stat, sha256: file.sha256 })),
     scannedAt,
@@ -45,23 +53,34 @@ interface HashedFile {
   stat: FoundFile['stat'];
 }
 
-async function hashAll(found: readonly FoundFile[], cache: StatCache, signal: AbortSignal): Promise<HashedFile[]> {
+async function hashAll(
+  found: readonly FoundFile[],
+  { stats, chunks }: { stats: StatCache; chunks: ChunkCache },
+  signal: AbortSignal,
+): Promise<HashedFile[]> {
   const slices = createSlices(signal);
   const hashFile = createHasher();
   const hashed: HashedFile[] = [];
   for (const { path, absolute, stat } of found) {
     const size = Number(stat.size);
-    let sha256 = cache.lookUp(path, stat);
+    let sha256 = stats.lookUp(path, stat);
     if (sha256 === undefined) {
-      const content = hashFile(absolute);
+      const isLarge = size >= CHUNKED_FROM;
+      const content = isLarge ? await hashLarge(absolute, chunks, signal) : hashFile(absolute);
       if (content.bytes !== size)
         throw new SlError('E_APP_CONFIG', `${absolute} changed while being deployed; try again`);
       sha256 = content.sha256;
-      await slices(1 + size / BYTES_PER_CALL);
+      if (!isLarge) await slices(1 + size / BYTES_PER_CALL);
     }
     // Executable or not is all that a release knows of modes.
     const mode = (stat.mode & 0o100n) === 0n ? 0o644 : 0o755;
     hashed.push({ file: { path, mode, size, sha256 }, stat });
   }
   return hashed;
+}
+
+async function hashLarge(absolute: string, chunks: ChunkCache, signal: AbortSignal): Promise<LargeContent> {
+  const content = await readLarge(absolute, signal);
+  await chunks.add(content);
+  return content;
 }

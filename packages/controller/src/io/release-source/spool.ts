@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
 import { constants, type FileHandle, mkdir, open, rm } from 'node:fs/promises';
-import { addAbortSignal, Readable } from 'node:stream';
+import type { Writable } from 'node:stream';
+import { finished } from 'node:stream/promises';
 
-const READ_SIZE = 256 << 10;
+/** Read and handed on at once: the memory that one reader takes, however many bytes there are. */
+const READ_SIZE = 128 << 10;
 
 /**
  * Bytes that are written once and read by many, each at its own pace, while they are still being written. They are
@@ -43,22 +45,35 @@ export class Spool {
     this.#events.emit('more');
   }
 
-  /** A reader from the first byte on. */
-  read(signal: AbortSignal): Readable {
-    const readable = Readable.from(this.#chunks(signal), { objectMode: false, highWaterMark: READ_SIZE });
-    return addAbortSignal(signal, readable);
+  /**
+   * Brings everything from the first byte on to the sink, as fast as that takes it, and ends it. `took` is told of the
+   * bytes that the sink took.
+   */
+  async send(sink: Writable, signal: AbortSignal, took: (bytes: number) => void): Promise<void> {
+    const ended = finished(sink, { readable: false, signal });
+    try {
+      // A sink that is destroyed need not answer the write that it has in hand.
+      await Promise.race([this.#feed(sink, signal, took), ended]);
+      sink.end();
+      await ended;
+    } catch (error) {
+      sink.destroy();
+      throw error;
+    }
   }
 
   close(): Promise<void> {
     return this.#file.close();
   }
 
-  async *#chunks(signal: AbortSignal): AsyncGenerator<Buffer> {
+  async #feed(sink: Writable, signal: AbortSignal, took: (bytes: number) => void): Promise<void> {
     for (let position = 0; ; ) {
       if (position < this.#length) {
+        // New each time: a sink may hand on the very bytes that it was given.
         const { buffer, bytesRead } = await this.#file.read(Buffer.allocUnsafe(READ_SIZE), 0, READ_SIZE, position);
+        await writeTo(sink, buffer.subarray(0, bytesRead));
         position += bytesRead;
-        yield buffer.subarray(0, bytesRead);
+        took(bytesRead);
       } else if (this.#end === 'open') {
         await once(this.#events, 'more', { signal });
       } else {
@@ -67,6 +82,13 @@ export class Spool {
       }
     }
   }
+}
+
+/** Resolves when the stream has taken the chunk, and wants more. */
+export function writeTo(sink: Writable, chunk: Buffer): Promise<void> {
+  return new Promise((resolve, reject) => {
+    sink.write(chunk, (error) => (error ? reject(error) : resolve()));
+  });
 }
 
 /** Linux's own flag, which Node has no name for; O_DIRECTORY, a part of it, differs between processors. */

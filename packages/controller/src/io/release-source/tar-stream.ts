@@ -1,49 +1,74 @@
 import type { ManifestFile } from '@silverlining/protocol';
 import { Header, Pax } from 'tar';
-import { createContentCheck, readChunks } from './file-content.ts';
+import { partBytes } from '../../core/release/file-part.ts';
+import type { FilePart } from '../../ports.ts';
+import { createContentCheck, readChunks, readParts } from './file-content.ts';
 
 const BLOCK = 512;
 /** Pieces that are handed on: small files together, so that ten thousand of them are not as many writes. */
-const PIECE = 1 << 20;
+const PIECE = 512 << 10;
+/** Bytes of a file that are read at once. */
+const READ = 256 << 10;
+/** The end of an archive; parts of it fill blocks up. */
+const ZEROS = Buffer.alloc(2 * BLOCK);
 
-/** Where a file of the manifest is on this machine. */
-export type Locate = (path: string) => string;
+export interface TarInput {
+  files: readonly ManifestFile[];
+  /** Files of which only some chunks are packed, by path. */
+  parts: ReadonlyMap<string, FilePart>;
+  /** Where a file of the manifest is on this machine. */
+  locate(path: string): string;
+}
 
 /**
  * The tar of the files, in order. The same files give the same bytes: no times, no owners. Each is checked against
- * the manifest as it is read; E_APP_CONFIG when it changed since it was scanned.
+ * the manifest as it is read; E_APP_CONFIG when it changed since it was scanned. Every piece is valid until the next
+ * one is asked for: all of them share their memory.
  */
-export function* tarPieces(files: readonly ManifestFile[], locate: Locate): Generator<Buffer> {
-  const buffer = Buffer.allocUnsafe(PIECE);
-  let piece: Buffer[] = [];
+export function* tarPieces(input: TarInput): Generator<Buffer> {
+  const piece = Buffer.allocUnsafe(PIECE);
   let length = 0;
-  for (const part of tarParts(files, locate, buffer)) {
-    // The reader's buffer is used again for the next file.
-    piece.push(Buffer.from(part));
-    length += part.length;
-    if (length < PIECE) continue;
-    yield Buffer.concat(piece, length);
-    piece = [];
-    length = 0;
-  }
-  yield Buffer.concat([...piece, Buffer.alloc(2 * BLOCK)]);
-}
-
-function* tarParts(files: readonly ManifestFile[], locate: Locate, buffer: Buffer): Generator<Buffer> {
-  for (const file of files) {
-    yield* headerBlocks(file);
-    const check = createContentCheck(file);
-    for (const chunk of readChunks(locate(file.path), buffer)) {
-      check.add(chunk);
-      yield chunk;
+  for (const part of tarParts(input)) {
+    for (let taken = 0; taken < part.length; ) {
+      const copied = part.copy(piece, length, taken);
+      taken += copied;
+      length += copied;
+      if (length < PIECE) continue;
+      yield piece;
+      length = 0;
     }
-    check.finish();
-    const padding = (BLOCK - (file.size % BLOCK)) % BLOCK;
-    if (padding > 0) yield Buffer.alloc(padding);
   }
+  yield piece.subarray(0, length);
 }
 
-function* headerBlocks({ path, mode, size }: ManifestFile): Generator<Buffer> {
+/** Bytes of a file that are packed. */
+export function packedBytes(file: ManifestFile, part: FilePart | undefined): number {
+  return part === undefined ? file.size : partBytes(part);
+}
+
+function* tarParts({ files, parts, locate }: TarInput): Generator<Buffer> {
+  const buffer = Buffer.allocUnsafe(READ);
+  for (const file of files) {
+    const part = parts.get(file.path);
+    const bytes = packedBytes(file, part);
+    yield* headerBlocks(file, bytes);
+    yield* part === undefined ? wholeFile(file, locate(file.path), buffer) : readParts(locate(file.path), part);
+    const padding = (BLOCK - (bytes % BLOCK)) % BLOCK;
+    if (padding > 0) yield ZEROS.subarray(0, padding);
+  }
+  yield ZEROS;
+}
+
+function* wholeFile(file: ManifestFile, absolute: string, buffer: Buffer): Generator<Buffer> {
+  const check = createContentCheck(file);
+  for (const chunk of readChunks(absolute, buffer)) {
+    check.add(chunk);
+    yield chunk;
+  }
+  check.finish();
+}
+
+function* headerBlocks({ path, mode }: ManifestFile, size: number): Generator<Buffer> {
   const block = Buffer.alloc(BLOCK);
   const header = new Header({ path, mode, size, uid: 0, gid: 0, mtime: new Date(0), type: 'File' });
   if (header.encode(block)) yield new Pax({ path }).encode();

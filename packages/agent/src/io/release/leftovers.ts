@@ -1,0 +1,109 @@
+import { hash } from 'node:crypto';
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { type ChunkList, chunkDigest, MAX_CHUNK, type ManifestFile } from '@silverlining/protocol';
+import { blobKey, isBlobKey } from './blob-keys.ts';
+import { sha256Of } from './file-hash.ts';
+
+/** Milliseconds after which nobody is expected to go on with a transfer. */
+const EXPIRES = 86_400_000;
+
+/** Contents that an interruption left whole or in part, none of them verified. */
+export class Leftovers {
+  readonly #folder: string;
+  readonly #keys: Set<string>;
+
+  /** `incoming` holds the folders of receptions: what a killed agent left in them is moved here. */
+  constructor(folder: string, incoming: string) {
+    this.#folder = folder;
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    for (const path of filesOfBatches(incoming)) {
+      const key = path.slice(path.lastIndexOf('-') + 1);
+      if (isBlobKey(key)) renameSync(path, this.path(key));
+    }
+    rmSync(incoming, { recursive: true, force: true });
+    this.#keys = new Set(readdirSync(folder));
+  }
+
+  path(key: string): string {
+    return `${this.#folder}/${key}`;
+  }
+
+  /** Takes note that there is something under the path now. */
+  add(key: string): string {
+    this.#keys.add(key);
+    return this.path(key);
+  }
+
+  /** Hands over what is under the path. */
+  take(key: string): string {
+    this.#keys.delete(key);
+    return this.path(key);
+  }
+
+  has(file: ManifestFile): boolean {
+    return this.#keys.has(blobKey(file));
+  }
+
+  remove(key: string): void {
+    if (this.#keys.delete(key)) rmSync(this.path(key), { force: true });
+  }
+
+  removeAll(): void {
+    for (const key of [...this.#keys]) this.remove(key);
+  }
+
+  removeExpired(now: number): void {
+    for (const key of [...this.#keys]) {
+      const stat = statSync(this.path(key), { throwIfNoEntry: false });
+      if (stat === undefined || now - stat.mtimeMs > EXPIRES) this.remove(key);
+    }
+  }
+
+  /** Bytes that there are of a content: all of them only when they are the right ones. Others than the first are of no use. */
+  async bytesOf(file: ManifestFile, signal: AbortSignal): Promise<number> {
+    const key = blobKey(file);
+    const stat = statSync(this.path(key), { throwIfNoEntry: false });
+    const whole = stat?.size === file.size;
+    const good = stat !== undefined && stat.size <= file.size;
+    if (good && (!whole || (await sha256Of(this.path(key), signal)) === file.sha256)) return stat.size;
+    this.remove(key);
+    return 0;
+  }
+
+  /** How many chunks at the start of what is left are those of the list. */
+  async verified(file: ManifestFile, list: ChunkList, signal: AbortSignal): Promise<number> {
+    if (!this.has(file)) return 0;
+    const handle = await open(this.path(blobKey(file)), 'r').catch(() => undefined);
+    if (handle === undefined) return 0;
+    const buffer = Buffer.allocUnsafe(MAX_CHUNK);
+    let position = 0;
+    try {
+      for (const [index, size] of list.sizes.entries()) {
+        signal.throwIfAborted();
+        const { bytesRead } = await handle.read(buffer, 0, size, position);
+        const digest = chunkDigest(list, index);
+        const isIt = bytesRead === size && hash('sha256', buffer.subarray(0, size), 'hex').startsWith(digest);
+        if (!isIt) return index;
+        position += size;
+      }
+      return list.sizes.length;
+    } finally {
+      await handle.close();
+    }
+  }
+}
+
+function filesOfBatches(incoming: string): string[] {
+  const entries = listed(incoming);
+  return entries.flatMap((batch) => listed(`${incoming}/${batch}`).map((name) => `${incoming}/${batch}/${name}`));
+}
+
+function listed(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    // It is not there, or no folder.
+    return [];
+  }
+}

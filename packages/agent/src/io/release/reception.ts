@@ -1,0 +1,81 @@
+import { open, statfs } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+import { SlError } from '@silverlining/protocol';
+import type { FileOwner } from '@silverlining/system';
+import { Admission } from '../../core/release/admission.ts';
+import type { ReceivedFiles } from '../../release-ports.ts';
+import { BlobWriter, type ReceivedBlob } from './blob-writer.ts';
+import type { Leftovers } from './leftovers.ts';
+import { syncFileSystems } from './sync.ts';
+import { unpack } from './unpack.ts';
+
+/** With more files than this, one sync of the file system is quicker than one of each file. */
+const SYNC_EACH_LIMIT = 16;
+
+export interface Reception {
+  input: Readable;
+  files: ReceivedFiles;
+  signal: AbortSignal;
+  /** A folder of its own. */
+  batch: string;
+  owner: FileOwner;
+  leftovers: Leftovers;
+  locate(key: string): string;
+  /** Takes contents that are on disk into the store. */
+  admit(received: readonly ReceivedBlob[], how: 'all' | 'cut'): Promise<void>;
+}
+
+/** Takes in one archive. What came whole stays, whatever happens to the rest. */
+export async function receive(reception: Reception): Promise<{ files: number; bytes: number }> {
+  const { files, batch, owner, leftovers, locate, admit } = reception;
+  const assemblies = files.assemblies ?? new Map();
+  const leftover = (key: string) => leftovers.take(key);
+  const writer = new BlobWriter({ folder: batch, owner, assemblies, locate, leftover });
+  const bodies = new Map([...assemblies].map(([path, { body }]) => [path, body]));
+  try {
+    await unpack(reception.input, new Admission(files.listed, files.missing, bodies), writer, reception.signal);
+  } catch (error) {
+    if (isDiskFull(error)) {
+      // It goes, so that there is room to report it.
+      await writer.dispose();
+      leftovers.removeAll();
+      throw await withSpace(error, reception);
+    }
+    await writer.dispose((key) => leftovers.add(key));
+    await sync(writer.received, batch);
+    await admit(writer.received, 'cut');
+    throw error;
+  }
+  await sync(writer.received, batch);
+  await admit(writer.received, 'all');
+  return { files: writer.received.length, bytes: writer.bytes };
+}
+
+/** Names in the store stand for contents that are on disk: synced first, renamed after. */
+async function sync(received: readonly ReceivedBlob[], batch: string): Promise<void> {
+  if (received.length > SYNC_EACH_LIMIT) return syncFileSystems(batch);
+  for (const { temporary } of received) {
+    const handle = await open(temporary, 'r');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  }
+}
+
+function isDiskFull(error: unknown): error is SlError {
+  return error instanceof SlError && error.code === 'E_DISK_FULL';
+}
+
+async function withSpace(error: SlError, { files, batch }: Reception): Promise<SlError> {
+  const { bavail, bsize } = await statfs(batch);
+  const need = files.missing.reduce((sum, file) => sum + file.size, 0);
+  const free = bavail * bsize;
+  const text = `${error.message}; what was to come takes ${mebibytes(need)}, ${mebibytes(free)} are free`;
+  return new SlError('E_DISK_FULL', text, { cause: error, details: { need: { bytes: need }, free: { bytes: free } } });
+}
+
+function mebibytes(bytes: number): string {
+  return `${Math.ceil(bytes / (1 << 20))} MiB`;
+}

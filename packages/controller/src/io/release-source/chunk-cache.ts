@@ -1,0 +1,65 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { type ChunkList, chunkList, SlError } from '@silverlining/protocol';
+import { type LargeContent, readLarge } from './large-file.ts';
+
+/** Lists that are kept: those of the contents that were looked at last. */
+const KEPT = 500;
+
+/** What large contents consist of, by their SHA-256. A list that is lost is made again. */
+export class ChunkCache {
+  readonly #folder: string;
+  /** Ten nodes ask for the same at once. */
+  readonly #underWay = new Map<string, Promise<ChunkList>>();
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** Takes in what reading a file found out. */
+  async add({ sha256, chunks }: LargeContent): Promise<void> {
+    await mkdir(this.#folder, { recursive: true });
+    const temporary = `${this.#folder}/${randomUUID()}`;
+    await writeFile(temporary, JSON.stringify(chunks), { mode: 0o600 });
+    await rename(temporary, `${this.#folder}/${sha256}`);
+    await this.#prune();
+  }
+
+  /** The chunks of a file with this content. E_APP_CONFIG when the file has another one by now. */
+  async get(sha256: string, absolute: string, signal: AbortSignal): Promise<ChunkList> {
+    const known = this.#underWay.get(sha256) ?? this.#find(sha256, absolute, signal);
+    this.#underWay.set(sha256, known);
+    try {
+      return await known;
+    } finally {
+      this.#underWay.delete(sha256);
+    }
+  }
+
+  async #find(sha256: string, absolute: string, signal: AbortSignal): Promise<ChunkList> {
+    try {
+      return chunkList.parse(JSON.parse(await readFile(`${this.#folder}/${sha256}`, 'utf8')));
+    } catch {
+      // Missing or damaged: it is made again.
+    }
+    const content = await readLarge(absolute, signal);
+    if (content.sha256 !== sha256) {
+      throw new SlError('E_APP_CONFIG', `${absolute} changed while being deployed; deploy again`);
+    }
+    await this.add(content);
+    return content.chunks;
+  }
+
+  async #prune(): Promise<void> {
+    const names = await readdir(this.#folder);
+    if (names.length <= KEPT) return;
+    const times = await Promise.all(
+      names.map(async (name) => ({
+        name,
+        at: (await stat(`${this.#folder}/${name}`).catch(() => undefined))?.mtimeMs,
+      })),
+    );
+    times.sort((a, b) => (b.at ?? 0) - (a.at ?? 0));
+    await Promise.all(times.slice(KEPT).map(({ name }) => rm(`${this.#folder}/${name}`, { force: true })));
+  }
+}

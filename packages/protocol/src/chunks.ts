@@ -1,0 +1,33 @@
+/** Large files are compared chunk by chunk, so that of a file that changed a little, little is sent. */
+import { z } from 'zod';
+import { releasePath } from './release.ts';
+
+/** Bytes from which on a file is looked at in chunks. */
+export const CHUNKED_FROM = 4 << 20;
+/** Hex digits of a chunk's digest: the first half of its SHA-256. The whole file is verified by its own. */
+export const CHUNK_DIGEST = 32;
+/** Bytes of the largest chunk that either end may cut. */
+export const MAX_CHUNK = 1 << 20;
+
+/** The chunks of one content, in order. */
+export const chunkList = z
+  .object({
+    /** Bytes of each. */
+    sizes: z.array(z.number().int().positive().max(MAX_CHUNK)),
+    /** Their digests, one behind the other. */
+    digests: z.string().regex(/^[0-9a-f]*$/),
+  })
+  .refine(({ sizes, digests }) => digests.length === sizes.length * CHUNK_DIGEST, 'not one digest for each chunk');
+export type ChunkList = z.infer<typeof chunkList>;
+
+/** What files of a release consist of. */
+export const chunkLists = z.object({
+  version: z.literal(1),
+  files: z.array(z.object({ path: releasePath, chunks: chunkList })),
+});
+export type ChunkLists = z.infer<typeof chunkLists>;
+
+/** The digest of chunk `index`. */
+export function chunkDigest({ digests }: ChunkList, index: number): string {
+  return digests.slice(index * CHUNK_DIGEST, (index + 1) * CHUNK_DIGEST);
+}
