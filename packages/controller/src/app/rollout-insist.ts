@@ -5,20 +5,35 @@ import type { RolloutContext } from './rollout-context.ts';
 /** Milliseconds for which a node that does not answer is asked again. */
 export const PATIENCE = 30_000;
 
-/** Tries until the deadline over lost connections; other errors are the node's answer. */
+/**
+ * Tries until the deadline over lost connections; other errors are the node's answer. E_DEADLINE when it was not to be had:
+ * that says nothing of what the node does, and is no verdict on a release.
+ */
 export async function insist<R>(
-  { deps }: RolloutContext,
-  { node, signal: cancelled }: { node: string; signal: AbortSignal },
+  {
+    deps,
+    nodes,
+  }: { deps: { fleet: Pick<RolloutContext['deps']['fleet'], 'waitFor'> } } & Pick<RolloutContext, 'nodes'>,
+  { node, signal: cancelled, patience = PATIENCE }: { node: string; signal: AbortSignal; patience?: number },
   attempt: (signal: AbortSignal) => Promise<R>,
 ): Promise<R> {
-  const signal = AbortSignal.any([cancelled, AbortSignal.timeout(PATIENCE)]);
-  for (;;) {
-    try {
-      return await attempt(signal);
-    } catch (error) {
-      if (signal.aborted || !isLost(error)) throw error;
-      await deps.fleet.waitFor(node, { signal, deadline: PATIENCE });
+  const over = AbortSignal.timeout(patience);
+  const signal = AbortSignal.any([cancelled, over]);
+  try {
+    for (;;) {
+      try {
+        return await attempt(signal);
+      } catch (error) {
+        if (signal.aborted || !isLost(error)) throw error;
+        await deps.fleet.waitFor(node, { signal, deadline: patience });
+      }
     }
+  } catch (cause) {
+    // What the end of the time cut off calls itself cancelled.
+    if (!over.aborted || cancelled.aborted) throw cause;
+    const name = nodes.get(node)?.name ?? node;
+    const message = `${name} was not to be reached for ${patience / 1000} s; it follows what was decided when it is back`;
+    throw new SlError('E_DEADLINE', message, { cause, details: { node: name } });
   }
 }
 
