@@ -14,8 +14,10 @@ export async function cut(node: TestNode, what: Cut, ways: readonly Way[] = ['in
     controller: { in: `tcp sport ${port}`, out: `tcp dport ${port}` },
     all: { in: 'iifname != "lo" tcp dport != 22', out: 'oifname != "lo" tcp sport != 22' },
   }[what];
-  const chains = ways.map((way) => `chain ${way} { type filter hook ${way}put priority -300; ${match[way]} drop; }`);
-  await node.exec(['nft', '-f', '-'], { input: `table inet cut { ${chains.join(' ')} }\n` });
+  const chains = ways.map(
+    (way) => `chain lost_${way} { type filter hook ${way}put priority -300; ${match[way]} drop; }`,
+  );
+  await node.exec(['nft', '-f', '-'], { input: `table inet cut {\n${chains.join('\n')}\n}\n` });
 }
 
 /** Nothing is lost any more; harmless where nothing was cut. */
