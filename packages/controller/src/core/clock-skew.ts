@@ -13,6 +13,7 @@ const UNITS: readonly (readonly [number, string])[] = [
 export function clockComplaint(theirs: number, ours: number): string | undefined {
   const off = theirs - ours;
   if (Math.abs(off) <= TOLERATED) return undefined;
-  const [size, unit] = UNITS.find(([it]) => Math.abs(off) >= it) ?? [1, 'ms'];
+  // Rounded up into the larger unit: nearly an hour is an hour.
+  const [size, unit] = UNITS.find(([it]) => Math.abs(off) >= it * 0.99) ?? [1, 'ms'];
   return `its clock is ${Math.round(Math.abs(off) / size)} ${unit} ${off > 0 ? 'ahead of' : 'behind'} this machine's`;
 }

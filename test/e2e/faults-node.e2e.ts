@@ -1,0 +1,141 @@
+/** Nodes that are switched off, full, or live in another time, under load. */
+
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { stopController } from '../../packages/controller/src/client/daemon-process.ts';
+import { findDirectories } from '../../packages/controller/src/io/directories.ts';
+import { FaultSet, POLL } from './support/fault-set.ts';
+
+let set: FaultSet;
+
+beforeAll(async () => {
+  set = await FaultSet.up('faults-node');
+});
+
+afterEach(() => set.disarm());
+afterAll(() => set?.down());
+
+describe('a node switched off', () => {
+  it('while it stages: nothing switches, and it comes up with what was live', async () => {
+    const { live } = set;
+    await set.armAgent('app1', 'store.receive=sleep:5000');
+    await set.underLoad(async () => {
+      const running = set.deploy();
+      await expect.poll(staging, { ...POLL, interval: 100 }).toBe(true);
+      await set.node('app1').powerOff();
+      const { code, record, error } = await running;
+      expect([code, record?.outcome, error?.code]).toEqual([1, 'aborted', 'E_NODE_DISCONNECTED']);
+      expect(error?.node).toMatch(/^app1\./);
+      await set.node('app1').powerOn();
+      await set.expectEverywhere(live);
+    });
+  });
+
+  it('between its vote and the switch: it comes up with what was decided meanwhile', async () => {
+    await set.armController('fleet.switch=sleep:3000');
+    await set.underLoad(async () => {
+      const running = set.deploy();
+      await expect.poll(decided, { ...POLL, interval: 100 }).toBe(true);
+      await set.node('app1').powerOff();
+      await set.node('app1').powerOn();
+      const { record } = await running;
+      expect(record?.outcome).toBe('done');
+      await set.expectEverywhere(record?.instance ?? '');
+    });
+  });
+});
+
+async function staging(): Promise<boolean> {
+  const { apps } = await set.status();
+  return apps.some((it) => it.instances.some(({ state }) => state === 'staging'));
+}
+
+async function decided(): Promise<boolean> {
+  const { deploys } = await set.deploys();
+  return deploys[0]?.state === 'committed';
+}
+
+describe('a full disk', () => {
+  const STORE = '/var/lib/silverlining/store';
+
+  it('on one node: nothing switches, and the message has what is needed and what is free', async () => {
+    const { live } = set;
+    const app1 = set.node('app1');
+    await app1.exec(['mount', '-t', 'tmpfs', '-o', 'size=40m', 'tmpfs', STORE]);
+    await app1.exec(['systemctl', 'restart', 'silver-agent.service']);
+    await set.healthy();
+    await set.work.write('app/big', 'x'.repeat(20 << 20));
+    const { code, record, error } = await set.underLoad(() => set.deploy());
+    expect([code, record?.outcome, error?.code]).toEqual([1, 'aborted', 'E_DISK_FULL']);
+    expect(error?.message).toMatch(/needs \d+ MiB and \d+ MiB to spare; \d+ MiB are free/);
+    expect(error?.node).toMatch(/^app1\./);
+    await app1.exec(['umount', '-l', STORE]);
+    await app1.exec(['systemctl', 'restart', 'silver-agent.service']);
+    await set.work.write('app/big', '');
+    await set.expectEverywhere(live);
+  });
+
+  it('as the vote is written: nothing switches', async () => {
+    const { live } = set;
+    await set.armAgent('app1', 'journals.put=ENOSPC');
+    const { code, record, error } = await set.underLoad(() => set.deploy());
+    expect([code, record?.outcome]).toEqual([1, 'aborted']);
+    expect(error?.message).toMatch(/ENOSPC/);
+    expect(error?.node).toMatch(/^app1\./);
+    await set.expectEverywhere(live);
+  });
+
+  it('as the decision is written down on the balancer: it is made good without a new deploy', async () => {
+    await set.armAgent('balancer', 'journals.writeCommitted=ENOSPC');
+    const { record } = await set.underLoad(() => set.deploy());
+    await set.underLoad(() => set.sl(['up', '-f', set.work.file, '--yes']));
+    await set.expectEverywhere(record?.outcome === 'done' ? record.instance : set.live);
+  });
+});
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+
+describe('clocks that differ', () => {
+  async function controllerAhead(ms: number): Promise<void> {
+    await stopController(findDirectories().state, { force: true });
+    await set.startController({ SL_CLOCK_AHEAD: String(ms) });
+  }
+  const complaints = async () => (await set.status()).nodes.map(({ state, reasons }) => [state, ...reasons]);
+  const all = (...what: string[]) => [...set.nodes].map(() => what);
+
+  afterAll(async () => {
+    await controllerAhead(0);
+    await set.healthy();
+  });
+
+  it.each([
+    ['an hour', HOUR, '1 h'],
+    ['an hour the other way', -HOUR, '1 h'],
+    ['60 days, after which all certificates are renewed', 60 * DAY, '60 d'],
+  ])('by %s: sl status says so, and deploys work', async (_much, off, words) => {
+    await set.underLoad(async () => {
+      await controllerAhead(off);
+      const side = off > 0 ? 'behind' : 'ahead of';
+      await expect.poll(complaints, POLL).toEqual(all('degraded', `its clock is ${words} ${side} this machine's`));
+      const { code, record, stderr } = await set.deploy();
+      expect([code, record?.outcome], stderr).toEqual([0, 'done']);
+    });
+    set.live = await set.release();
+  });
+
+  it('by 400 days: agents do not connect, say why in their logs, and apps serve on', async () => {
+    await set.underLoad(async () => {
+      await controllerAhead(-400 * DAY);
+      const log = async () =>
+        (await set.node('app1').exec(['journalctl', '-u', 'silver-agent.service', '-n', '20', '-o', 'cat'])).stdout;
+      await expect.poll(log, POLL).toMatch(/this node's clock says 20\d\d-.*: is it right\?/);
+    });
+  });
+});
+
+describe('what was given up', () => {
+  it('is gone from every node', async () => {
+    expect(set.gone.length).toBeGreaterThan(0);
+    await set.expectNothingLeft();
+  });
+});
