@@ -156,14 +156,20 @@ export class Rules {
     );
     const balancers = this.#nodes.filter((it) => it.hasRole('balancer') && it.isPowered);
     for (const node of appservers) {
-      for (const { routes } of balancers) {
-        // Two faults at once: a node lost its disk, and a balancer is behind. What the balancer still asks for is in no row, so
-        // nobody brings it back to the node, which holds what the row says and is let in for that. It answers 503 with
-        // X-Silver-Missing, and the balancer asks another node. To keep it out would take a balancer that cannot be reached.
-        if (!node.isWiped || sameMap(routes, this.row.active)) this.#serves(node, routes);
-      }
+      for (const { routes } of balancers) if (!this.#isBlind(node, routes)) this.#serves(node, routes);
       if (balancers.length === 0) this.#serves(node, node.active);
     }
+  }
+
+  /**
+   * More faults than one at a time: a node lost its disk, and either it has not been told since what is live, or the balancer is
+   * behind. What the balancer still asks for is in no row then, so nobody brings it back to the node, which holds what the row says
+   * and is let in for that. It answers 503 with X-Silver-Missing, and the balancer asks another node. To keep it out would take
+   * a balancer, or a controller, that cannot be reached.
+   */
+  #isBlind(node: NodeMachine, routes: ActiveMap): boolean {
+    const isTold = (node.committed?.epoch ?? 0) >= this.row.epoch;
+    return node.isWiped && !(isTold && sameMap(routes, this.row.active));
   }
 
   #serves(node: NodeMachine, active: ActiveMap): void {
