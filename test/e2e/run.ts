@@ -1,9 +1,12 @@
 /** Runs the end-to-end tests: sees to what they need, clears what a killed run left, and leaves nothing itself. */
 import { spawn } from 'node:child_process';
 import { join, resolve } from 'node:path';
+import { daemonLogPath, lastLogLines } from '../../packages/controller/src/client/daemon-log.ts';
+import { findDirectories } from '../../packages/controller/src/io/directories.ts';
 import { clearState, installPackages, useState } from './support/machine.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
+const LOG_LINES = 300;
 /** Images and packages are kept from run to run; the state is not. */
 const BASE = '/var/tmp/silverlining-e2e';
 
@@ -16,7 +19,9 @@ async function main(args: readonly string[]): Promise<number> {
   await installPackages('the end-to-end tests', say);
   await clearState();
   try {
-    return await runVitest(args);
+    const status = await runVitest(args);
+    if (status !== 0) say(`the controller's log, its last lines:\n${controllerLog().join('\n')}`);
+    return status;
   } finally {
     await clearState();
   }
@@ -29,6 +34,11 @@ function runVitest(args: readonly string[]): Promise<number> {
   // Ctrl-C reaches vitest by the terminal; this process stays to clear up after it.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
   return new Promise((done) => child.on('close', (code) => done(code ?? 1)));
+}
+
+/** Without it nobody learns what a controller did that is gone, with its state, when the tests have ended. */
+function controllerLog(): string[] {
+  return lastLogLines(daemonLogPath(findDirectories().state), LOG_LINES).lines;
 }
 
 function reporter(): string[] {

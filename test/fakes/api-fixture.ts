@@ -16,6 +16,8 @@ export interface ApiFixture {
   client: ControllerClient;
   defects: unknown[];
   shutdowns: number;
+  /** Has it refuse requests, as a controller does that is about to stop. */
+  refuse(): void;
   /** Ends the API alone, as a crash would for its clients. */
   cut(): Promise<void>;
   close(): Promise<void>;
@@ -37,6 +39,7 @@ export async function startApiFixture(
   const fixture: ApiFixture = {
     ...{ directory, socketPath, service, operations, defects, shutdowns: 0 },
     client: new ControllerClient(socketPath),
+    refuse: () => api.refuse(),
     cut: () => api.close(),
     close: async () => {
       await operations.stop();

@@ -36,6 +36,7 @@ const api = await startApi({
   logger: { info: () => undefined, error: () => undefined },
   info: async () => ({ version, pid: process.pid, port: 7420, upSince, sets: [] }),
   onShutdown: async () => {
+    api.refuse();
     await operations.stop();
     await api.close();
     await daemon.release();

@@ -82,6 +82,7 @@ export class FakeService implements ControllerService {
     for (const line of someLogLines) await emit(line);
   };
 
+  noteClient: ControllerService['noteClient'] = () => undefined;
   plan: ControllerService['plan'] = async (request) => this.#note('plan', request, this.plan$);
   status: ControllerService['status'] = async (request) => this.#note('status', request, this.status$);
   deploys: ControllerService['deploys'] = async (request) =>

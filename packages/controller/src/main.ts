@@ -78,6 +78,7 @@ async function serve(outfit: Outfit): Promise<void> {
   log.info({ port, pid: process.pid }, 'the controller serves');
 
   await untilStopped(stop);
+  api.refuse();
   await operations.stop();
   await api.close();
   await agents.server.close();

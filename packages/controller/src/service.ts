@@ -13,6 +13,9 @@ import type {
   UpResult,
 } from '@silverlining/protocol';
 
+/** Reason in the details of what a controller answers that is about to end: the next one may be started. */
+export const STOPPING = 'STOPPING';
+
 export type OperationKind = 'up' | 'deploy' | 'rollback' | 'down';
 
 /** A progress event without what the registry adds: its type and the time. */
@@ -43,6 +46,8 @@ export interface LogsContext extends RequestContext {
  * OperationFailed, so that its caller learns both. `logs` resolves when there are no more lines to come.
  */
 export interface ControllerService {
+  /** Somebody is there: whoever asks which controller this is means to ask it more. */
+  noteClient(): void;
   plan(request: ApiRequest<'plan'>, context: RequestContext): Promise<Plan>;
   status(request: ApiRequest<'status'>, context: RequestContext): Promise<StatusResult>;
   deploys(request: ApiRequest<'deploys'>, context: RequestContext): Promise<DeploysResult>;

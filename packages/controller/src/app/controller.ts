@@ -38,10 +38,8 @@ export async function createController(deps: ControllerDeps, options: Controller
   const during = <R>(set: string, work: () => Promise<R>) => idleness.during(() => settler.during(set, work));
   const watched = waitForVerdict(deps);
   return {
-    plan(request, { signal }) {
-      idleness.asked();
-      return planSet(deps, request, signal);
-    },
+    noteClient: () => idleness.asked(),
+    plan: (request, { signal }) => planSet(deps, request, signal),
     async status({ set }) {
       // Asking for a set that is not there, as `sl down` does first, may be all that this controller was started for.
       if ((await deps.store.sets()).length === 0) idleness.watch();

@@ -53,6 +53,16 @@ describe('the daemon', () => {
     await claimed.release();
   });
 
+  it('that is stopping is waited for, whoever comes: one for a new one, one for its end', async () => {
+    const { info, client } = await connectController(options);
+    await client.shutdown(false);
+    expect((await connectController(options)).info.pid).not.toBe(info.pid);
+    expect(identifyProcess(info.pid)).toBeUndefined();
+    const { state } = options.directories;
+    await Promise.all([stopController(state), stopController(state)]);
+    expect(readDaemonFile(state)).toBeUndefined();
+  });
+
   it('that was killed is replaced', async () => {
     const { info } = await connectController(options);
     process.kill(info.pid, 'SIGKILL');

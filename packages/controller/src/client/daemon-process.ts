@@ -7,6 +7,7 @@ import { apiSocketPath } from '../io/api-socket.ts';
 import { ALREADY_RUNNING_STATUS, readDaemonFile } from '../io/daemon.ts';
 import { type Directories, makeDirectories } from '../io/directories.ts';
 import { identifyProcess, isRunning, type ProcessIdentity } from '../io/process-identity.ts';
+import { STOPPING } from '../service.ts';
 import { ControllerClient } from './client.ts';
 import { daemonEnvironment } from './daemon-environment.ts';
 import { daemonLogPath, openDaemonLog, readLog } from './daemon-log.ts';
@@ -33,7 +34,7 @@ const STOP_MS = 30_000;
 const POLL_MS = 20;
 const LOG_LINES = 25;
 /** Nobody listens, or who did is just ending. */
-const ABSENT = new Set(['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
+const ABSENT = new Set(['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', STOPPING]);
 
 /** The script of the controller's own daemon. */
 export function daemonEntry(): string {
@@ -79,9 +80,11 @@ export async function stopController(
   const file = readDaemonFile(stateDir);
   try {
     const running = await findController(stateDir, patience);
-    if (running === undefined) return false;
-    await running.client.shutdown(force);
-    if (await goneWithin(file ?? identifyProcess(running.info.pid), STOP_MS)) return true;
+    await running?.client.shutdown(force).catch(unlessAbsent);
+    const it = file ?? (running && identifyProcess(running.info.pid));
+    // One that does not answer any more may be there all the same.
+    if (running === undefined && (it === undefined || !isRunning(it))) return false;
+    if (await goneWithin(it, STOP_MS)) return true;
   } catch (error) {
     if (!force || !(error instanceof SlError) || error.code !== 'E_CONTROLLER') throw error;
   }
@@ -169,6 +172,10 @@ async function goneWithin(it: ProcessIdentity | undefined, ms: number): Promise<
     await sleep(POLL_MS);
   }
   return true;
+}
+
+function unlessAbsent(error: unknown): void {
+  if (!isAbsent(error)) throw error;
 }
 
 function isAbsent(error: unknown): boolean {

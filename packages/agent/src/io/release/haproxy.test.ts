@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createBalancer } from './haproxy.ts';
 
@@ -56,12 +57,15 @@ afterEach(async () => {
   server.close();
   await rm(folder, { recursive: true });
 });
-const balancer = (socket = 'sock') =>
-  createBalancer({
-    balancerMap: join(folder, 'active.map'),
-    holdMap: join(folder, 'hold.map'),
-    balancerSocket: join(folder, socket),
-  });
+const balancer = ({ socket = 'sock', patience = 5_000 } = {}) =>
+  createBalancer(
+    {
+      balancerMap: join(folder, 'active.map'),
+      holdMap: join(folder, 'hold.map'),
+      balancerSocket: join(folder, socket),
+    },
+    patience,
+  );
 
 describe('the balancer', () => {
   it('gets the map as a file and in one transaction, and is asked whether it has it', async () => {
@@ -96,8 +100,17 @@ describe('the balancer', () => {
     expect([...haproxy.committed]).toEqual([['blog', 'blog.1']]);
   });
 
+  it('is waited for while it takes its new configuration', async () => {
+    const applied = balancer({ socket: 'later' }).apply({ blog: 'blog.2' });
+    await setTimeout(20);
+    const later = await haproxy.listen(join(folder, 'later'));
+    await applied;
+    later.close();
+    expect(haproxy.committed.get('blog')).toBe('blog.2');
+  });
+
   it('is reported as down, with the file written for when it comes back', async () => {
-    await expect(balancer('nobody').apply({ blog: 'blog.2' })).rejects.toMatchObject({
+    await expect(balancer({ socket: 'nobody', patience: 60 }).apply({ blog: 'blog.2' })).rejects.toMatchObject({
       code: 'E_SWITCH',
       message: expect.stringContaining('HAProxy does not run'),
     });

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type ActiveMap, SlError } from '@silverlining/protocol';
 import { errno, writeFileDurable } from '@silverlining/system';
 import { activeMapText, mapTransaction, parseShownMap, sameMap } from '../../core/release/maps.ts';
@@ -10,11 +11,19 @@ import { parseTrafficTable } from '../../core/release/traffic.ts';
 import type { BalancerPort } from '../../release-ports.ts';
 
 const DEADLINE = 5_000;
+/** Milliseconds for the socket to be there: `systemctl reload` returns before HAProxy has taken its new configuration. */
+const PATIENCE = 5_000;
+const POLL = 50;
+/** Nobody listens: HAProxy does not run, or has not come to it yet. */
+const ABSENT: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ECONNREFUSED']);
 const MAX_ANSWER = 64 << 20;
 
 /** The balancer on this node: the map as a file, and HAProxy's copy of it over the runtime socket. */
-export function createBalancer(paths: Pick<ReleasePaths, 'balancerMap' | 'holdMap' | 'balancerSocket'>): BalancerPort {
-  const ask = (command: string) => askHaproxy(paths.balancerSocket, command);
+export function createBalancer(
+  paths: Pick<ReleasePaths, 'balancerMap' | 'holdMap' | 'balancerSocket'>,
+  patience = PATIENCE,
+): BalancerPort {
+  const ask = (command: string) => askHaproxy(paths.balancerSocket, command, patience);
   return {
     apply: async (active) => {
       // The role makes the folder, and may not have been here yet.
@@ -58,24 +67,42 @@ function refused(command: string, answer: string): SlError {
 }
 
 /** One command on a connection of its own; HAProxy closes it after the answer. */
-export function askHaproxy(socketPath: string, command: string): Promise<string> {
+async function askHaproxy(socketPath: string, command: string, patience: number): Promise<string> {
+  const deadline = performance.now() + patience;
+  for (;;) {
+    try {
+      return await askOnce(socketPath, command);
+    } catch (cause) {
+      if (cause instanceof SlError) throw cause;
+      const absent = ABSENT.has(errno(cause));
+      const why = absent ? 'is not there: HAProxy does not run' : 'failed';
+      if (!absent || performance.now() > deadline) throw socketError(socketPath, why, cause);
+    }
+    await sleep(POLL);
+  }
+}
+
+/** Throws the system's error when the socket cannot be used. */
+function askOnce(socketPath: string, command: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(socketPath);
     let answer = '';
-    const fail = (why: string, cause?: unknown) => {
+    const fail = (error: unknown) => {
       socket.destroy();
-      reject(new SlError('E_SWITCH', `HAProxy's socket ${socketPath} ${why}`, { cause }));
+      reject(error);
     };
     socket.setEncoding('utf8');
-    socket.setTimeout(DEADLINE, () => fail(`did not answer within ${DEADLINE / 1000} s`));
-    socket.on('error', (cause) =>
-      fail(errno(cause) === 'ENOENT' ? 'is not there: HAProxy does not run' : 'failed', cause),
-    );
+    socket.setTimeout(DEADLINE, () => fail(socketError(socketPath, `did not answer within ${DEADLINE / 1000} s`)));
+    socket.on('error', fail);
     socket.on('data', (chunk: string) => {
       answer += chunk;
-      if (answer.length > MAX_ANSWER) fail('answered more than it could have');
+      if (answer.length > MAX_ANSWER) fail(socketError(socketPath, 'answered more than it could have'));
     });
     socket.on('end', () => resolve(answer));
     socket.on('connect', () => socket.write(`${command}\n`));
   });
+}
+
+function socketError(socketPath: string, why: string, cause?: unknown): SlError {
+  return new SlError('E_SWITCH', `HAProxy's socket ${socketPath} ${why}`, { cause });
 }

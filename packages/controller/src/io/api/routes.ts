@@ -7,9 +7,6 @@ import { LineStream } from './line-stream.ts';
 /** What the API does not know itself. */
 export type ApiInfo = Omit<ControllerInfo, 'operations' | 'socket'>;
 
-/** What the API does not know of itself. */
-export type InfoPart = Omit<ControllerInfo, 'operations' | 'socket'>;
-
 export interface RouteContext {
   service: ControllerService;
   operations: OperationRegistry;
@@ -24,11 +21,10 @@ const shutdownRequest = z.strictObject({ force: z.boolean().default(false) });
 /** `POST /v1/VERB` for every verb, `GET /v1/info`, `POST /v1/shutdown`. */
 export function addRoutes(app: FastifyInstance, context: RouteContext): void {
   const { service, operations } = context;
-  app.get('/v1/info', async () => ({
-    ...(await context.info()),
-    socket: context.socketPath,
-    operations: operations.running(),
-  }));
+  app.get('/v1/info', async () => {
+    service.noteClient();
+    return { ...(await context.info()), socket: context.socketPath, operations: operations.running() };
+  });
   app.post('/v1/shutdown', (request, reply) => shutDown(context, request, reply));
 
   const { plan, status, deploys, up, deploy, rollback, down, cancel } = apiRequests;

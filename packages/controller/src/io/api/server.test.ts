@@ -3,6 +3,7 @@ import { request } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type ApiFixture, startApiFixture } from '../../../../../test/fakes/api-fixture.ts';
 import { ControllerClient } from '../../client/client.ts';
@@ -54,6 +55,33 @@ describe('the socket', () => {
   it('when nothing listens the client says so with the reason', async () => {
     const nobody = new ControllerClient(join(api.directory, 'nobody.sock'));
     await expect(nobody.info()).rejects.toMatchObject({ code: 'E_CONTROLLER', details: { reason: 'ENOENT' } });
+  });
+});
+
+describe('a controller that is about to stop', () => {
+  it('says so to whoever comes, and goes on with what streams', async () => {
+    let finish = () => {};
+    api.service.work.deploy = () => new Promise((resolve) => (finish = () => resolve({ deploys: [] })));
+    const events = api.client.operate('deploy', { set: aSet(), apps: [] });
+    await events.next();
+    api.refuse();
+    const refused = { code: 'E_CONTROLLER', message: 'the controller is stopping', details: { reason: 'STOPPING' } };
+    await expect(api.client.info()).rejects.toMatchObject(refused);
+    await expect(api.client.operate('rollback', { set: 'shop' }).next()).rejects.toMatchObject(refused);
+    finish();
+    expect((await events.next()).value).toMatchObject({ type: 'done' });
+  });
+
+  it('is never called hung while it closes', async () => {
+    const reasons = new Set<unknown>();
+    const asking = Array.from({ length: 50 }, async (_, i) => {
+      await setTimeout(i / 10);
+      await api.client.info().catch((error) => reasons.add(error.details.reason));
+    });
+    await setTimeout(2);
+    await api.cut();
+    await Promise.all(asking);
+    expect(['STOPPING', 'ENOENT', 'ECONNREFUSED', 'ECONNRESET']).toEqual(expect.arrayContaining([...reasons]));
   });
 });
 
@@ -128,7 +156,7 @@ describe('requests', () => {
     });
     const leaving = new AbortController();
     const asked = api.client.plan({ set: aSet() }, leaving.signal);
-    setTimeout(() => leaving.abort(), 20);
+    globalThis.setTimeout(() => leaving.abort(), 20);
     await expect(asked).rejects.toMatchObject({ code: 'E_ABORTED' });
     await gone;
   });

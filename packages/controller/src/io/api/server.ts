@@ -2,6 +2,7 @@ import { chmod, rm } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { SlError } from '@silverlining/protocol';
 import fastify, { type FastifyInstance } from 'fastify';
+import { STOPPING } from '../../service.ts';
 import { makeSocketDirectory } from '../api-socket.ts';
 import { httpError } from './http-errors.ts';
 import { addRoutes, type RouteContext } from './routes.ts';
@@ -20,6 +21,8 @@ export interface ApiOptions extends RouteContext {
 
 export interface Api {
   socketPath: string;
+  /** From now on requests are refused, with STOPPING as the reason; streams go on. */
+  refuse(): void;
   /**
    * Stops listening, lets streams whose operation has ended bring out their last lines, and cuts what is left. Operations
    * are not its business: stop them first.
@@ -38,15 +41,21 @@ const CLOSE_GRACE_MS = 500;
  */
 export async function startApi(options: ApiOptions): Promise<Api> {
   const { socketPath } = options;
-  const app = buildApp(options);
+  const stopping = new AbortController();
+  const app = buildApp(options, stopping.signal);
   await makeSocketDirectory(socketPath);
   await rm(socketPath, { force: true });
   await app.listen({ path: socketPath });
   await chmod(socketPath, 0o600);
-  return { socketPath, close: () => closeApp(app) };
+  const refuse = () => stopping.abort();
+  const close = () => {
+    refuse();
+    return closeApp(app);
+  };
+  return { socketPath, refuse, close };
 }
 
-function buildApp(options: ApiOptions): FastifyInstance {
+function buildApp(options: ApiOptions, stopping: AbortSignal): FastifyInstance {
   const requestTimeout = options.requestTimeout ?? REQUEST_TIMEOUT_MS;
   const app = fastify({
     logger: false,
@@ -54,6 +63,8 @@ function buildApp(options: ApiOptions): FastifyInstance {
     requestTimeout,
     http: { connectionsCheckingInterval: Math.min(1_000, requestTimeout), headersTimeout: requestTimeout },
     forceCloseConnections: 'idle',
+    // Its own answer would not say why.
+    return503OnClosing: false,
     clientErrorHandler: answerClientError,
   });
   app.removeContentTypeParser('text/plain');
@@ -65,6 +76,10 @@ function buildApp(options: ApiOptions): FastifyInstance {
   app.setNotFoundHandler((request, reply) => {
     const { status, body } = httpError(new SlError('E_NOT_FOUND', `no such request: ${request.method} ${request.url}`));
     return reply.code(status).send(body);
+  });
+  app.addHook('onRequest', async () => {
+    if (stopping.aborted)
+      throw new SlError('E_CONTROLLER', 'the controller is stopping', { details: { reason: STOPPING } });
   });
   addRoutes(app, options);
   return app;
