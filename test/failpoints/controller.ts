@@ -11,9 +11,16 @@ const ahead = Number(process.env.SL_CLOCK_AHEAD ?? 0);
 const { now } = Date;
 Date.now = () => now() + ahead;
 
-/** Requests are points by what is asked: `fleet.switch`, not `fleet.request`. */
-function nameOf(method: string, args: readonly unknown[]): string {
-  return method === 'request' ? String(args[1]) : method;
+/**
+ * Requests are points by what is asked: `fleet.switch`, not `fleet.request`. What is asked while no deploy runs is
+ * `fleet.switch-idle`: shortly after a node came back its balancers are asked for what they have, and a failpoint that is meant for
+ * the deploy must not be reached by that.
+ */
+function nameOf(deploys: ReadonlyMap<string, unknown>) {
+  return (method: string, args: readonly unknown[]): string => {
+    if (method !== 'request') return method;
+    return deploys.size > 0 ? String(args[1]) : `${args[1]}-idle`;
+  };
 }
 
 await runController({
@@ -21,7 +28,7 @@ await runController({
   deps: (deps) => ({
     ...deps,
     store: points.wrap('store', deps.store),
-    fleet: points.wrap('fleet', deps.fleet, nameOf),
+    fleet: points.wrap('fleet', deps.fleet, nameOf(deps.running)),
     source: points.wrap('source', deps.source),
   }),
 });

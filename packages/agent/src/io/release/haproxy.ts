@@ -23,14 +23,15 @@ export function createBalancer(
   paths: Pick<ReleasePaths, 'balancerMap' | 'holdMap' | 'balancerSocket'>,
   patience = PATIENCE,
 ): BalancerPort {
-  const ask = (command: string) => askHaproxy(paths.balancerSocket, command, patience);
+  const ask = (command: string) => askHaproxy(paths.balancerSocket, command);
+  const askPatiently = (command: string) => askHaproxy(paths.balancerSocket, command, patience);
   return {
     apply: async (active) => {
       // The role makes the folder, and may not have been here yet.
       await mkdir(dirname(paths.balancerMap), { recursive: true });
       // The file first: a HAProxy that is started again, whenever that is, starts with the newest map.
       await writeFileDurable(paths.balancerMap, activeMapText(active), 0o644);
-      if (await shows(ask, paths.balancerMap, active)) return;
+      if (await shows(askPatiently, paths.balancerMap, active)) return;
       await replaceMap(ask, paths.balancerMap, active);
       if (await shows(ask, paths.balancerMap, active)) return;
       throw new SlError('E_SWITCH', 'HAProxy took the new map, but shows another one');
@@ -41,7 +42,7 @@ export function createBalancer(
       if (answer !== '') throw refused(command, answer);
     },
     table: async () => parseTrafficTable(await ask('show table silver_releases')),
-    backends: async () => parseServersState(await ask('show servers state appservers')),
+    backends: async () => parseServersState(await askPatiently('show servers state appservers')),
   };
 }
 
@@ -67,7 +68,7 @@ function refused(command: string, answer: string): SlError {
 }
 
 /** One command on a connection of its own; HAProxy closes it after the answer. */
-async function askHaproxy(socketPath: string, command: string, patience: number): Promise<string> {
+async function askHaproxy(socketPath: string, command: string, patience = 0): Promise<string> {
   const deadline = performance.now() + patience;
   for (;;) {
     try {
