@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { daemonEnvironment } from '../../../packages/controller/src/client/daemon-environment.ts';
 import { type ControllerClient, daemonEntry, findController } from '../../../packages/controller/src/index.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -27,7 +28,7 @@ export async function startDaemon({ env, directories }: Workspace, profile?: str
   const flags = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
   const log = await open(join(directories.state, 'controller.log'), 'a');
   const child = spawn(process.execPath, [...flags, daemonEntry(), 'daemon'], {
-    ...{ env, cwd: directories.state, stdio: ['ignore', log.fd, log.fd] },
+    ...{ env: daemonEnvironment(env, directories), cwd: directories.state, stdio: ['ignore', log.fd, log.fd] },
   });
   await log.close();
   const { client, info } = await answering(child, directories.state);

@@ -1,7 +1,7 @@
 /** Watches what was switched to for a while, also when the deploy's command has ended, and says when it has to be taken back. */
 import { nodesWithRole, SlError, toWireError, type WireError } from '@silverlining/protocol';
-import { CALM, type Look, look, startWatch, type Verdict } from '../core/release/watch.ts';
-import type { DeployRow, NodeRecord, SetRecord } from '../ports.ts';
+import { CALM, type Look, look, startWatch, type Verdict, whomToAsk } from '../core/release/watch.ts';
+import type { DeployRow, SetRecord } from '../ports.ts';
 import type { ControllerDeps } from './deps.ts';
 
 export type WatchDeps = Pick<ControllerDeps, 'store' | 'fleet' | 'clock'>;
@@ -51,10 +51,10 @@ async function untilVerdict(
   rows: readonly DeployRow[],
   signal: AbortSignal,
 ): Promise<Verdict> {
-  const appservers = nodesWithRole(await deps.store.nodes(set.name), 'appserver');
+  const appservers = nodesWithRole(await deps.store.nodes(set.name), 'appserver').map((it) => it.uuid);
   let watch = startWatch(Object.fromEntries(rows.map((it) => [it.app, it.instance])), deps.clock.monotonic());
   for (;;) {
-    const looks = await Promise.all(appservers.map((node) => lookAt(deps, node, signal)));
+    const looks = await Promise.all(whomToAsk(watch, appservers).map((uuid) => lookAt(deps, uuid, signal)));
     signal.throwIfAborted();
     const next = look(watch, looks, deps.clock.monotonic());
     if (next.verdict.is !== 'open') return next.verdict;
@@ -63,7 +63,7 @@ async function untilVerdict(
   }
 }
 
-async function lookAt({ fleet }: WatchDeps, { uuid }: NodeRecord, signal: AbortSignal): Promise<Look> {
+async function lookAt({ fleet }: WatchDeps, uuid: string, signal: AbortSignal): Promise<Look> {
   try {
     const { apps } = await fleet.request(uuid, 'serving', { ask: true }, { signal, deadline: LOOK_DEADLINE });
     return { node: uuid, seen: apps };

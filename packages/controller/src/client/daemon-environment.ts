@@ -5,8 +5,19 @@ import type { Directories } from '../io/directories.ts';
 const KEPT = /^(?:HOME|PATH|USER|LOGNAME|SHELL|LANG|TZ|TMPDIR|SSH_AUTH_SOCK|XDG_.*|SILVER_.*|SL_.*)$/;
 const PROXIES = /^(?:https?|no|all)_proxy$/i;
 
+/**
+ * glibc's, which reads them when a process starts. Every connection of an agent has a buffer of 64 KiB of which it uses the
+ * beginning: as pages of its own, the rest of it takes no memory.
+ */
+const MALLOC = {
+  MALLOC_ARENA_MAX: '2',
+  MALLOC_MMAP_THRESHOLD_: '32768',
+  MALLOC_TRIM_THRESHOLD_: '131072',
+  MALLOC_TOP_PAD_: '16384',
+};
+
 /** The environment of the daemon: a few variables of the one who starts it. */
 export function daemonEnvironment(env: NodeJS.ProcessEnv, directories: Directories): NodeJS.ProcessEnv {
   const kept = Object.entries(env).filter(([name]) => KEPT.test(name) || PROXIES.test(name));
-  return { ...Object.fromEntries(kept), NODE_COMPILE_CACHE: join(directories.cache, 'compiled') };
+  return { ...Object.fromEntries(kept), ...MALLOC, NODE_COMPILE_CACHE: join(directories.cache, 'compiled') };
 }

@@ -1,6 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { AILING, CALM, CRASH_LOOP, type Look, look, type Seen, startWatch, type Verdict, WATCH_MAX } from './watch.ts';
+import {
+  AILING,
+  CALM,
+  CRASH_LOOP,
+  type Look,
+  look,
+  type Seen,
+  startWatch,
+  type Verdict,
+  WATCH_MAX,
+  whomToAsk,
+} from './watch.ts';
 
 const BLOG = 'blog.20260131_002';
 const fine = (run = 'a'): Seen[] => [{ instance: BLOG, healthy: true, run }];
@@ -55,6 +66,50 @@ describe('a release that was switched to', () => {
   it('has nothing to do with other instances', () => {
     const old: Seen[] = [{ instance: 'blog.20260131_001', healthy: false, run: 'x' }];
     expect(drive([looks(old, old)])).toEqual({ verdict: { is: 'trusted' }, at: CALM });
+  });
+});
+
+describe('a release on a thousand nodes', () => {
+  const nodes = Array.from({ length: 1_000 }, (_, i) => `app${i + 1}`);
+  /** Looks once a second at those who are to be asked. `on` says what a node has at a second. */
+  const driveMany = (on: (node: string, second: number) => Look['seen']) => {
+    let watch = startWatch({ blog: BLOG }, 0);
+    const asked: number[] = [];
+    for (let second = 0; ; second++) {
+      const whom = whomToAsk(watch, nodes);
+      asked.push(whom.length);
+      const seen = whom.map((node) => ({ node, seen: on(node, second) }));
+      const { verdict, watch: next } = look(watch, seen, second * 1000);
+      if (verdict.is !== 'open') return { verdict, at: second * 1000, asked };
+      watch = next;
+    }
+  };
+
+  it('is trusted after as long as on a few, and each was asked twice at least, but never all again', () => {
+    const turns = new Map<string, number>();
+    const { verdict, at, asked } = driveMany((node) => {
+      turns.set(node, (turns.get(node) ?? 0) + 1);
+      return FINE;
+    });
+    expect({ verdict, at }).toEqual({ verdict: { is: 'trusted' }, at: CALM });
+    expect(Math.min(...turns.values())).toBeGreaterThanOrEqual(2);
+    expect(Math.max(...asked.slice(1))).toBeLessThan(nodes.length / 5);
+  });
+
+  it.each(['app1', 'app500', 'app1000'])('has failed when it crashes every other second on %s alone', (node) => {
+    const { verdict, at } = driveMany((it, second) => (it === node ? fine(`run${second >> 1}`) : FINE));
+    expect(verdict).toMatchObject({ is: 'failed', why: 'crash loop', node });
+    expect(at).toBeLessThanOrEqual(CALM + 2_000);
+  });
+
+  it('has failed on the heels of what it does on a few, when no node has it healthy', () => {
+    const { verdict, at } = driveMany((_, second) => (second < 3 ? FINE : sick));
+    expect(verdict).toMatchObject({ is: 'failed', why: 'unhealthy' });
+    expect(at).toBeLessThanOrEqual((3 + AILING) * 1_000);
+  });
+
+  it('has not when a single node has it healthy', () => {
+    expect(driveMany((node) => (node === 'app700' ? FINE : sick)).verdict).toEqual({ is: 'trusted' });
   });
 });
 

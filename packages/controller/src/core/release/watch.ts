@@ -13,6 +13,10 @@ export const CRASH_LOOP = 2;
 /** So many looks in a row at which no node has it healthy. */
 export const AILING = 5;
 
+/** So many nodes are asked at each look, and no fewer than let everybody have a turn in so many looks, which take less than `CALM`. */
+const ASKED_AT_ONCE = 100;
+const TURNS = 8;
+
 /** What a node says of an instance. */
 export interface Seen {
   instance: string;
@@ -37,6 +41,12 @@ export interface Watch {
   runs: ReadonlyMap<string, { run: string; restarts: number }>;
   /** By instance: looks in a row at which no node had it healthy. */
   ailing: ReadonlyMap<string, number>;
+  /** By node: the last look at it. */
+  known: ReadonlyMap<string, { seen: Look['seen']; at: number }>;
+  /** How many there were. */
+  looks: number;
+  /** Whether nobody of those who were asked last had an instance healthy: then all are asked, as it may be so everywhere. */
+  isAlarmed: boolean;
 }
 
 export type Verdict =
@@ -46,16 +56,36 @@ export type Verdict =
 
 /** `now`: monotonic milliseconds, here and below. */
 export function startWatch(instances: ActiveMap, now: number): Watch {
-  return { instances, since: now, calmSince: now, runs: new Map(), ailing: new Map() };
+  return {
+    ...{ instances, since: now, calmSince: now, runs: new Map(), ailing: new Map() },
+    ...{ known: new Map(), looks: 0, isAlarmed: false },
+  };
 }
 
-/** Takes in what all nodes said at one time. */
+/** Of many nodes a part in turn, and those with trouble each time: a thousand questions a second would be more than the answers are worth. */
+export function whomToAsk(watch: Watch, nodes: readonly string[]): string[] {
+  const share = Math.max(ASKED_AT_ONCE, Math.ceil(nodes.length / TURNS));
+  if (watch.looks === 0 || watch.isAlarmed || nodes.length <= share) return [...nodes];
+  const from = watch.looks * share;
+  const turn = new Set(Array.from({ length: share }, (_, i) => nodes[(from + i) % nodes.length]));
+  return nodes.filter((node) => turn.has(node) || hasTrouble(watch, node));
+}
+
+/** Takes in what those who were asked said at one time. */
 export function look(before: Watch, looks: readonly Look[], now: number): { watch: Watch; verdict: Verdict } {
   const runs = countRuns(before, looks);
-  const ailing = countAiling(before, looks);
+  const known = new Map([...before.known, ...looks.map(({ node, seen }) => [node, { seen, at: now }] as const)]);
+  const ailing = countAiling(before, [...known.values()]);
   const trouble = restartsIn(runs) > restartsIn(before.runs) || isTroubled(before, looks);
-  const watch = { ...before, runs, ailing, calmSince: trouble ? now : before.calmSince };
+  const isAlarmed = Object.values(before.instances).some((it) => isAiling(it, looks));
+  const calmSince = trouble ? now : before.calmSince;
+  const watch = { ...before, runs, known, ailing, calmSince, isAlarmed, looks: before.looks + 1 };
   return { watch, verdict: judge(watch, looks, now) };
+}
+
+function hasTrouble({ instances, known, runs }: Watch, node: string): boolean {
+  const isSick = watched(instances, known.get(node)?.seen ?? []).some((it) => !it.healthy);
+  return isSick || Object.values(instances).some((it) => (runs.get(`${node} ${it}`)?.restarts ?? 0) > 0);
 }
 
 function judge(watch: Watch, looks: readonly Look[], now: number): Verdict {
@@ -67,8 +97,9 @@ function judge(watch: Watch, looks: readonly Look[], now: number): Verdict {
     const node = looks[0]?.node ?? '';
     if (times >= AILING) return { is: 'failed', instance, node, why: 'unhealthy', restarts: 0 };
   }
-  const isOver = now - watch.calmSince >= CALM || now - watch.since >= WATCH_MAX;
-  return { is: isOver ? 'trusted' : 'open' };
+  const isRecent = [...watch.known.values()].every(({ at }) => now - at <= CALM);
+  const isCalm = now - watch.calmSince >= CALM && isRecent;
+  return { is: isCalm || now - watch.since >= WATCH_MAX ? 'trusted' : 'open' };
 }
 
 function countRuns({ instances, runs: before }: Watch, looks: readonly Look[]): Watch['runs'] {
@@ -86,13 +117,17 @@ function countRuns({ instances, runs: before }: Watch, looks: readonly Look[]): 
 }
 
 /** A node that says nothing may have it healthy, so then nothing is counted. */
-function countAiling({ instances, ailing }: Watch, looks: readonly Look[]): Watch['ailing'] {
+function countAiling({ instances, ailing }: Watch, looks: readonly Pick<Look, 'seen'>[]): Watch['ailing'] {
   const counts = new Map<string, number>();
   for (const instance of Object.values(instances)) {
-    const isAiling = looks.every(({ seen }) => seen?.some((it) => it.instance === instance && !it.healthy) ?? false);
-    if (isAiling && looks.length > 0) counts.set(instance, (ailing.get(instance) ?? 0) + 1);
+    if (isAiling(instance, looks)) counts.set(instance, (ailing.get(instance) ?? 0) + 1);
   }
   return counts;
+}
+
+function isAiling(instance: string, looks: readonly Pick<Look, 'seen'>[]): boolean {
+  const isSick = ({ seen }: Pick<Look, 'seen'>) => seen?.some((it) => it.instance === instance && !it.healthy) ?? false;
+  return looks.length > 0 && looks.every(isSick);
 }
 
 function isTroubled({ instances }: Watch, looks: readonly Look[]): boolean {

@@ -23,6 +23,7 @@ import type { SigningKey } from '../signing-key.ts';
 import { type Heartbeat, startHeartbeat } from './heartbeat.ts';
 import { disconnected } from './limit.ts';
 import type { Log } from './log.ts';
+import { Outbox } from './outbox.ts';
 import { PendingRequests, type RequestInput, type Seal } from './requests.ts';
 import { type AgentServerSettings, CLOSE } from './settings.ts';
 
@@ -54,6 +55,7 @@ export class ControlSession {
   readonly connectedAt: number;
   readonly #remoteAddress: string;
   readonly #socket: WebSocket;
+  readonly #outbox: Outbox;
   readonly #deps: SessionDeps;
   readonly #listener: SessionListener;
   readonly #requests: PendingRequests;
@@ -78,6 +80,7 @@ export class ControlSession {
     this.connectedAt = deps.clock.now();
     this.#remoteAddress = remoteAddress;
     this.#socket = socket;
+    this.#outbox = new Outbox(socket);
     this.#deps = deps;
     this.#listener = listener;
     this.#requests = new PendingRequests(
@@ -138,8 +141,8 @@ export class ControlSession {
   #send(frame: string): void {
     const { maxBuffered } = this.#deps.settings;
     if (this.#ended || this.#socket.readyState !== this.#socket.OPEN) return;
-    if (this.#socket.bufferedAmount > maxBuffered) this.#giveUp(`it left more than ${maxBuffered} bytes unread`);
-    else this.#socket.send(frame);
+    if (this.#outbox.waiting > maxBuffered) this.#giveUp(`it left more than ${maxBuffered} bytes unread`);
+    else this.#outbox.send(frame);
   }
 
   #receive(data: RawData, binary: boolean): void {

@@ -1,0 +1,52 @@
+/**
+ * Bytes written at once. Node's TLS gives each connection a buffer that holds the most that was ever written to it at once, and
+ * keeps it: with thousands of agents that were sent their whole topology, most of the controller's memory. Below 16 KiB,
+ * WebSocket header included, it has that size anyway.
+ */
+const PART = 16_000;
+
+/** Of a WebSocket what is needed here; `done` is called when the system has taken the bytes. */
+export interface FragmentSocket {
+  send(data: Buffer, options: { binary: boolean; fin: boolean }, done: (error?: Error | null) => void): void;
+}
+
+/** Frames to an agent, in their order: large ones as WebSocket fragments, each written when the one before has left. */
+export class Outbox {
+  readonly #socket: FragmentSocket;
+  readonly #frames: Buffer[] = [];
+  #waiting = 0;
+
+  constructor(socket: FragmentSocket) {
+    this.#socket = socket;
+  }
+
+  /** Bytes that the agent has left unread so far. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  send(text: string): void {
+    const frame = Buffer.from(text);
+    this.#waiting += frame.length;
+    if (this.#frames.push(frame) === 1) this.#write(frame, 0);
+  }
+
+  #write(frame: Buffer, from: number): void {
+    const part = frame.subarray(from, from + PART);
+    const end = from + part.length;
+    const fin = end === frame.length;
+    this.#socket.send(part, { binary: false, fin }, (error) => {
+      // The socket closes, and whoever waits for an answer hears of that.
+      if (error != null) return;
+      this.#waiting -= part.length;
+      if (!fin) this.#write(frame, end);
+      else this.#next();
+    });
+  }
+
+  #next(): void {
+    this.#frames.shift();
+    const [frame] = this.#frames;
+    if (frame !== undefined) this.#write(frame, 0);
+  }
+}
