@@ -1,5 +1,6 @@
 /** A `Store` in memory that passes the contract test of the real one (packages/controller/src/io/store/contract.ts). */
 
+import { surplusDeploys } from '../../packages/controller/src/core/release/surplus-deploys.ts';
 import type {
   CommitDecision,
   DeployRow,
@@ -151,10 +152,19 @@ function deploys(tables: Tables): Pick<Store, 'deploys' | 'deploy' | 'putDeploy'
     deploy: async (id) => tables.deploys.get(id),
     async putDeploy(deploy) {
       need(tables, deploy.set);
+      const isNew = !tables.deploys.has(deploy.id);
       tables.deploys.set(deploy.id, kept(deploy));
+      if (isNew) forgetOld(tables, deploy);
     },
     commit: async (decision) => commit(tables, decision),
   };
+}
+
+function forgetOld(tables: Tables, { set, app }: DeployRow): void {
+  const rows = [...tables.deploys.values()].filter((it) => it.set === set && it.app === app);
+  const releases = tables.releases.filter((it) => it.set === set && it.app === app).map((it) => it.instance);
+  const oldestFirst = rows.sort((a, b) => a.startedAt - b.startedAt);
+  for (const id of surplusDeploys(oldestFirst, new Set(releases))) tables.deploys.delete(id);
 }
 
 function commit(tables: Tables, { set, token, active, deploys, now }: CommitDecision): number {

@@ -90,6 +90,7 @@ export interface Store {
 
   deploys(set: string): Promise<DeployRow[]>;
   deploy(id: string): Promise<DeployRow | undefined>;
+  /** With one more of an app, the oldest that nobody needs are forgotten (core/release/surplus-deploys.ts). */
   putDeploy(deploy: DeployRow): Promise<void>;
   /**
    * The decision: in one transaction checks the lease's token, raises the set's epoch, sets its active map, and marks the

@@ -1,5 +1,6 @@
 /** What every `Store` must do, the one on disk and the fake: called by their tests. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { DEPLOYS_KEPT } from '../../core/release/surplus-deploys.ts';
 import type { Store } from '../../ports.ts';
 import { commitFirst, commitTests, epochTests, FIRST, SECOND, UNCOMMITTED } from './contract-commits.ts';
 import { APP, deploy, nodeRecord, release, serverSet, topology } from './contract-records.ts';
@@ -124,6 +125,19 @@ function releaseTests(store: () => Store): void {
     await store().deleteReleases('demo', [SECOND, 'shop.20260131_001']);
     await store().putRelease({ ...first, config: { ...APP, keep: 9 } });
     expect(await store().releases('demo')).toMatchObject([{ config: { keep: 9 }, manifest: first.manifest }]);
+  });
+
+  it('forgets the oldest deploys of an app, but none that made a release which is still there', async () => {
+    await store().putSet('demo', serverSet('demo'));
+    await store().putRelease(release('demo', FIRST));
+    const count = DEPLOYS_KEPT + 3;
+    for (let i = 0; i < count; i++) {
+      const instance = i === 1 ? FIRST : `blog.20260201_${i}`;
+      await store().putDeploy(deploy('demo', `d${i}`, instance, { state: 'ended', startedAt: i }));
+    }
+    await store().putDeploy(deploy('demo', 'shop', 'shop.20260201_001', { app: 'shop', startedAt: count }));
+    const ids = (await store().deploys('demo')).map((it) => it.id);
+    expect(ids).toEqual(['d1', ...Array.from({ length: DEPLOYS_KEPT }, (_, i) => `d${i + 3}`), 'shop']);
   });
 
   it('keeps deploys, and replaces one by its id', async () => {

@@ -1,7 +1,8 @@
 import { SlError } from '@silverlining/protocol';
-import type { CommitDecision, SetRecord, Store } from '../../ports.ts';
+import { surplusDeploys } from '../../core/release/surplus-deploys.ts';
+import type { CommitDecision, DeployRow, SetRecord, Store } from '../../ports.ts';
 import type { Database } from './database.ts';
-import { deployRow, parseRow } from './rows.ts';
+import { deployHead, deployRow, parseRow } from './rows.ts';
 import { noSet } from './sets.ts';
 
 const PUT = `INSERT INTO deploys (id, set_name, app, instance, state, record, started_at) VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -20,10 +21,27 @@ export function deploysTable(db: Database): Pick<Store, 'deploys' | 'deploy' | '
       return row && parseRow(deployRow, row, where);
     },
     async putDeploy({ id, set, app, instance, state, record, startedAt }) {
-      db.run(PUT, id, set, app, instance, state, JSON.stringify(record), startedAt);
+      db.transaction(() => {
+        const isNew = db.get('SELECT 1 FROM deploys WHERE id = ?', id) === undefined;
+        db.run(PUT, id, set, app, instance, state, JSON.stringify(record), startedAt);
+        if (isNew) forgetOld(db, where, { set, app });
+      });
     },
     commit: async (decision) => db.transaction(() => commit(db, decision)),
   };
+}
+
+const OF_APP = `SELECT id, instance, state FROM deploys WHERE set_name = ? AND app = ? ORDER BY started_at, rowid`;
+
+function forgetOld(
+  db: Database,
+  where: { file: string; table: string },
+  { set, app }: Pick<DeployRow, 'set' | 'app'>,
+): void {
+  const rows = db.all(OF_APP, set, app).map((row) => parseRow(deployHead, row, where));
+  const there = db.all('SELECT instance FROM releases WHERE set_name = ? AND app = ?', set, app);
+  const gone = surplusDeploys(rows, new Set(there.map((it) => String(it.instance))));
+  for (const id of gone) db.run('DELETE FROM deploys WHERE id = ?', id);
 }
 
 function commit(db: Database, { set, token, active, deploys, now }: CommitDecision): number {

@@ -127,13 +127,13 @@ export const releaseRow = z
 
 export const manifestRow = z.object({ body: json(manifest) });
 
-export const deployRow = z
-  .object({
-    id: text,
+/** What is needed of a deploy to say whether it can be forgotten. */
+export const deployHead = z.object({ id: text, instance: text, state: z.enum(['staging', 'committed', 'ended']) });
+
+export const deployRow = deployHead
+  .extend({
     set_name: text,
     app: text,
-    instance: text,
-    state: z.enum(['staging', 'committed', 'ended']),
     record: json(deployRecord),
     started_at: z.number(),
   })
