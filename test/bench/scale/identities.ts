@@ -11,8 +11,10 @@ import { type Certificates, openCertificates } from '../../../packages/controlle
 import { systemClock } from '../../../packages/controller/src/io/clock.ts';
 import { randomIds } from '../../../packages/controller/src/io/ids.ts';
 import { openSigningKey } from '../../../packages/controller/src/io/signing-key.ts';
-import { openStore } from '../../../packages/controller/src/io/store/store.ts';
-import type { Store } from '../../../packages/controller/src/ports.ts';
+import type { Database } from '../../../packages/controller/src/io/store/database.ts';
+import { nodesTable } from '../../../packages/controller/src/io/store/nodes.ts';
+import { openDatabase } from '../../../packages/controller/src/io/store/open-database.ts';
+import { setsTable } from '../../../packages/controller/src/io/store/sets.ts';
 import { makeNodeKey } from '../../fakes/agent-identity.ts';
 import type { ScaleNode, ScaleSet, Workspace } from './workspace.ts';
 
@@ -42,41 +44,44 @@ export async function enrolAll({ directories, sets, keyFile, agentsFile }: Works
   const world = { clock: systemClock, ids: randomIds };
   const certificates = await openCertificates(join(directories.state, 'ca'), world);
   const keys = await keysOf(keyFile, sets.flatMap((it) => it.nodes).length);
-  const store = openStore(join(directories.state, 'store.sqlite'), () => undefined);
+  const db = openDatabase(join(directories.state, 'store.sqlite'), () => undefined);
   try {
     const agents: ScaleAgent[] = [];
-    for (const set of sets)
-      agents.push(...(await enrolSet(store, certificates, set, keys.splice(0, set.nodes.length))));
+    for (const set of sets) agents.push(...(await enrolSet(db, certificates, set, keys.splice(0, set.nodes.length))));
     const { id: orderKey } = await openSigningKey(join(directories.state, 'ca'));
     const { digest: agentDigest } = await createArtifacts(directories.cache).agentBundle();
     const file: AgentsFile = { caPem: certificates.caPem, orderKey, agentDigest, agents };
     await writeFile(agentsFile, JSON.stringify(file), { mode: 0o600 });
   } finally {
-    store.close();
+    db.close();
   }
 }
 
 async function enrolSet(
-  store: Store,
+  db: Database,
   certificates: Certificates,
   { name, file, nodes }: ScaleSet,
   keys: readonly Key[],
 ): Promise<ScaleAgent[]> {
   const { set, problems } = readServerSet(file);
   if (set === undefined) throw new Error(`${file}: ${problems.map((it) => it.message).join('; ')}`);
-  await store.putSet(name, set);
+  await setsTable(db).putSet(name, set);
+  const table = nodesTable(db);
+  // One transaction: waiting for the disk after each of thousands of rows would take minutes.
+  db.exec('BEGIN IMMEDIATE');
   const agents: ScaleAgent[] = [];
   for (const [i, { keyPem, csrPem }] of keys.entries()) {
     const node = nodes[i];
     if (node === undefined) break;
     const uuid = randomUUID();
     const { certPem, keyHash } = await certificates.signCsr(csrPem, { set: name, uuid, generation: 1 });
-    await store.putNode({
+    await table.putNode({
       ...{ uuid, set: name, name: node.name, roles: node.roles, providerId: node.name, address: node.address },
       ...{ state: 'enrolled', keyHash, certGeneration: 1, hostKeys: [], lastSeen: undefined, facts: undefined },
     });
     agents.push({ ...node, set: name, uuid, keyPem, certPem });
   }
+  db.exec('COMMIT');
   return agents;
 }
 
