@@ -1,6 +1,7 @@
 /** The agent: reads who it is, puts the parts together and runs until it is told to stop. `start.ts` starts it. */
 import { join } from 'node:path';
 import { topology as topologySchema, toSlError, VERSION } from '@silverlining/protocol';
+import { keepSmall } from '@silverlining/system';
 import { z } from 'zod';
 import { createAgent } from './app/agent.ts';
 import { createHandlers } from './app/handlers.ts';
@@ -13,7 +14,6 @@ import { installPackages } from './io/apt.ts';
 import { systemClock } from './io/clock.ts';
 import { type AgentConfig, readAgentConfig } from './io/identity.ts';
 import { createLink } from './io/link.ts';
-import { keepSmall } from './io/memory.ts';
 import { createNodeProbe } from './io/node-probe.ts';
 import { createExclusive } from './io/release/exclusive.ts';
 import { openReleasePorts } from './io/release/index.ts';

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { SlError, VERSION } from '@silverlining/protocol';
-import { writeFileDurable } from '@silverlining/system';
+import { keepSmall, writeFileDurable } from '@silverlining/system';
 import { type Logger, pino } from 'pino';
 import { type AgentUpdates, createAgentUpdates } from './app/agent-updates.ts';
 import { createController } from './app/controller.ts';
@@ -38,6 +38,9 @@ export interface Outfit {
   deps(deps: ControllerDeps): ControllerDeps;
 }
 
+/** What thousands of agents say is some work all the time; and a collection among what is known of them takes some tenths of a second. */
+const SPARE = { tick: 15_000, idle: 0.6, slack: 48 << 20 };
+
 /** Runs the daemon; ends the process. */
 export async function runController(outfit: Outfit = { deps: (deps) => deps }): Promise<never> {
   try {
@@ -55,6 +58,7 @@ async function serve(outfit: Outfit): Promise<void> {
   const daemon = await claimDaemon(directories.state, VERSION);
   const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime });
   const stop = new AbortController();
+  keepSmall({ signal: stop.signal, ...SPARE });
   const store = openStore(join(directories.state, 'store.sqlite'), (text) => log.warn(text));
   const startedAt = systemClock.now();
   const agents = await createAgents(directories, store, { log, agentEntry: outfit.agentEntry });

@@ -1,4 +1,5 @@
-/** What controller and agent both ask of the operating system: commands that end, and files that outlive a power cut. */
+/** What controller and agent both ask of the operating system: commands that end, files that outlive a power cut, and memory that goes
+ * back. */
 export {
   errno,
   type FileOwner,
@@ -9,3 +10,4 @@ export {
   writeFileDurable,
 } from './durable-file.ts';
 export { type ExecOptions, type ExecResult, exec, logOf } from './exec.ts';
+export { type KeepSmallOptions, keepSmall } from './memory.ts';

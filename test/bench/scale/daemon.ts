@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { daemonEnvironment } from '../../../packages/controller/src/client/daemon-environment.ts';
+import { DAEMON_FLAGS, daemonEnvironment } from '../../../packages/controller/src/client/daemon-environment.ts';
 import { type ControllerClient, daemonEntry, findController } from '../../../packages/controller/src/index.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -25,9 +25,9 @@ export interface Daemon {
 
 /** `profile`: a directory for V8's CPU profile of the whole run. */
 export async function startDaemon({ env, directories }: Workspace, profile?: string): Promise<Daemon> {
-  const flags = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
+  const profiling = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
   const log = await open(join(directories.state, 'controller.log'), 'a');
-  const child = spawn(process.execPath, [...flags, daemonEntry(), 'daemon'], {
+  const child = spawn(process.execPath, [...DAEMON_FLAGS, ...profiling, daemonEntry(), 'daemon'], {
     ...{ env: daemonEnvironment(env, directories), cwd: directories.state, stdio: ['ignore', log.fd, log.fd] },
   });
   await log.close();

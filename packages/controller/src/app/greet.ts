@@ -36,8 +36,14 @@ async function greet(deps: Agreement, session: AgentSession, settler: Settler, s
   // An operation under way cleans up after itself; and what a controller without its memory would take for leftovers may
   // be what serves.
   if (settler.isBusy(set.name) || disputes(set, session.hello)) return;
-  if (await isUndisputed(deps, set)) await tidy(deps, set, session, signal);
+  if (hasMore(session, set) && (await isUndisputed(deps, set))) await tidy(deps, set, session, signal);
   settler.cameBack(set.name);
+}
+
+/** Most nodes have nothing but what is live, and then nothing has to be looked up for them: of a fleet, each would look at all others. */
+function hasMore({ hello }: AgentSession, { active }: SetRecord): boolean {
+  const live = new Set(Object.values(active));
+  return !hello.instances.every((it) => live.has(it.instance));
 }
 
 /**
@@ -54,9 +60,6 @@ async function isUndisputed({ store, fleet }: Agreement, set: SetRecord): Promis
 
 /** Removes what a rollout left on the node that nobody finished: its row was never committed, so it never will be. */
 async function tidy(deps: Agreement, set: SetRecord, session: AgentSession, signal: AbortSignal): Promise<void> {
-  // Most nodes have nothing but what is live, and then nothing has to be looked up for them.
-  const live = new Set(Object.values(set.active));
-  if (session.hello.instances.every((it) => live.has(it.instance))) return;
   const releases = await deps.store.releases(set.name);
   const candidates = neverLive(session.hello, set.active, releases);
   if (candidates.length === 0) return;

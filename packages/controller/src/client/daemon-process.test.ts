@@ -131,12 +131,9 @@ describe('the daemon’s environment', () => {
       AWS_SECRET: 's',
       NODE_OPTIONS: '-r x',
     };
-    const { MALLOC_ARENA_MAX, MALLOC_MMAP_THRESHOLD_, MALLOC_TRIM_THRESHOLD_, MALLOC_TOP_PAD_, ...kept } =
-      daemonEnvironment(env, { state: '/s', cache: '/c' });
-    expect([MALLOC_ARENA_MAX, MALLOC_MMAP_THRESHOLD_, MALLOC_TRIM_THRESHOLD_, MALLOC_TOP_PAD_]).toEqual([
-      ...Array(4).fill(expect.stringMatching(/^\d+$/)),
-    ]);
-    expect(kept).toEqual({
+    const set = Object.entries(daemonEnvironment(env, { state: '/s', cache: '/c' }));
+    const kept = set.filter(([name]) => !name.startsWith('MALLOC_'));
+    expect(Object.fromEntries(kept)).toEqual({
       ...{ HOME: '/home/ada', PATH: '/bin', SILVER_X: '1', XDG_STATE_HOME: '/s', https_proxy: 'p' },
       NODE_COMPILE_CACHE: '/c/compiled',
     });

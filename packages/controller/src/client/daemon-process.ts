@@ -9,7 +9,7 @@ import { type Directories, makeDirectories } from '../io/directories.ts';
 import { identifyProcess, isRunning, type ProcessIdentity } from '../io/process-identity.ts';
 import { STOPPING } from '../service.ts';
 import { ControllerClient } from './client.ts';
-import { daemonEnvironment } from './daemon-environment.ts';
+import { DAEMON_FLAGS, daemonEnvironment } from './daemon-environment.ts';
 import { daemonLogPath, openDaemonLog, readLog } from './daemon-log.ts';
 
 export interface DaemonOptions {
@@ -138,7 +138,7 @@ function spawnDaemon({ directories, entry, env = process.env }: DaemonOptions): 
 } {
   const log = openDaemonLog(directories.state);
   // `detached` is setsid: neither the terminal's Ctrl-C nor its end reaches the daemon.
-  const child = spawn(process.execPath, [entry, 'daemon'], {
+  const child = spawn(process.execPath, [...DAEMON_FLAGS, entry, 'daemon'], {
     detached: true,
     stdio: ['ignore', log.descriptor, log.descriptor],
     cwd: directories.state,

@@ -40,7 +40,7 @@ describe('frames to an agent', () => {
     const outbox = new Outbox(socket);
     outbox.send('x'.repeat(40_000));
     outbox.send('y'.repeat(1_000));
-    expect(socket.sizes).toEqual([16_000]);
+    expect(socket.sizes).toEqual([8_000]);
     expect(outbox.waiting).toBe(41_000);
     socket.drain();
     expect(outbox.waiting).toBe(0);

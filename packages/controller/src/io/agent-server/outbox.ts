@@ -1,9 +1,9 @@
 /**
  * Bytes written at once. Node's TLS gives each connection a buffer that holds the most that was ever written to it at once, and
- * keeps it: with thousands of agents that were sent their whole topology, most of the controller's memory. Below 16 KiB,
- * WebSocket header included, it has that size anyway.
+ * keeps it: with thousands of agents that were sent their whole topology, most of the controller's memory. At least it has
+ * 16 KiB, and of these what is never written to takes no memory.
  */
-const PART = 16_000;
+const PART = 8_000;
 
 /** Of a WebSocket what is needed here; `done` is called when the system has taken the bytes. */
 export interface FragmentSocket {

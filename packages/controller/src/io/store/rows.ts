@@ -21,31 +21,6 @@ const optionalNumber = z
   .nullable()
   .transform((value) => value ?? undefined);
 
-/** Parsed texts kept for each column: the sets of a controller, give or take a few. */
-const REMEMBERED = 32;
-
-/**
- * A column of JSON that is large and read far more often than it changes: the same text gives the same value, which
- * nobody may change.
- */
-function rememberedJson<T extends z.ZodType>(schema: T) {
-  const known = new Map<string, z.infer<T>>();
-  const parser = json(schema);
-  return z.string().transform((text, context): z.infer<T> => {
-    const before = known.get(text);
-    if (before !== undefined) return before;
-    const parsed = parser.safeParse(text);
-    if (!parsed.success) {
-      context.addIssue({ code: 'custom', message: z.prettifyError(parsed.error) });
-      return z.NEVER;
-    }
-    known.set(text, parsed.data);
-    const [oldest] = known.keys();
-    if (known.size > REMEMBERED && oldest !== undefined) known.delete(oldest);
-    return parsed.data;
-  });
-}
-
 /** A column of JSON. */
 function json<T extends z.ZodType>(schema: T) {
   const parsed = z.string().transform((value, context): unknown => {
@@ -59,11 +34,10 @@ function json<T extends z.ZodType>(schema: T) {
   return parsed.pipe(schema);
 }
 
+/** What was committed of a set, without its large texts. */
 export const setRow = z
   .object({
     name: text,
-    config: rememberedJson(serverSet),
-    topology: rememberedJson(topology).nullable(),
     epoch: z.number(),
     heard: z.number(),
     committed: z.number(),
@@ -73,8 +47,12 @@ export const setRow = z
     ...row,
     heardEpoch: heard,
     committed: committed === 1,
-    topology: row.topology ?? undefined,
   }));
+
+/** What a set is to be, and what its nodes were told. */
+export const setTexts = z
+  .object({ config: json(serverSet), topology: json(topology).nullable() })
+  .transform(({ config, topology }) => ({ config, topology: topology ?? undefined }));
 
 export const nodeRow = z
   .object({

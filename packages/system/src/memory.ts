@@ -1,29 +1,26 @@
-/** Milliseconds between looks. */
-const TICK = 5_000;
-/** Part of one processor: below it, nobody waits for what a collection takes, some tens of milliseconds. */
-const IDLE = 0.02;
-/** Bytes of new objects, dead or alive, that are not worth one. */
-const SLACK = 2 << 20;
-
 export interface KeepSmallOptions {
   signal: AbortSignal;
-  /** Milliseconds. */
+  /** Milliseconds between looks. */
   tick?: number;
+  /** Part of one processor: below it, nobody waits for what a collection takes, some tens of milliseconds. */
+  idle?: number;
+  /** Bytes of new objects, dead or alive, that are not worth one. */
+  slack?: number;
 }
 
 /**
- * Gives memory back to the system when there is nothing to do: V8 by itself collects only when it needs room, and an agent
+ * Gives memory back to the system when there is nothing to do: V8 by itself collects only when it needs room, and a process
  * that took in a large release would sit on what that needed. Without `--expose-gc` it does nothing.
  */
-export function keepSmall({ signal, tick = TICK }: KeepSmallOptions): void {
+export function keepSmall({ signal, tick = 5_000, idle = 0.02, slack = 2 << 20 }: KeepSmallOptions): void {
   const collect = globalThis.gc;
   if (collect === undefined) return;
   let floor = 0;
   let before = process.cpuUsage();
   const look = () => {
     const { user, system } = process.cpuUsage(before);
-    const isIdle = user + system < IDLE * tick * 1_000;
-    if (isIdle && process.memoryUsage().heapUsed > floor + SLACK) {
+    const isIdle = user + system < idle * tick * 1_000;
+    if (isIdle && process.memoryUsage().heapUsed > floor + slack) {
       // The flavour that also drops compiled code which is not in use, and empty pages.
       collect({ type: 'major', execution: 'sync', flavor: 'last-resort' });
       floor = process.memoryUsage().heapUsed;
