@@ -69,6 +69,12 @@ const DEFAULTS = [
   'timeout connect 2s',
   'timeout client 310s',
   'timeout server 310s',
+  // A node that is cut off answers nothing, not even that it is gone: what was sent to it is noticed by `tcp-ut`, and what it
+  // had taken before by this, in place of the time that a slow answer may take.
+  'option srvtcpka',
+  'srvtcpka-idle 3s',
+  'srvtcpka-intvl 1s',
+  'srvtcpka-cnt 3',
   'timeout queue 30s',
   'timeout http-request 15s',
   'timeout http-keep-alive 30s',
@@ -125,11 +131,17 @@ const REPEATABLE = [
   'option httpchk GET /.silver/health',
   'http-check expect status 200',
   'retry-on conn-failure empty-response 503',
-  'default-server check inter 1s fall 2 rise 1',
+  'default-server check inter 1s fall 2 rise 1 tcp-ut 3s',
 ];
 
 /** Anything else is sent once, on a connection of its own: one that was kept open might be closed under it. */
-const ONCE = ['balance roundrobin', 'option forwardfor', 'option http-server-close', 'retry-on conn-failure'];
+const ONCE = [
+  'balance roundrobin',
+  'option forwardfor',
+  'option http-server-close',
+  'retry-on conn-failure',
+  'default-server tcp-ut 3s',
+];
 
 function servers(topology: Topology, maxconn: number, track: string): string[] {
   return nodesWithRole(topology.nodes, 'appserver').map((node) => {
