@@ -139,6 +139,36 @@ describe('a network cut', () => {
     });
   });
 
+  it('between the vote and the decision: nothing is decided', async () => {
+    const { live } = set;
+    // Time for the cut, between the last vote and the last look.
+    await set.armController('fleet.serving=sleep:10000,fleet.serving@2=sleep:10000');
+    await set.underLoad(async () => {
+      const running = set.deploy();
+      await expect.poll(() => staged('app1'), { ...POLL, interval: 100 }).toBe(true);
+      await cut(set.node('app1'), 'controller');
+      const { code, record, error } = await running;
+      expect([code, record?.outcome]).toEqual([1, 'aborted']);
+      expect(error).toMatchObject({ code: 'E_DEADLINE', node: expect.stringMatching(/^app1\./) });
+      await heal(set.node('app1'));
+      await set.expectEverywhere(live);
+    });
+  });
+
+  it('of an app server after the decision: the balancer leaves it out, and it catches up', async () => {
+    await set.armController('fleet.switch=sleep:10000');
+    await set.underLoad(async () => {
+      const running = set.deploy();
+      await expect.poll(async () => (await newest())?.state, { ...POLL, interval: 100 }).toBe('committed');
+      await cut(set.node('app1'), 'all');
+      const { code, record, error } = await running;
+      expect([code, record?.outcome]).toEqual([1, 'done']);
+      expect(error?.message).toMatch(/app1\./);
+      await heal(set.node('app1'));
+      await set.expectEverywhere(record?.instance ?? '');
+    });
+  });
+
   it('of the balancer as it answers: what came of it is not known, and not called failed', async () => {
     await set.armAgent('balancer', 'handlers.switch.done=sleep:3000');
     await set.underLoad(async () => {
@@ -154,6 +184,11 @@ describe('a network cut', () => {
     });
   });
 });
+
+async function staged(name: string): Promise<boolean> {
+  const { apps } = await set.status();
+  return apps.some((it) => it.instances.some(({ node, state }) => node.startsWith(`${name}.`) && state === 'staged'));
+}
 
 describe('what was given up', () => {
   it('is gone from every node', async () => {
