@@ -1,6 +1,8 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { expect, it, vi } from 'vitest';
 import { Failpoints, parseFailpoints } from './failpoints.ts';
 
@@ -22,6 +24,7 @@ it.each([
   'journals.put=burn',
   'journals.put=sleep',
   'journals.put=kill:3',
+  'store.receive=flip',
   'journals.put@0=kill',
 ])('%s is no failpoint', (text) => {
   expect(() => parseFailpoints(text)).toThrow(`${text} is no failpoint`);
@@ -39,6 +42,14 @@ it('acts before or after the call, at the time that is named, and once', async (
 it('leaves everything else as it is, synchronous methods and values included', async () => {
   const it = new Failpoints('journals.put=error').wrap('journals', port());
   expect([it.now(), it.size]).toEqual([3, 3]);
+});
+
+it('damages a stream that is passed on', async () => {
+  const port = { read: (stream: Readable) => buffer(stream) };
+  const it = new Failpoints('store.read=flip:3').wrap('store', port);
+  const stream = () => Readable.from([Buffer.from([1, 2]), Buffer.from([3, 4, 5])]);
+  expect([...(await it.read(stream()))]).toEqual([1, 2, 3, 4 ^ 0xff, 5]);
+  expect([...(await it.read(stream()))]).toEqual([1, 2, 3, 4, 5]);
 });
 
 it('names a call after what is asked', async () => {

@@ -7,6 +7,7 @@
  * at each call, so that a running process can be armed. Each failpoint acts once; it is taken out of the file first.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { type Readable, Transform } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SlError } from '@silverlining/protocol';
 
@@ -16,32 +17,57 @@ interface Failpoint {
   point: string;
   /** The how-manieth time it is reached. */
   nth: number;
-  act(): Promise<void>;
+  /** May change the arguments of the call. */
+  act(args: unknown[]): Promise<void>;
 }
 
 const FORM =
-  /^(?<point>[a-z]+(?:\.[a-z-]+)+)(?:@(?<nth>[1-9]\d*))?=(?<action>kill|sleep|ENOSPC|error)(?::(?<ms>\d+))?$/i;
+  /^(?<point>[a-z]+(?:\.[a-z-]+)+)(?:@(?<nth>[1-9]\d*))?=(?<action>kill|sleep|flip|ENOSPC|error)(?::(?<number>\d+))?$/i;
+/** Actions that take a number. */
+const NUMBERED = new Set(['sleep', 'flip']);
 
 /** The failpoints of a list; throws when one of them is none, so that no test passes because of a slip. */
 export function parseFailpoints(list: string): Failpoint[] {
   const entries = list.split(/[,\s]+/).filter((text) => text !== '');
   return entries.map((text) => {
-    const { point = '', nth = '1', action = '', ms } = FORM.exec(text)?.groups ?? {};
-    if (point === '' || (action === 'sleep') !== (ms !== undefined)) throw new Error(`${text} is no failpoint`);
-    return { text, point, nth: Number(nth), act: () => ACTIONS[action]?.(Number(ms)) ?? Promise.resolve() };
+    const { point = '', nth = '1', action = '', number } = FORM.exec(text)?.groups ?? {};
+    const isNumbered = number !== undefined;
+    if (point === '' || NUMBERED.has(action) !== isNumbered) throw new Error(`${text} is no failpoint`);
+    const act = async (args: unknown[]) => ACTIONS[action]?.(Number(number), args);
+    return { text, point, nth: Number(nth), act };
   });
 }
 
-const ACTIONS: Record<string, (ms: number) => Promise<void>> = {
+const ACTIONS: Record<string, (number: number, args: unknown[]) => Promise<void>> = {
   kill: () => {
     process.kill(process.pid, 'SIGKILL');
     // The signal ends this process; nothing of it may go on until then.
     return new Promise(() => undefined);
   },
   sleep: (ms) => sleep(ms),
+  flip: async (offset, args) => {
+    const stream = args[0] as Readable;
+    args[0] = stream.compose(flipAt(offset));
+  },
   ENOSPC: () => Promise.reject(Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })),
   error: () => Promise.reject(new SlError('E_INTERNAL', 'a failpoint')),
 };
+
+/** Flips the bits of the byte at the offset, as failing memory would. */
+function flipAt(offset: number): Transform {
+  let position = 0;
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      const at = offset - position;
+      position += chunk.length;
+      const byte = chunk[at];
+      if (byte === undefined) return done(null, chunk);
+      const flipped = Buffer.from(chunk);
+      flipped[at] = byte ^ 0xff;
+      done(null, flipped);
+    },
+  });
+}
 
 /** What is armed in this process. */
 export class Failpoints {
@@ -67,16 +93,16 @@ export class Failpoints {
         return (...args: unknown[]) => {
           const call = (): unknown => value.apply(target, args);
           const point = `${name}.${nameOf(property, args)}`;
-          return this.#armedAt(point) ? this.#around(point, call) : call();
+          return this.#armedAt(point) ? this.#around(point, args, call) : call();
         };
       },
     });
   }
 
-  async #around(point: string, call: () => unknown): Promise<unknown> {
-    await this.#reach(point);
+  async #around(point: string, args: unknown[], call: () => unknown): Promise<unknown> {
+    await this.#reach(point, args);
     const result = await call();
-    await this.#reach(`${point}.done`);
+    await this.#reach(`${point}.done`, args);
     return result;
   }
 
@@ -86,12 +112,12 @@ export class Failpoints {
     return this.#armed.some((it) => it.point === point || it.point === `${point}.done`);
   }
 
-  async #reach(point: string): Promise<void> {
+  async #reach(point: string, args: unknown[]): Promise<void> {
     const due = this.#armed.filter((it) => it.point === point).filter((it) => this.#count(it) === it.nth);
     for (const it of due) {
       this.#disarm(it);
       process.stdout.write(`failpoint ${it.text}\n`);
-      await it.act();
+      await it.act(args);
     }
   }
 

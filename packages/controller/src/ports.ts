@@ -189,9 +189,14 @@ export interface ReleaseSource {
   chunks(app: App, file: ManifestFile, signal: AbortSignal): Promise<ChunkList>;
   /**
    * The zstd-compressed tar of the files whose bit is set in `missing`, and of those in `parts` some chunks alone. The
-   * same wishes get the same bytes, made once.
+   * same wishes get the same bytes, made once; with `isAgain` they are made anew.
    */
-  pack(app: App, release: ScannedRelease, wanted: { missing: string; parts?: readonly FilePart[] }): PackedRelease;
+  pack(app: App, release: ScannedRelease, wanted: PackWish): PackedRelease;
+}
+export interface PackWish {
+  missing: string;
+  parts?: readonly FilePart[];
+  isAgain?: boolean;
 }
 /** Chunks of a large file, one behind the other. */
 export interface FilePart {

@@ -56,30 +56,64 @@ export interface Sent {
   times: [event: string, at: number][];
 }
 
-/** Resolves when the node has it staged: durable there, started and healthy. */
+/**
+ * Resolves when the node has it staged: durable there, started and healthy. What arrives damaged is sent once more: memory and
+ * disks fail on either side, and what they do once they need not do twice. Whatever came whole the first time stays there.
+ */
 export async function stageOnNode(
   deps: ControllerDeps,
   target: StageTarget,
   node: string,
   signal: AbortSignal,
 ): Promise<Sent> {
-  const { app, instance, release, spec, deploy, epoch } = target;
   const missing = await offer(deps, target, node, signal);
-  const files = missing === '' ? [] : decodeBitmap(missing, release.manifest.files.length);
-  if (files.length > 0 && !target.sendable) {
-    throw new SlError(
-      'E_NOT_FOUND',
-      `${instance} is no longer whole on this node, ${files.length} of its ${release.manifest.files.length} files are gone, and the app's folder may hold something else by now: choose a release that is on all nodes (sl status), or deploy ${app.name} again`,
-    );
+  try {
+    return await bring(deps, { target, node, missing, isAgain: false }, signal);
+  } catch (error) {
+    if (!isDamaged(error)) throw error;
+    deps.log.warn({ node, instance: target.instance, error: error.message }, 'what was sent came damaged: once more');
+    const from = deps.clock.monotonic();
+    const rest = await offer(deps, target, node, signal);
+    const sent = await bring(deps, { target, node, missing: rest, isAgain: true }, signal).catch((again: unknown) => {
+      throw isDamaged(again) ? damagedTwice(again) : again;
+    });
+    return { ...sent, times: [['sent again', from], ...sent.times] };
   }
+}
+
+const DAMAGED: ReadonlySet<ErrorCode> = new Set(['E_MANIFEST', 'E_TAR_ENTRY', 'E_TAR_TRUNCATED', 'E_TAR_TOO_LARGE']);
+
+function isDamaged(error: unknown): error is SlError {
+  return error instanceof SlError && DAMAGED.has(error.code);
+}
+
+function damagedTwice(cause: SlError): SlError {
+  const text = `${cause.message}, twice: the memory or a disk of this machine or of the node may be failing`;
+  return new SlError(cause.code, text, { cause, details: cause.details });
+}
+
+interface Bringing {
+  target: StageTarget;
+  node: string;
+  /** What it lacks, as it said. */
+  missing: string;
+  /** Then all of every missing file comes, packed anew: nothing that may have been damaged is used again. */
+  isAgain: boolean;
+}
+
+async function bring(deps: ControllerDeps, bringing: Bringing, signal: AbortSignal): Promise<Sent> {
+  const { target, node, missing, isAgain } = bringing;
+  const { app, instance, release, spec, deploy, epoch } = target;
+  const files = missing === '' ? [] : decodeBitmap(missing, release.manifest.files.length);
+  if (files.length > 0 && !target.sendable) throw notWhole(target, files.length);
   const request = { instance, deploy, epoch, spec };
   if (files.length === 0) {
     const asked = deps.clock.monotonic();
     const { ms } = await stage(deps, node, request, { signal, bytes: 0 });
     return { files: new Map(), wire: 0, times: timesOf(ms, asked).slice(1) };
   }
-  const parts = await missingParts(deps, { target, node, missing }, signal);
-  const packed = deps.source.pack(app, release, { missing, parts });
+  const parts = isAgain ? [] : await missingParts(deps, { target, node, missing }, signal);
+  const packed = deps.source.pack(app, release, { missing, parts, isAgain });
   const asked = deps.clock.monotonic();
   try {
     let wire = 0;
@@ -94,6 +128,14 @@ export async function stageOnNode(
   } finally {
     await packed.close();
   }
+}
+
+function notWhole({ instance, release, app }: StageTarget, gone: number): SlError {
+  const all = release.manifest.files.length;
+  return new SlError(
+    'E_NOT_FOUND',
+    `${instance} is no longer whole on this node, ${gone} of its ${all} files are gone, and the app's folder may hold something else by now: choose a release that is on all nodes (sl status), or deploy ${app.name} again`,
+  );
 }
 
 function bytesSent(

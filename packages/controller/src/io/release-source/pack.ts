@@ -13,8 +13,10 @@ const OPTIONS = { chunkSize: 128 << 10, params: { [constants.ZSTD_c_compressionL
 /** Packs once what several nodes lack in the same way. */
 export function createPacker(directory: string): ReleaseSource['pack'] {
   const packs = new Map<string, SharedPack>();
-  return (app, release, { missing, parts = [] }) => {
-    const key = [release.digest, missing, ...parts.map((part) => `${part.file.path} ${part.missing}`)].join('\n');
+  return (app, release, { missing, parts = [], isAgain = false }) => {
+    const key = [release.digest, missing, isAgain, ...parts.map((part) => `${part.file.path} ${part.missing}`)].join(
+      '\n',
+    );
     let pack = packs.get(key);
     if (pack === undefined) {
       pack = new SharedPack(directory, {

@@ -1,0 +1,117 @@
+import { PassThrough } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { encodeBitmap, type RequestBody, SlError } from '@silverlining/protocol';
+import { beforeEach, expect, it } from 'vitest';
+import { FakeFleet } from '../../../../test/fakes/fake-fleet.ts';
+import type { PackWish, ReleaseSource, Transfer } from '../ports.ts';
+import type { ControllerDeps } from './deps.ts';
+import { type StageTarget, stageOnNode } from './rollout-stage.ts';
+
+const FILES = ['app/a', 'app/b', 'app/c'];
+const target = {
+  app: { name: 'blog' },
+  instance: 'blog.20260131_002',
+  release: { digest: 'd', manifest: { files: FILES.map((path) => ({ path, size: 10, mode: 0o644, sha256: path })) } },
+  spec: { health: { timeout: 1 } },
+  ...{ deploy: 'D', epoch: 3, sendable: true, base: undefined },
+} as unknown as StageTarget;
+const bitmap = (...missing: string[]) => encodeBitmap(FILES.length, (i) => missing.includes(FILES[i] ?? ''));
+const { signal } = new AbortController();
+
+/** Gives what was sent to whoever asks for it by the transfer's id. */
+class SendingFleet extends FakeFleet {
+  readonly sockets = new Map<string, PassThrough>();
+
+  override transfer(): never {
+    const id = `t${this.sockets.size}`;
+    const socket = new PassThrough();
+    this.sockets.set(id, socket);
+    const transfer: Transfer = { id, socket: Promise.resolve(socket), close: () => socket.destroy() };
+    return transfer as never;
+  }
+}
+
+let fleet: SendingFleet;
+let packed: PackWish[];
+/** What the node says it lacks, offer for offer, and how it fails, stage for stage. */
+let lacks: string[];
+let failures: (SlError | undefined)[];
+let received: string[];
+
+beforeEach(() => {
+  fleet = new SendingFleet();
+  [packed, received] = [[], []];
+  lacks = [bitmap(...FILES), bitmap('app/b')];
+  failures = [];
+  fleet.connect('app1', {
+    offer: () => ({ missing: lacks.shift() ?? '', free: 0 }),
+    stage: async ({ transfer = '' }: RequestBody<'stage'>) => {
+      received.push(await text(fleet.sockets.get(transfer) ?? new PassThrough()));
+      const failure = failures.shift();
+      if (failure !== undefined) throw failure;
+      return { port: 1, ms: { received: 0, unpacked: 0, started: 0, healthy: 0 } };
+    },
+  });
+});
+
+const pack: ReleaseSource['pack'] = (_app, _release, wish) => {
+  packed.push(wish);
+  return {
+    ...{ files: 1, bytes: 10 },
+    send: async (sink, _signal, took) => {
+      took?.(wish.missing.length);
+      sink.end(wish.missing);
+    },
+    close: async () => undefined,
+  };
+};
+const deps = () =>
+  ({
+    ...{ fleet, source: { pack }, clock: { monotonic: () => 7 } },
+    log: { warn: () => undefined },
+  }) as unknown as ControllerDeps;
+const stage = () => stageOnNode(deps(), target, 'app1', signal);
+const damaged = () =>
+  new SlError('E_MANIFEST', '"app/b" came with another content than the manifest says', {
+    details: { entry: 'app/b' },
+  });
+
+it('sends what is missing once when it arrives well', async () => {
+  const { times } = await stage();
+  expect(received).toEqual([bitmap(...FILES)]);
+  expect(times.map(([event]) => event)).toEqual(['received', 'started', 'healthy']);
+});
+
+it.each([
+  ['another content', damaged()],
+  ['no archive', new SlError('E_TAR_TRUNCATED', 'release archive ended early')],
+])(
+  'sends what is still missing once more, packed anew and without chunks, when it arrives as %s',
+  async (_what, error) => {
+    failures = [error];
+    const { times, files } = await stage();
+    expect(received).toEqual([bitmap(...FILES), bitmap('app/b')]);
+    expect(packed.map(({ isAgain, parts }) => [isAgain, parts])).toEqual([
+      [false, []],
+      [true, []],
+    ]);
+    expect(times[0]?.[0]).toBe('sent again');
+    expect([...files.keys()]).toEqual([1]);
+  },
+);
+
+it('gives up when it arrives damaged again, and names the file', async () => {
+  failures = [damaged(), damaged(), damaged()];
+  await expect(stage()).rejects.toMatchObject({
+    code: 'E_MANIFEST',
+    message: expect.stringMatching(/^"app\/b" came with another content .*, twice: the memory or a disk/),
+    details: { entry: 'app/b' },
+  });
+  expect(received).toHaveLength(2);
+});
+
+it('does not send again what failed for another reason', async () => {
+  failures = [new SlError('E_DISK_FULL', 'full')];
+  await expect(stage()).rejects.toMatchObject({ code: 'E_DISK_FULL' });
+  expect(received).toHaveLength(1);
+});
