@@ -1,4 +1,5 @@
 /** Agents that are killed, or fail, at any moment of a deploy, under load: visitors see one release and then the other. */
+import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { FaultSet, POLL } from './support/fault-set.ts';
 
@@ -118,6 +119,32 @@ describe('the balancer', () => {
     const { code: again, record } = await set.underLoad(() => set.sl(['up', '-f', set.work.file, '--yes']));
     expect(again).toBe(0);
     await set.expectEverywhere(record?.instance ?? '');
+  });
+});
+
+describe('a release that arrives damaged on one node', () => {
+  // Nothing of it can be compressed, so the byte is one of its content.
+  const send = async (failpoints: string) => {
+    await set.armAgent('app1', failpoints);
+    await set.work.write('app/noise', randomBytes(1 << 20));
+    return set.underLoad(() => set.deploy());
+  };
+
+  it('is sent once more', async () => {
+    const { code, record, stderr } = await send('store.receive=flip:500000');
+    expect([code, record?.outcome], stderr).toEqual([0, 'done']);
+    const again = record?.timeline?.filter((it) => it.event === 'sent again').map((it) => it.node);
+    expect(again).toEqual([expect.stringMatching(/^app1\./)]);
+    await set.expectEverywhere(record?.instance ?? '');
+  });
+
+  it('twice is given up: the message names the node and the file', async () => {
+    const { live } = set;
+    const { code, record, error } = await send('store.receive=flip:500000,store.receive@2=flip:500000');
+    expect([code, record?.outcome, error?.code]).toEqual([1, 'aborted', 'E_MANIFEST']);
+    expect(error?.message).toMatch(/"app\/noise" came with another content .*, twice/);
+    expect(error?.node).toMatch(/^app1\./);
+    await set.expectEverywhere(live);
   });
 });
 

@@ -8,7 +8,7 @@ import { readDaemonFile } from '../../packages/controller/src/io/daemon.ts';
 import { findDirectories } from '../../packages/controller/src/io/directories.ts';
 import { FaultSet, POLL } from './support/fault-set.ts';
 import { cut, heal } from './support/partition.ts';
-import { slJson } from './support/sl.ts';
+import { sl, slJson } from './support/sl.ts';
 
 let set: FaultSet;
 
@@ -107,9 +107,14 @@ describe('a damaged store', () => {
       await stopController(state, { force: true });
       const whole = await readFile(file);
       await writeFile(file, whole.subarray(0, 1000));
-      const { code, error } = await set.sl(['status', '-f', set.work.file]);
-      expect([code, error?.code]).toEqual([1, 'E_CONTROLLER']);
-      expect(String(error?.details?.log)).toMatch(/store\.sqlite is damaged .*To restore the last copy: mv /);
+      const { code, stdout } = await sl(['status', '-f', set.work.file, '--json']);
+      expect(code).toBe(1);
+      expect(JSON.parse(stdout).error).toMatchObject({
+        code: 'E_CONTROLLER',
+        details: {
+          log: expect.arrayContaining([expect.stringMatching(/store\.sqlite is damaged .*To restore .*: mv /)]),
+        },
+      });
       await writeFile(file, whole);
       await set.startController();
     });

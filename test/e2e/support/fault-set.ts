@@ -11,8 +11,11 @@ import {
   type WireError,
 } from '@silverlining/protocol';
 import { expect, vi } from 'vitest';
+import { daemonLogPath, lastLogLines } from '../../../packages/controller/src/client/daemon-log.ts';
 import { connectController, stopController } from '../../../packages/controller/src/client/daemon-process.ts';
+import { readDaemonFile } from '../../../packages/controller/src/io/daemon.ts';
 import { findDirectories } from '../../../packages/controller/src/io/directories.ts';
+import { isRunning } from '../../../packages/controller/src/io/process-identity.ts';
 import { ask } from './http.ts';
 import { judge, startLoad } from './load.ts';
 import { type NodeTrace, traceOf } from './node-trace.ts';
@@ -23,6 +26,7 @@ import { copyExample, type Workspace } from './workspace.ts';
 /** Times for a node to come back, and for a poll. */
 export const POLL = { timeout: 90_000, interval: 300 };
 const ENTRY = fileURLToPath(new URL('../../failpoints/controller.ts', import.meta.url));
+const LOG_LINES = 30;
 const AGENT_FILE = '/run/silver-failpoints';
 const DROP_IN = `[Service]\nEnvironment=SL_FAILPOINT=@${AGENT_FILE}\n`;
 /** Says its release, and notes each update_fetch. */
@@ -54,6 +58,8 @@ export class FaultSet {
   /** Instances that were given up. */
   readonly gone: string[] = [];
   #version = 0;
+  /** Of the controller that this set started last. */
+  #controller = 0;
 
   private constructor(name: string, work: Workspace) {
     this.name = name;
@@ -86,10 +92,14 @@ export class FaultSet {
     await this.work.remove();
   }
 
-  /** The controller of the test build, unless one runs. `SL_CLOCK_AHEAD` (milliseconds) is what its clock is wrong by. */
+  /** Starts the controller of the test build. `SL_CLOCK_AHEAD` (milliseconds) is what its clock is wrong by. */
   async startController(environment: Record<string, string> = {}): Promise<void> {
     const env = { ...process.env, SL_FAILPOINT: `@${this.#controllerFile}`, ...environment };
-    await connectController({ directories: findDirectories(), entry: ENTRY, version: VERSION, env });
+    const { info, started } = await connectController({
+      ...{ directories: findDirectories(), entry: ENTRY, version: VERSION, env },
+    });
+    if (!started) throw controllerError(`another controller runs, with pid ${info.pid}`);
+    this.#controller = info.pid;
   }
 
   armController(failpoints: string): Promise<void> {
@@ -119,7 +129,7 @@ export class FaultSet {
   }
 
   async sl(args: readonly string[]): Promise<Deployed> {
-    const result = await sl([...args, '--json']);
+    const result = await this.#asking(() => sl([...args, '--json']));
     const { deploys, error } = JSON.parse(result.stdout === '' ? '{}' : result.stdout);
     const record: DeployRecord | undefined = deploys?.[0];
     if (record?.outcome === 'aborted') this.gone.push(record.instance);
@@ -153,11 +163,11 @@ export class FaultSet {
   }
 
   status(): Promise<StatusResult> {
-    return slJson<StatusResult>(['status', '-f', this.work.file]);
+    return this.#asking(() => slJson<StatusResult>(['status', '-f', this.work.file]));
   }
 
   deploys(): Promise<DeploysResult> {
-    return slJson<DeploysResult>(['deploys', '-f', this.work.file]);
+    return this.#asking(() => slJson<DeploysResult>(['deploys', '-f', this.work.file]));
   }
 
   async healthy(): Promise<void> {
@@ -192,9 +202,34 @@ export class FaultSet {
     return Promise.all([...this.nodes.values()].map((node) => traceOf(node, this.gone)));
   }
 
+  /**
+   * Asks the controller of the test build, and no other: where it has ended unnoticed `sl` starts the shipped one, which has no
+   * failpoints, and no test that follows means anything. It may end while it is asked; that may be the point.
+   */
+  async #asking<T>(ask: () => Promise<T>): Promise<T> {
+    const controller = this.#controller;
+    const before = readDaemonFile(findDirectories().state);
+    const runs = before?.pid === controller && isRunning(before);
+    if (!runs) throw controllerError(`the controller of the test build (pid ${controller}) does not run`);
+    const answer = await ask();
+    const after = readDaemonFile(findDirectories().state)?.pid;
+    if (after !== undefined && after !== controller && controller === this.#controller) {
+      throw controllerError(
+        `the controller of the test build (pid ${controller}) ended, and sl started one (pid ${after})`,
+      );
+    }
+    return answer;
+  }
+
   get #controllerFile(): string {
     return join(this.work.dir, 'failpoints');
   }
+}
+
+/** With the end of the controller's log: who reads of this has no other way to it. */
+function controllerError(what: string): Error {
+  const { lines } = lastLogLines(daemonLogPath(findDirectories().state), LOG_LINES);
+  return new Error([`${what}; the log of the controllers ends with:`, ...lines].join('\n'));
 }
 
 async function giveFailpoints(node: TestNode): Promise<void> {

@@ -9,7 +9,7 @@ export interface Workspace {
   /** Its silver.ini. */
   file: string;
   read(path: string): Promise<string>;
-  write(path: string, text: string): Promise<void>;
+  write(path: string, content: string | Uint8Array): Promise<void>;
   /** Replaces text that has to be there. */
   edit(path: string, from: string | RegExp, to: string): Promise<void>;
   remove(): Promise<void>;
@@ -34,7 +34,7 @@ export async function copyFixture(name: string): Promise<Workspace> {
 export function workspace(dir: string): Workspace {
   const path = (relative: string) => join(dir, relative);
   const read = (relative: string) => readFile(path(relative), 'utf8');
-  const write = (relative: string, text: string) => writeFile(path(relative), text);
+  const write = (relative: string, content: string | Uint8Array) => writeFile(path(relative), content);
   return {
     dir,
     file: path('silver.ini'),

@@ -31,7 +31,7 @@ export function createLink(paths: AgentPaths, config: AgentConfig): Link {
       const orders = await beginOrders(paths, config);
       const socket = await connect('/v1/agent');
       const openTransfer = async (id: string) => openStream(await connect(`/v1/transfer/${encodeURIComponent(id)}`));
-      const server = serveRequests(socket, { handlers, openTransfer, orders });
+      const server = serveRequests(socket, { handlers, openTransfer, orders, data: paths.data });
       socket.on('open', () => {
         opened(server.session).catch((error: unknown) => socket.close(1011, messageOf(error).slice(0, 100)));
       });

@@ -18,6 +18,7 @@ import {
 import type { RawData, WebSocket } from 'ws';
 import type { z } from 'zod';
 import type { ControlSession, Handlers, RequestContext } from '../ports.ts';
+import { asDiskFull } from './full-disk.ts';
 import type { OrderCheck } from './order-check.ts';
 
 /** Notices that the controller does not take in time are dropped: the next health report says it newer. */
@@ -28,6 +29,8 @@ export interface RequestServerOptions {
   openTransfer(id: string): Promise<Duplex>;
   /** Absent on a node that takes orders of whoever is at the other end. */
   orders: OrderCheck | undefined;
+  /** The folder whose disk handlers write to. */
+  data: string;
 }
 
 /**
@@ -58,7 +61,7 @@ export function serveRequests(
       const context = { signal: controller.signal, progress, openTransfer: options.openTransfer };
       send({ re: request.id, type: 'result', body: await dispatch(options.handlers, request, context) });
     } catch (error) {
-      send({ re: request.id, type: 'error', body: toWireError(error) });
+      send({ re: request.id, type: 'error', body: toWireError(await asDiskFull(error, options.data)) });
     } finally {
       running.delete(request.id);
     }

@@ -33,8 +33,11 @@ export function haproxyText({ topology, maxRequests }: HaproxyOptions): string {
       ...(isOneOfMany ? [HOLD_RULE] : []),
       ...DECISION,
     ]),
-    section('backend appservers', [...REPEATABLE, ...servers(topology, (2 * share) / 3, '')]),
-    section('backend appservers_once', [...ONCE, ...servers(topology, share / 3, 'track appservers/')]),
+    section('backend appservers', [...REPEATABLE, ...servers(topology, (2 * share) / 3, () => UNACKNOWLEDGED)]),
+    section('backend appservers_once', [
+      ...ONCE,
+      ...servers(topology, share / 3, (name) => `track appservers/${name}`),
+    ]),
     section('backend newer', ['server newer 127.0.0.1:17421 send-proxy-v2']),
   ].join('\n');
 }
@@ -69,8 +72,8 @@ const DEFAULTS = [
   'timeout connect 2s',
   'timeout client 310s',
   'timeout server 310s',
-  // A node that is cut off answers nothing, not even that it is gone: what was sent to it is noticed by `tcp-ut`, and what it
-  // had taken before by this, in place of the time that a slow answer may take.
+  // A node that is cut off answers nothing, not even that it is gone. A request that it had taken is noticed by this, in place of
+  // the time that a slow answer may take; one that it had not, by UNACKNOWLEDGED.
   'option srvtcpka',
   'srvtcpka-idle 3s',
   'srvtcpka-intvl 1s',
@@ -131,24 +134,24 @@ const REPEATABLE = [
   'option httpchk GET /.silver/health',
   'http-check expect status 200',
   'retry-on conn-failure empty-response 503',
-  'default-server check inter 1s fall 2 rise 1 tcp-ut 3s',
+  'default-server check inter 1s fall 2 rise 1',
 ];
+
+/**
+ * How long a request may be on its way to a server that does not confirm it. Each server has to have it: HAProxy 2.6 does not take it
+ * from `default-server`. None of this for requests with bodies: it would also end an upload that a server is slow to take, although
+ * that server answers the kernel.
+ */
+const UNACKNOWLEDGED = 'tcp-ut 5s';
 
 /** Anything else is sent once, on a connection of its own: one that was kept open might be closed under it. */
-const ONCE = [
-  'balance roundrobin',
-  'option forwardfor',
-  'option http-server-close',
-  'retry-on conn-failure',
-  'default-server tcp-ut 3s',
-];
+const ONCE = ['balance roundrobin', 'option forwardfor', 'option http-server-close', 'retry-on conn-failure'];
 
-function servers(topology: Topology, maxconn: number, track: string): string[] {
+function servers(topology: Topology, maxconn: number, also: (name: string) => string): string[] {
   return nodesWithRole(topology.nodes, 'appserver').map((node) => {
     const address = addressWord(node.address);
     const name = nodeWord(node.name);
     const at = `${isIPv6(address) ? `[${address}]` : address}:${apachePort(node)}`;
-    const tracked = track === '' ? '' : ` ${track}${name}`;
-    return `server ${name} ${at} maxconn ${Math.max(1, Math.floor(maxconn))}${tracked}`;
+    return `server ${name} ${at} maxconn ${Math.max(1, Math.floor(maxconn))} ${also(name)}`;
   });
 }

@@ -152,8 +152,8 @@ describe('the balancer', () => {
     const set = aSet(['one: appserver, balancer', 'two: balancer', 'app: appserver']);
     const lines = haproxyText({ topology: aTopology(set), maxRequests: 300 }).split('\n');
     expect(lines.filter((it) => it.startsWith('    server ')).map((it) => it.trim())).toEqual([
-      'server one.shop.internal 10.0.0.1:8080 maxconn 100',
-      'server app.shop.internal 10.0.0.3:80 maxconn 100',
+      'server one.shop.internal 10.0.0.1:8080 maxconn 100 tcp-ut 5s',
+      'server app.shop.internal 10.0.0.3:80 maxconn 100 tcp-ut 5s',
       'server one.shop.internal 10.0.0.1:8080 maxconn 50 track appservers/one.shop.internal',
       'server app.shop.internal 10.0.0.3:80 maxconn 50 track appservers/app.shop.internal',
       'server newer 127.0.0.1:17421 send-proxy-v2',
@@ -163,6 +163,6 @@ describe('the balancer', () => {
   it('writes IPv6 addresses in brackets', () => {
     const topology = aTopology(aSet(balanced));
     const nodes = topology.nodes.map((it, i) => ({ ...it, address: `fd00::${i}` }));
-    expect(haproxyText({ topology: { ...topology, nodes }, maxRequests: 3 })).toContain(' [fd00::0]:80 maxconn 2\n');
+    expect(haproxyText({ topology: { ...topology, nodes }, maxRequests: 3 })).toContain(' [fd00::0]:80 maxconn 2 tcp');
   });
 });
