@@ -102,6 +102,7 @@ describe('clocks that differ', () => {
   async function controllerAhead(ms: number): Promise<void> {
     await stopController(findDirectories().state, { force: true });
     await set.startController({ SL_CLOCK_AHEAD: String(ms) });
+    await set.restartAgents();
   }
   const complaints = async () => (await set.status()).nodes.map(({ state, reasons }) => [state, ...reasons]);
   const all = (...what: string[]) => [...set.nodes].map(() => what);

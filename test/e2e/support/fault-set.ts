@@ -170,6 +170,11 @@ export class FaultSet {
     return this.#asking(() => slJson<DeploysResult>(['deploys', '-f', this.work.file]));
   }
 
+  /** Agents that lose their controller again and again wait up to half a minute before they come back; new ones do not. */
+  async restartAgents(): Promise<void> {
+    await Promise.all([...this.nodes.values()].map(restartAgent));
+  }
+
   async healthy(): Promise<void> {
     // In hooks too, where `expect.poll` is not to be had.
     await vi.waitFor(async () => {
@@ -237,5 +242,9 @@ async function giveFailpoints(node: TestNode): Promise<void> {
   await node.exec(['mkdir', '-p', folder]);
   await node.exec(['tee', `${folder}/failpoints.conf`], { input: DROP_IN });
   await node.exec(['systemctl', 'daemon-reload']);
+  await restartAgent(node);
+}
+
+async function restartAgent(node: TestNode): Promise<void> {
   await node.exec(['systemctl', 'restart', 'silver-agent.service']);
 }
