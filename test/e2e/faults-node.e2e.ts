@@ -57,16 +57,19 @@ async function decided(): Promise<boolean> {
 describe('a full disk', () => {
   const STORE = '/var/lib/silverlining/store';
 
-  it('on one node: nothing switches, and the message has what is needed and what is free', async () => {
+  it.each([
+    ['on one node', 'size=40m', /needs \d+ MiB and \d+ MiB to spare; \d+ MiB are free/],
+    ['of inodes on one node', 'nr_inodes=200', /needs \d+ inodes and \d+ to spare; \d+ inodes are free/],
+  ])('%s: nothing switches, and the message has what is needed and what is free', async (_what, limit, message) => {
     const { live } = set;
     const app1 = set.node('app1');
-    await app1.exec(['mount', '-t', 'tmpfs', '-o', 'size=40m', 'tmpfs', STORE]);
+    await app1.exec(['mount', '-t', 'tmpfs', '-o', limit, 'tmpfs', STORE]);
     await app1.exec(['systemctl', 'restart', 'silver-agent.service']);
     await set.healthy();
     await set.work.write('app/big', 'x'.repeat(20 << 20));
     const { code, record, error } = await set.underLoad(() => set.deploy());
     expect([code, record?.outcome, error?.code]).toEqual([1, 'aborted', 'E_DISK_FULL']);
-    expect(error?.message).toMatch(/needs \d+ MiB and \d+ MiB to spare; \d+ MiB are free/);
+    expect(error?.message).toMatch(message);
     expect(error?.node).toMatch(/^app1\./);
     await app1.exec(['umount', '-l', STORE]);
     await app1.exec(['systemctl', 'restart', 'silver-agent.service']);
@@ -78,8 +81,8 @@ describe('a full disk', () => {
     const { live } = set;
     await set.armAgent('app1', 'journals.put=ENOSPC');
     const { code, record, error } = await set.underLoad(() => set.deploy());
-    expect([code, record?.outcome]).toEqual([1, 'aborted']);
-    expect(error?.message).toMatch(/ENOSPC/);
+    expect([code, record?.outcome, error?.code]).toEqual([1, 'aborted', 'E_DISK_FULL']);
+    expect(error?.message).toMatch(/ENOSPC.*; \d+ MiB( and \d+ inodes)? are free/);
     expect(error?.node).toMatch(/^app1\./);
     await set.expectEverywhere(live);
   });
@@ -99,6 +102,7 @@ describe('clocks that differ', () => {
   async function controllerAhead(ms: number): Promise<void> {
     await stopController(findDirectories().state, { force: true });
     await set.startController({ SL_CLOCK_AHEAD: String(ms) });
+    await set.restartAgents();
   }
   const complaints = async () => (await set.status()).nodes.map(({ state, reasons }) => [state, ...reasons]);
   const all = (...what: string[]) => [...set.nodes].map(() => what);
