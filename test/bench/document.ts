@@ -9,7 +9,8 @@ const HOW = `
 
 - All tools deploy the same files to the same nodes, one after the other, in turns whose order rotates. The nodes are local
   ones: containers with Debian, systemd, sshd and Apache on one machine, which tools and nodes share. So a tool that leaves work
-  to the nodes, or does it on the workstation, pays for it in the same currency.
+  to the nodes, or does it on the workstation, pays for it in the same currency. Their disks, and the apps on the workstation, are on one ext4
+  file system in a file, made anew for each run.
 - **full upload**: no node has any of the files. **nothing changed**: the same command again; the other tools make one more
   release. **changed**: one file of 9.2 kB, or 1 MB in the middle of 500 MB. **rollback**: to the release before.
 - Three fifths of the files of the small and the medium app are text that compresses about 3 to 1; the rest, and the large file, cannot be compressed.

@@ -1,14 +1,16 @@
 /** `npm run bench`: Silver Lining and its peers side by side, on local nodes. Leaves nothing but its cache and the figures. */
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { loadavg } from 'node:os';
 import { join } from 'node:path';
+import { findDirectories, makeDirectories } from '../../packages/controller/src/io/directories.ts';
 import { type FileLock, tryLockFile } from '../../packages/controller/src/io/file-lock.ts';
-import { clearState, installPackages, useState } from '../e2e/support/machine.ts';
+import { clearState, installPackages } from '../e2e/support/machine.ts';
 import { ROOT } from '../e2e/support/sl.ts';
 import { ansible } from './ansible.ts';
 import type { AppShape } from './apps.ts';
 import { capistrano } from './capistrano.ts';
 import { type Entrant, measureDeploys, operationTitles } from './deploys.ts';
+import { mountDisk, removeDisk } from './disk.ts';
 import { partText, writeDocument } from './document.ts';
 import { type Fleet, findFleet, prepareForPeers } from './fleet.ts';
 import { commitNow, describeMachine } from './machine.ts';
@@ -20,7 +22,9 @@ import { SET, silverLining, sl, writeServerSet } from './silver-lining.ts';
 import { ToolGroup } from './tool-group.ts';
 
 const BASE = '/var/tmp/silverlining-bench';
-const WORK = join(BASE, 'work');
+/** Nodes, tools and apps are on a file system of their own. */
+const DISK = join(BASE, 'disk');
+const WORK = join(DISK, 'work');
 const RESULTS = join(BASE, 'results');
 const TOOLS = ['silver', 'rsync', 'capistrano', 'ansible'] as const;
 const PEERS = { rsync, capistrano, ansible } as const;
@@ -30,6 +34,7 @@ const NEEDS = [
   { file: 'cap', package: 'capistrano' },
   { file: 'rsync', package: 'rsync' },
   { file: 'git', package: 'git' },
+  { file: 'mkfs.ext4', package: 'e2fsprogs' },
 ];
 
 type Tools = Record<(typeof TOOLS)[number], ToolGroup>;
@@ -53,31 +58,40 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 async function bench(options: BenchOptions, lock: FileLock, signal: AbortSignal): Promise<number> {
-  await useState(BASE);
+  process.env.XDG_STATE_HOME = join(DISK, 'state');
+  process.env.XDG_CACHE_HOME = join(BASE, 'cache');
   await installPackages('the benchmark', say);
   await installPackages('the benchmark', say, NEEDS);
-  const tools = await clear();
+  const tools = await makeTools();
+  await clear(tools);
   try {
+    await mountDisk(DISK);
+    await makeDirectories(findDirectories());
     await measureParts({ options, tools, signal });
     return 0;
   } catch (error) {
     return signal.aborted ? 130 : fail(error instanceof Error ? error.message : String(error));
   } finally {
     say('clearing up');
-    await clear();
+    await clear(tools);
     await Promise.all(Object.values(tools).map((tool) => tool.destroy()));
     await lock.release();
   }
 }
 
-/** Nothing runs and nothing is left of an earlier run; the tools' control groups are there, empty. */
-async function clear(): Promise<Tools> {
+/** The tools' control groups, empty. */
+async function makeTools(): Promise<Tools> {
   const make = (name: string) => ToolGroup.make(name, join(BASE, 'logs'));
-  await clearState();
-  await rm(WORK, { recursive: true, force: true });
   const [silver, rsyncs, capistranos, ansibles] = await Promise.all(TOOLS.map(make));
   if (!silver || !rsyncs || !capistranos || !ansibles) throw new Error('a tool is missing');
   return { silver, rsync: rsyncs, capistrano: capistranos, ansible: ansibles };
+}
+
+/** Nothing of this or an earlier run is running or left. */
+async function clear(tools: Tools): Promise<void> {
+  await clearState();
+  await Promise.all(Object.values(tools).map((tool) => tool.clear()));
+  await removeDisk(DISK);
 }
 
 async function measureParts(it: Bench): Promise<void> {

@@ -35,8 +35,9 @@ export async function clearState(): Promise<void> {
   const directories = findDirectories();
   const provider = new LocalProvider(directories);
   const signal = AbortSignal.timeout(120_000);
-  for (const id of await readdir(join(directories.state, 'local/nodes')).catch(() => []))
-    await provider.destroy(id, signal);
+  const nodes = await readdir(join(directories.state, 'local/nodes')).catch(() => []);
+  const gone = await Promise.allSettled(nodes.map((id) => provider.destroy(id, signal)));
+  for (const outcome of gone) if (outcome.status === 'rejected') throw outcome.reason;
   await provider.cleanUp('any', signal);
   await rm(directories.state, { recursive: true, force: true });
   await makeDirectories(directories);
