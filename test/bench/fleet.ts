@@ -34,7 +34,7 @@ export type SshAccess = Omit<Fleet, 'nodes' | 'hostAddress'>;
 
 /** What SSH needs to reach the nodes, with one connection to each that is kept open. */
 export async function sshAccess(nodes: readonly ProviderNode[], dir: string): Promise<SshAccess> {
-  await mkdir(join(dir, 'control'), { recursive: true, mode: 0o700 });
+  await mkdir(join(dir, 'c'), { recursive: true, mode: 0o700 });
   const files = { hosts: join(dir, 'hosts'), sshConfig: join(dir, 'ssh_config'), knownHosts: join(dir, 'known_hosts') };
   const identity = nodes[0]?.ssh.identityFile ?? '';
   const keys = nodes.flatMap(({ address, ssh }) => (ssh.hostKeys ?? []).map((key) => `${address} ${key}`));
@@ -50,7 +50,7 @@ export async function sshAccess(nodes: readonly ProviderNode[], dir: string): Pr
       '  BatchMode yes',
       `  UserKnownHostsFile ${files.knownHosts}`,
       '  ControlMaster auto',
-      `  ControlPath ${dir}/control/%C`,
+      `  ControlPath ${dir}/c/%C`,
       '  ControlPersist 30m',
       '  Compression no',
       '  Ciphers aes128-gcm@openssh.com',

@@ -53,7 +53,11 @@ async function main(args: readonly string[]): Promise<number> {
   const lock = await tryLockFile(join(BASE, 'lock'));
   if (lock === undefined) return fail(`another benchmark runs in ${BASE}`);
   const interrupted = new AbortController();
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => interrupted.abort());
+  const interrupt = (name: string) => {
+    say(`${name}: stopping`);
+    interrupted.abort();
+  };
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(name, interrupt);
   return bench(options, lock, interrupted.signal);
 }
 
