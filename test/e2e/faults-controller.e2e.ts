@@ -167,6 +167,7 @@ describe('a network cut', () => {
       expect([code, record?.outcome]).toEqual([1, 'aborted']);
       expect(error).toMatchObject({ code: 'E_DEADLINE', node: expect.stringMatching(/^app1\./) });
       await heal(set.node('app1'));
+      await set.restartAgents();
       await set.expectEverywhere(live);
     });
   });

@@ -14,6 +14,8 @@ export interface RolloutContext {
   nodes: ReadonlyMap<string, NodeRecord>;
   items: ReadonlyMap<string, RolloutItem>;
   measured: Measured;
+  /** Nodes that were waited for in vain. */
+  unreached: Set<string>;
   /** Where the machine is. */
   state: RolloutState;
 }

@@ -4,17 +4,28 @@ import type { RolloutContext } from './rollout-context.ts';
 
 /** Milliseconds for which a node that does not answer is asked again. */
 export const PATIENCE = 30_000;
+/** For one that was waited for in vain already: whether it is back by now. */
+const SECOND_PATIENCE = 5_000;
+
+export interface InsistContext {
+  deps: { fleet: Pick<RolloutContext['deps']['fleet'], 'waitFor'> };
+  nodes: RolloutContext['nodes'];
+  unreached: RolloutContext['unreached'];
+}
+
+export interface Insisting {
+  node: string;
+  signal: AbortSignal;
+  patience?: number;
+}
 
 /**
  * Tries until the deadline over lost connections; other errors are the node's answer. E_DEADLINE when it was not to be had:
  * that says nothing of what the node does, and is no verdict on a release.
  */
 export async function insist<R>(
-  {
-    deps,
-    nodes,
-  }: { deps: { fleet: Pick<RolloutContext['deps']['fleet'], 'waitFor'> } } & Pick<RolloutContext, 'nodes'>,
-  { node, signal: cancelled, patience = PATIENCE }: { node: string; signal: AbortSignal; patience?: number },
+  { deps, nodes, unreached }: InsistContext,
+  { node, signal: cancelled, patience = unreached.has(node) ? SECOND_PATIENCE : PATIENCE }: Insisting,
   attempt: (signal: AbortSignal) => Promise<R>,
 ): Promise<R> {
   const over = AbortSignal.timeout(patience);
@@ -31,6 +42,7 @@ export async function insist<R>(
   } catch (cause) {
     // What the end of the time cut off calls itself cancelled.
     if (!over.aborted || cancelled.aborted) throw cause;
+    unreached.add(node);
     const name = nodes.get(node)?.name ?? node;
     const message = `${name} was not to be reached for ${patience / 1000} s; it follows what was decided when it is back`;
     throw new SlError('E_DEADLINE', message, { cause, details: { node: name } });

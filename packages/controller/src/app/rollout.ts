@@ -64,6 +64,7 @@ export function contextOf(deps: ControllerDeps, op: OperationContext, input: Rol
     nodes: new Map([...input.appservers, ...input.balancers].map((node) => [node.uuid, node])),
     items: new Map(input.items.map((item) => [item.app.name, item])),
     measured: newMeasured(deps.clock.monotonic(), input.set.epoch),
+    unreached: new Set(),
     state: startRollout(planOf(op.operationId, input)).state,
   };
 }
