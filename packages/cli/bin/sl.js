@@ -11,7 +11,8 @@ if (isNode24()) {
   const cache = given !== undefined && isAbsolute(given) ? given : join(process.env.HOME ?? homedir(), '.cache');
   // Compiled code, types already stripped: half of the time that a short command takes.
   nodeModule.enableCompileCache(join(cache, 'silverlining', 'compiled'));
-  const { main } = await import('../src/main.ts');
+  const { endQuietlyOnClosedPipe, main } = await import('../src/main.ts');
+  endQuietlyOnClosedPipe();
   process.exitCode = await main(process.argv.slice(2));
 } else {
   runUnderNode24([fileURLToPath(import.meta.url), ...process.argv.slice(2)]);

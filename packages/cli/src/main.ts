@@ -6,7 +6,6 @@ import { document } from './run.ts';
 
 /** Runs `sl` with the arguments after its name; returns the exit status. */
 export async function main(argv: readonly string[]): Promise<number> {
-  endQuietlyOnClosedPipe();
   const program = createProgram();
   try {
     await program.command.parseAsync(argv, { from: 'user' });
@@ -26,7 +25,7 @@ function writeUsageError(message: string): void {
 }
 
 /** `sl logs | head` is no error. */
-function endQuietlyOnClosedPipe(): void {
+export function endQuietlyOnClosedPipe(): void {
   process.stdout.on('error', (error) => {
     if ('code' in error && error.code === 'EPIPE') process.exit(EXIT.done);
     throw error;

@@ -3,13 +3,14 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SlError, VERSION } from '@silverlining/protocol';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type ApiFixture, aborted, startApiFixture } from '../../../test/fakes/api-fixture.ts';
 import { aDeploy, aPlan, aStatus } from '../../../test/fakes/fake-service.ts';
 import { OperationFailed } from '../../controller/src/service.ts';
+import { main } from './main.ts';
 
 const sl = fileURLToPath(new URL('../bin/sl', import.meta.url));
 const INI = `[general]\nname = shop\n[provider]\nprovider = local\n[appserver]\nlocations =\n  http://shop.example/ blog\n[app:blog]\ndir = blog\n`;
@@ -21,6 +22,8 @@ beforeAll(async () => {
   await mkdir(join(home, 'blog'));
   await writeFile(join(home, 'blog/app.ini'), '[production]\napp_name = blog\nplatform = static\n');
   await writeFile(join(home, 'silver.ini'), INI);
+  // The first one compiles for all others.
+  await run('--help');
 });
 afterAll(() => rm(home, { recursive: true, maxRetries: 10 }));
 
@@ -30,8 +33,11 @@ interface Ended {
   err: string;
 }
 
-function start(args: string[]): { child: ChildProcess; ended: Promise<Ended>; err: () => string } {
-  const env = { PATH: process.env.PATH, HOME: home, XDG_STATE_HOME: join(home, 'state') };
+/** With a Node in front that `sl` can run on, not the machine's, which only has to find that one. */
+const PATH = `${dirname(process.execPath)}:${process.env.PATH}`;
+
+function start(args: string[], path = PATH): { child: ChildProcess; ended: Promise<Ended>; err: () => string } {
+  const env = { PATH: path, HOME: home, XDG_STATE_HOME: join(home, 'state') };
   const child = spawn(sl, args, { cwd: home, env, stdio: ['ignore', 'pipe', 'pipe'] });
   const text = { out: '', err: '' };
   child.stdout?.on('data', (part) => {
@@ -45,29 +51,28 @@ function start(args: string[]): { child: ChildProcess; ended: Promise<Ended>; er
 
 const run = (...args: string[]) => start(args).ended;
 
-describe('without a controller', () => {
-  it.concurrent('tells its version and its commands', async () => {
-    expect(await run('--version')).toEqual({ status: 0, out: `${VERSION}\n`, err: '' });
-    expect(await run('logs', '--help')).toMatchObject({ status: 0, out: expect.stringContaining('Examples:') });
+/** In this process, for what ends before a controller is asked. */
+async function runHere(args: string[]): Promise<Pick<Ended, 'status' | 'err'>> {
+  let err = '';
+  const stderr = vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+    err += text;
+    return true;
   });
+  const stdout = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+  try {
+    const status = await main(args);
+    return { status, err };
+  } finally {
+    stderr.mockRestore();
+    stdout.mockRestore();
+  }
+}
 
-  it.concurrent.each([
-    [['chek'], 'Did you mean check?'],
-    [['status', '--wach'], 'Did you mean --watch?'],
-    [['logs', '-n', 'many'], 'whole number'],
-    [['logs', 'silver.ini'], '--file FILE'],
-    [['deploy', 'blgo'], 'did you mean blog?'],
-    [['plan', '-f', 'gone.ini'], 'gone.ini'],
-    [['rollback', 'blog', '--to', 'shop.20260131_001'], 'is no instance of blog'],
-    [['status', '--watch', '--json'], 'exclude each other'],
-    [['logs', '--node', '$(id)'], 'invalid node name "$(id)"'],
-    [['logs', '--node=-oProxyCommand=x'], 'invalid node name "-oProxyCommand=x"'],
-    [['logs', '../x'], 'invalid app name'],
-    [['down', '--set', 'a b', '--yes'], 'invalid set name'],
-    [['rollback', '--to', '$(id)'], 'invalid instance name'],
-    [[], 'Usage: sl'],
-  ])('refuses %j with status 2', async (args, message) => {
-    expect(await run(...args)).toMatchObject({ status: 2, err: expect.stringContaining(message) });
+describe('without a controller', () => {
+  it.concurrent('tells its version and its commands, whatever Node the machine has', async () => {
+    const onMachines = start(['--version'], process.env.PATH).ended;
+    expect(await onMachines).toEqual({ status: 0, out: `${VERSION}\n`, err: '' });
+    expect(await run('logs', '--help')).toMatchObject({ status: 0, out: expect.stringContaining('Examples:') });
   });
 
   it.concurrent('gives wrong usage as JSON, too', async () => {
@@ -103,6 +108,37 @@ describe('without a controller', () => {
     const { status, out } = await run('controller', 'status', '--json');
     expect({ status, ...JSON.parse(out) }).toMatchObject({ status: 0, ok: true, running: false });
     expect(JSON.parse((await run('controller', 'stop', '--json')).out)).toMatchObject({ ok: true, stopped: false });
+  });
+});
+
+describe('wrong usage', () => {
+  const before = process.cwd();
+  beforeAll(() => {
+    process.chdir(home);
+    vi.stubEnv('HOME', home);
+  });
+  afterAll(() => {
+    process.chdir(before);
+    vi.unstubAllEnvs();
+  });
+
+  it.each([
+    [['chek'], 'Did you mean check?'],
+    [['status', '--wach'], 'Did you mean --watch?'],
+    [['logs', '-n', 'many'], 'whole number'],
+    [['logs', 'silver.ini'], '--file FILE'],
+    [['deploy', 'blgo'], 'did you mean blog?'],
+    [['plan', '-f', 'gone.ini'], 'gone.ini'],
+    [['rollback', 'blog', '--to', 'shop.20260131_001'], 'is no instance of blog'],
+    [['status', '--watch', '--json'], 'exclude each other'],
+    [['logs', '--node', '$(id)'], 'invalid node name "$(id)"'],
+    [['logs', '--node=-oProxyCommand=x'], 'invalid node name "-oProxyCommand=x"'],
+    [['logs', '../x'], 'invalid app name'],
+    [['down', '--set', 'a b', '--yes'], 'invalid set name'],
+    [['rollback', '--to', '$(id)'], 'invalid instance name'],
+    [[], 'Usage: sl'],
+  ])('refuses %j with status 2', async (args, message) => {
+    expect(await runHere(args)).toMatchObject({ status: 2, err: expect.stringContaining(message) });
   });
 });
 

@@ -44,6 +44,7 @@ describe('exec', () => {
     const pids: number[] = [];
     const slow = exec(['sh', '-c', 'setsid sleep 600 & echo $!; wait'], {
       deadline: 500,
+      grace: 100,
       onLine: (line) => pids.push(Number(line)),
     });
     await expect(slow).rejects.toMatchObject({ code: 'E_DEADLINE' });

@@ -5,6 +5,8 @@ export interface ExecOptions {
   signal?: AbortSignal | undefined;
   /** Milliseconds until E_DEADLINE; one minute when not given. */
   deadline?: number | undefined;
+  /** Milliseconds for which it may ignore SIGTERM before it is killed; three seconds when not given. */
+  grace?: number | undefined;
   /** Written to standard input, which is closed afterwards. Secrets go here, never into argv. */
   input?: string | Uint8Array | undefined;
   cwd?: string | undefined;
@@ -33,8 +35,7 @@ export interface ExecResult {
 
 const DEFAULT_DEADLINE = 60_000;
 const DEFAULT_MAX_OUTPUT = 1 << 20;
-/** A command that ignores SIGTERM this long is killed. */
-const KILL_AFTER = 3_000;
+const DEFAULT_GRACE = 3_000;
 const LOG_LINES = 20;
 
 /**
@@ -85,7 +86,7 @@ function settle(child: ChildProcess, argv: readonly string[], options: ExecOptio
       if (stop !== undefined) return;
       stop = reason;
       killGroup(child, 'SIGTERM');
-      killTimer = setTimeout(() => giveUp(child), KILL_AFTER);
+      killTimer = setTimeout(() => giveUp(child), options.grace ?? DEFAULT_GRACE);
     };
     const onAbort = () => end('aborted');
     const timer = setTimeout(() => end('deadline'), options.deadline ?? DEFAULT_DEADLINE);
