@@ -36,6 +36,7 @@ describe('the daemon', () => {
   it('is started once, however many want it, and found afterwards', async () => {
     const all = await Promise.all([1, 2, 3].map(() => connectController(options)));
     expect(new Set(all.map(({ info }) => info.pid)).size).toBe(1);
+    expect(all.filter((it) => it.started)).toHaveLength(1);
     const again = await connectController(options);
     expect(again).toMatchObject({ started: false, info: { pid: all[0]?.info.pid } });
     expect(await findController(options.directories.state)).toBeDefined();

@@ -121,7 +121,11 @@ async function startController(options: DaemonOptions): Promise<Connected> {
   let { child, logFrom } = spawnDaemon(options);
   while (performance.now() < deadline) {
     const running = await findController(state);
-    if (running !== undefined) return { ...running, started: true };
+    if (running !== undefined) {
+      // One that came too late would take over when the one that answers ends, asked for by nobody.
+      if (running.info.pid !== child.pid) child.kill();
+      return { ...running, started: running.info.pid === child.pid };
+    }
     if (hasFailed(child)) {
       throw startError(state, `it ended with ${child.signalCode ?? `exit status ${child.exitCode}`}`, logFrom);
     }
