@@ -1,5 +1,6 @@
-/** What controller and agent both ask of the operating system: commands that end, files that outlive a power cut, and memory that goes
- * back. */
+/** What controller and agent both ask of the operating system: commands that end, files that outlive a power cut, memory that goes
+ * back, and room on disks. */
+export { type DiskSpace, freeSpace, isOutOfSpace } from './disk.ts';
 export {
   errno,
   type FileOwner,

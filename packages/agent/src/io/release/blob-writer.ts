@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { closeSync, fchmodSync, fchownSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
 import { CHUNKED_FROM, type ManifestFile, SlError } from '@silverlining/protocol';
-import { errno, type FileOwner } from '@silverlining/system';
+import { type FileOwner, isOutOfSpace } from '@silverlining/system';
 import type { Assembly } from '../../core/release/assembly.ts';
 import { AssembledBlob } from './assembled-blob.ts';
 import { blobKey } from './blob-keys.ts';
@@ -136,7 +136,7 @@ function diskFullAs<T>(file: ManifestFile, act: () => T): T {
 }
 
 function diskFull(file: ManifestFile, cause: unknown): unknown {
-  if (errno(cause) !== 'ENOSPC' && errno(cause) !== 'EDQUOT') return cause;
+  if (!isOutOfSpace(cause)) return cause;
   const where = `while ${JSON.stringify(file.path)} was written`;
   return new SlError('E_DISK_FULL', `the disk, or its inodes, ran out ${where}`, { cause });
 }

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { chmodSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
-import { mkdir, rm, statfs } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import type { ChunkList, Manifest, ManifestFile } from '@silverlining/protocol';
-import { errno, type FileOwner, makeDirectoryDurable } from '@silverlining/system';
+import { errno, type FileOwner, freeSpace, makeDirectoryDurable } from '@silverlining/system';
 import { planAssembly } from '../../core/release/assembly.ts';
 import type { ContentStore } from '../../release-ports.ts';
 import { blobKey, blobPath } from './blob-keys.ts';
@@ -33,7 +33,7 @@ export async function openContentStore(folder: string, owner: () => Promise<File
     plan: (contents, sources, signal) => disk.plan(contents, sources, signal),
     receive: async (input, files, signal) => disk.receive({ input, files, signal, owner: await owner() }),
     collect: (live) => disk.collect(live),
-    space: () => space(folder),
+    space: () => freeSpace(folder),
     removeAll: async () => {
       disk.keys.clear();
       await rm(folder, { recursive: true, force: true });
@@ -157,9 +157,4 @@ function readKeys(folder: string): Set<string> {
     for (const rest of readdirSync(`${folder}/${prefix}`)) keys.add(prefix + rest);
   }
   return keys;
-}
-
-async function space(folder: string): Promise<{ bytes: number; inodes: number | undefined }> {
-  const { bavail, bsize, files, ffree } = await statfs(folder);
-  return { bytes: bavail * bsize, inodes: files === 0 ? undefined : ffree };
 }

@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { type Manifest, type ManifestFile, SlError } from '@silverlining/protocol';
-import { errno, type FileOwner } from '@silverlining/system';
+import { errno, type FileOwner, isOutOfSpace } from '@silverlining/system';
 import type { DiskContentStore } from './content-store.ts';
 import { inSlices } from './slices.ts';
 
@@ -78,7 +78,7 @@ function placeFile({ folder, store, owners }: TreeInput, file: ManifestFile): vo
     if (isConfig(file.path)) copyConfig(store.path(file), target, file, owners.config);
     else linkOrCopy(store.path(file), target, file, owners.release);
   } catch (cause) {
-    if (errno(cause) === 'ENOSPC') throw new SlError('E_DISK_FULL', 'the disk, or its inodes, ran out', { cause });
+    if (isOutOfSpace(cause)) throw new SlError('E_DISK_FULL', 'the disk, or its inodes, ran out', { cause });
     if (errno(cause) !== 'ENOENT') throw cause;
     store.forget(file);
     throw new SlError('E_MANIFEST', `the content of ${JSON.stringify(file.path)} is gone from the node; deploy again`, {

@@ -1,7 +1,7 @@
-import { open, statfs } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { SlError } from '@silverlining/protocol';
-import type { FileOwner } from '@silverlining/system';
+import { type FileOwner, freeSpace } from '@silverlining/system';
 import { Admission } from '../../core/release/admission.ts';
 import type { ReceivedFiles } from '../../release-ports.ts';
 import { BlobWriter, type ReceivedBlob } from './blob-writer.ts';
@@ -69,9 +69,8 @@ function isDiskFull(error: unknown): error is SlError {
 }
 
 async function withSpace(error: SlError, { files, batch }: Reception): Promise<SlError> {
-  const { bavail, bsize } = await statfs(batch);
   const need = files.missing.reduce((sum, file) => sum + file.size, 0);
-  const free = bavail * bsize;
+  const { bytes: free } = await freeSpace(batch);
   const text = `${error.message}; what was to come takes ${mebibytes(need)}, ${mebibytes(free)} are free`;
   return new SlError('E_DISK_FULL', text, { cause: error, details: { need: { bytes: need }, free: { bytes: free } } });
 }

@@ -1,9 +1,8 @@
-import { statfs } from 'node:fs/promises';
 import type { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { constants, createZstdCompress } from 'node:zlib';
 import { type App, decodeBitmap, type ManifestFile, SlError } from '@silverlining/protocol';
-import { errno } from '@silverlining/system';
+import { freeSpace, isOutOfSpace } from '@silverlining/system';
 import type { PackedRelease, ReleaseSource, ScannedRelease } from '../../ports.ts';
 import { Spool, writeTo } from './spool.ts';
 import { packedBytes, type TarInput, tarPieces } from './tar-stream.ts';
@@ -97,9 +96,8 @@ class SharedPack {
   }
 
   async #reason(cause: unknown): Promise<unknown> {
-    if (errno(cause) !== 'ENOSPC' && errno(cause) !== 'EDQUOT') return cause;
-    const { bavail, bsize } = await statfs(this.#directory);
-    const [need, free] = [this.#bytes(), bavail * bsize];
+    if (!isOutOfSpace(cause)) return cause;
+    const [need, { bytes: free }] = [this.#bytes(), await freeSpace(this.#directory)];
     const text = `this machine's disk is full: packing takes up to ${mebibytes(need)} in ${this.#directory}; ${mebibytes(free)} are free`;
     return new SlError('E_DISK_FULL', text, { cause, details: { need, free } });
   }
