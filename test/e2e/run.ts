@@ -1,12 +1,9 @@
 /** Runs the end-to-end tests: sees to what they need, clears what a killed run left, and leaves nothing itself. */
 import { spawn } from 'node:child_process';
 import { join, resolve } from 'node:path';
-import { daemonLogPath, lastLogLines } from '../../packages/controller/src/client/daemon-log.ts';
-import { findDirectories } from '../../packages/controller/src/io/directories.ts';
 import { clearState, installPackages, useState } from './support/machine.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
-const LOG_LINES = 300;
 /** Images and packages are kept from run to run; the state is not. */
 const BASE = '/var/tmp/silverlining-e2e';
 
@@ -19,9 +16,7 @@ async function main(args: readonly string[]): Promise<number> {
   await installPackages('the end-to-end tests', say);
   await clearState();
   try {
-    const status = await runVitest(args);
-    if (status !== 0) say(`the controller's log, its last lines:\n${controllerLog().join('\n')}`);
-    return status;
+    return await runVitest(args);
   } finally {
     await clearState();
   }
@@ -29,20 +24,16 @@ async function main(args: readonly string[]): Promise<number> {
 
 function runVitest(args: readonly string[]): Promise<number> {
   const vitest = join(ROOT, 'node_modules/vitest/vitest.mjs');
-  const argv = [vitest, 'run', '--project', 'e2e', '--reporter', 'verbose', ...reporter(), ...args];
+  const reporters = [
+    'verbose',
+    join(ROOT, 'test/e2e/support/failure-reporter.ts'),
+    join(ROOT, 'test/summary-reporter.ts'),
+  ];
+  const argv = [vitest, 'run', '--project', 'e2e', ...reporters.flatMap((it) => ['--reporter', it]), ...args];
   const child = spawn(process.execPath, argv, { cwd: ROOT, stdio: 'inherit' });
   // Ctrl-C reaches vitest by the terminal; this process stays to clear up after it.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
   return new Promise((done) => child.on('close', (code) => done(code ?? 1)));
-}
-
-/** Without it nobody learns what a controller did that is gone, with its state, when the tests have ended. */
-function controllerLog(): string[] {
-  return lastLogLines(daemonLogPath(findDirectories().state), LOG_LINES).lines;
-}
-
-function reporter(): string[] {
-  return ['--reporter', join(ROOT, 'test/summary-reporter.ts')];
 }
 
 function say(text: string): void {
