@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { hostCommand } from '../../packages/controller/src/io/host-packages.ts';
 import { describeProviderContract } from '../../packages/controller/src/io/provider/contract.ts';
 import { LocalProvider } from '../../packages/controller/src/io/provider/index.ts';
+import { controlGroups, destroyGroups, makeGroups } from '../../packages/controller/src/io/provider/local-cgroup.ts';
 import { readNetwork } from '../../packages/controller/src/io/provider/local-network.ts';
 import type { ProviderNode } from '../../packages/controller/src/ports.ts';
 import { hostTraces, type LocalState, makeLocalState } from './support/local-state.ts';
@@ -153,6 +154,23 @@ describe('a controller that is killed', { timeout: 5 * MINUTES }, () => {
     await provider.cleanUp('e2e', signal);
     expect(await hostTraces({ uuids: [id], ...before })).toEqual([]);
     expect(await readdir(local.directories.state)).toEqual([]);
+  });
+});
+
+describe('control groups', () => {
+  it('are removed with whoever joins meanwhile, as a late launcher may', async () => {
+    for (let round = 0; round < 100; round++) {
+      const groups = await controlGroups(`e2e-${randomUUID()}`);
+      await makeGroups(groups);
+      const joining = groups.paths.map((path) => `echo 0 > ${path}/launcher/cgroup.procs`).join(' && ');
+      const joiner = spawn('sh', ['-c', `${joining} && exec sleep 60`], { stdio: 'ignore' });
+      const ended = once(joiner, 'exit');
+      await sleep(Math.random() * 4);
+      await destroyGroups(groups);
+      expect(groups.paths.filter((path) => existsSync(path))).toEqual([]);
+      // It was killed, or found no group to join.
+      await ended;
+    }
   });
 });
 

@@ -2,6 +2,7 @@ import { access, mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/prom
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SlError } from '@silverlining/protocol';
+import { errno } from '@silverlining/system';
 
 const PARENT = 'silverlining';
 const KILL_DEADLINE_MS = 15_000;
@@ -35,15 +36,22 @@ export async function isPopulated(groups: ControlGroups): Promise<boolean> {
   return events.includes('populated 1');
 }
 
-/** Kills every process in the groups and removes them; throws SlError E_DEADLINE when a process does not die. */
+/**
+ * Kills every process in the groups and removes them; throws SlError E_DEADLINE when one does not die. A launcher that a killed
+ * controller started may join at any moment of this: so both are done until nothing is left. After that it finds no group, and ends.
+ */
 export async function destroyGroups(groups: ControlGroups): Promise<void> {
   const deadline = Date.now() + KILL_DEADLINE_MS;
-  while (await isPopulated(groups)) {
-    if (Date.now() > deadline) throw new SlError('E_DEADLINE', `processes in ${main(groups)} cannot be killed`);
+  for (;;) {
     await killAll(main(groups));
+    const removed = await Promise.allSettled(groups.paths.map(removeTree));
+    const failure = removed.find((it) => it.status === 'rejected');
+    if (failure === undefined) return;
+    if (Date.now() > deadline) {
+      throw new SlError('E_DEADLINE', `processes in ${main(groups)} cannot be killed`, { cause: failure.reason });
+    }
     await sleep(POLL_MS);
   }
-  for (const path of groups.paths) await removeTree(path, deadline);
 }
 
 /** Removes the folder that all groups are in, if it is empty. */
@@ -103,19 +111,13 @@ function killOne(pid: number): void {
   }
 }
 
-async function removeTree(path: string, deadline: number): Promise<void> {
-  for (const child of await childGroups(path)) await removeTree(child, deadline);
-  for (;;) {
-    try {
-      await rmdir(path);
-      return;
-    } catch (error) {
-      const code = error instanceof Error && 'code' in error ? error.code : undefined;
-      if (code === 'ENOENT') return;
-      // EBUSY: the last process is dead but not yet gone.
-      if (Date.now() > deadline) throw new SlError('E_PROVIDER', `${path} cannot be removed`, { cause: error });
-      await sleep(POLL_MS);
-    }
+/** Fails with EBUSY while a process is in one of the groups, if only a dead one that is not gone yet. */
+async function removeTree(path: string): Promise<void> {
+  for (const child of await childGroups(path)) await removeTree(child);
+  try {
+    await rmdir(path);
+  } catch (error) {
+    if (errno(error) !== 'ENOENT') throw error;
   }
 }
 

@@ -11,7 +11,8 @@ import type { NodePaths, NodeRecord } from './local-node-record.ts';
 
 /**
  * Runs a node until it is powered off. It has its own mount namespace, so the kernel unmounts the node's disk when the
- * last process is gone, however it went. Exit status 133 is systemd-nspawn's for a reboot that its caller is to carry out.
+ * last process is gone, however it went. One of a controller that was killed may come late, beside that of the next one: the
+ * lock lets one of them go on. Exit status 133 is systemd-nspawn's for a reboot that its caller is to carry out.
  * Arguments: control groups, node directory, its number of bind mounts, their sources and targets, and the command.
  */
 const LAUNCHER = `
@@ -21,6 +22,8 @@ shift 3
 join() { for group in $groups; do echo 0 > "$group$1/cgroup.procs"; done; }
 join /launcher
 cd "$directory"
+exec 9> lock
+flock --nonblock 9 || exit 0
 mount -t overlay silverlining -o lowerdir=lower,upperdir=upper,workdir=work root
 while [ "$binds" -gt 0 ]; do
   mkdir -p "root/$2"
