@@ -36,12 +36,19 @@ export class ChunkCache {
     }
   }
 
-  async #find(sha256: string, absolute: string, signal: AbortSignal): Promise<ChunkList> {
+  /** What a content consists of, if that is remembered. */
+  async remembered(sha256: string): Promise<ChunkList | undefined> {
     try {
       return chunkList.parse(JSON.parse(await readFile(`${this.#folder}/${sha256}`, 'utf8')));
     } catch {
       // Missing or damaged: it is made again.
+      return undefined;
     }
+  }
+
+  async #find(sha256: string, absolute: string, signal: AbortSignal): Promise<ChunkList> {
+    const known = await this.remembered(sha256);
+    if (known !== undefined) return known;
     const content = await readLarge(absolute, signal);
     if (content.sha256 !== sha256) {
       throw new SlError('E_APP_CONFIG', `${absolute} changed while being deployed; deploy again`);

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
-import type { ChunkList } from '@silverlining/protocol';
+import { type ChunkList, chunkDigest } from '@silverlining/protocol';
 import { cutPoint, LARGEST_CHUNK } from '../../core/release/chunker.ts';
 import { chunkDigestOf } from './chunk-digest.ts';
 import { unreadable } from './file-content.ts';
@@ -14,14 +14,21 @@ export interface LargeContent {
   chunks: ChunkList;
 }
 
-/** Reads a file once, for its hash and for its chunks, and lets others run meanwhile. A link is not followed. */
-export async function readLarge(absolute: string, signal: AbortSignal): Promise<LargeContent> {
+/**
+ * Reads a file once, for its hash and for its chunks, and lets others run meanwhile. A link is not followed. `before` is what a content
+ * consisted of that this one is probably much like: looking for cuts takes several times as long as recognising known chunks.
+ */
+export async function readLarge(
+  absolute: string,
+  signal: AbortSignal,
+  before?: ChunkList | undefined,
+): Promise<LargeContent> {
   const file = await open(absolute, constants.O_RDONLY | constants.O_NOFOLLOW).catch((cause: unknown) => {
     throw unreadable(absolute, cause);
   });
   const window = Buffer.allocUnsafe(WINDOW + LARGEST_CHUNK);
   const whole = createHash('sha256');
-  const chunks = new Chunks();
+  const chunks = new Chunks(before);
   let [held, bytes] = [0, 0];
   try {
     for (;;) {
@@ -42,20 +49,72 @@ export async function readLarge(absolute: string, signal: AbortSignal): Promise<
 class Chunks {
   readonly #sizes: number[] = [];
   readonly #digests: string[] = [];
+  readonly #known: KnownChunks;
+  #position = 0;
+
+  constructor(before: ChunkList | undefined) {
+    this.#known = new KnownChunks(before ?? { sizes: [], digests: '' });
+  }
 
   /** Takes the chunks that are whole for certain off the front; returns where the rest begins. */
   cut(window: Buffer, end: number, isLast: boolean): number {
     let start = 0;
     while (isLast ? start < end : end - start >= LARGEST_CHUNK) {
-      const next = cutPoint(window, start, end);
-      this.#sizes.push(next - start);
-      this.#digests.push(chunkDigestOf(window.subarray(start, next)));
-      start = next;
+      const chunk = this.#known.at(this.#position, window.subarray(start, end)) ?? newChunk(window, start, end);
+      this.#sizes.push(chunk.size);
+      this.#digests.push(chunk.digest);
+      this.#known.follow(this.#position, chunk);
+      this.#position += chunk.size;
+      start += chunk.size;
     }
     return start;
   }
 
   list(): ChunkList {
     return { sizes: this.#sizes, digests: this.#digests.join('') };
+  }
+}
+
+interface Chunk {
+  size: number;
+  digest: string;
+}
+
+function newChunk(window: Buffer, start: number, end: number): Chunk {
+  const next = cutPoint(window, start, end);
+  return { size: next - start, digest: chunkDigestOf(window.subarray(start, next)) };
+}
+
+/** The chunks of an earlier content. A cut depends on nothing but the bytes from the one before it, so they are cut alike wherever they are. */
+class KnownChunks {
+  readonly #chunks: readonly Chunk[];
+  /** Index of the chunk that began at that position. */
+  readonly #beginning = new Map<number, number>();
+  readonly #positions = new Map<string, number>();
+  /** How far what follows has moved. */
+  #moved = 0;
+
+  constructor(list: ChunkList) {
+    // The last one was cut by the end of the content.
+    this.#chunks = list.sizes.slice(0, -1).map((size, i) => ({ size, digest: chunkDigest(list, i) }));
+    let position = 0;
+    for (const [i, { size, digest }] of this.#chunks.entries()) {
+      this.#beginning.set(position, i);
+      this.#positions.set(digest, position);
+      position += size;
+    }
+  }
+
+  /** The chunk that `bytes` begin with, when it is the one that was there before. */
+  at(position: number, bytes: Buffer): Chunk | undefined {
+    const chunk = this.#chunks[this.#beginning.get(position - this.#moved) ?? -1];
+    if (chunk === undefined || chunk.size > bytes.length) return undefined;
+    return chunkDigestOf(bytes.subarray(0, chunk.size)) === chunk.digest ? chunk : undefined;
+  }
+
+  /** Hears of each chunk: one that was there before tells where those after it are. */
+  follow(position: number, { digest }: Chunk): void {
+    const before = this.#positions.get(digest);
+    if (before !== undefined) this.#moved = position - before;
   }
 }

@@ -66,7 +66,9 @@ async function hashAll(
     let sha256 = stats.lookUp(path, stat);
     if (sha256 === undefined) {
       const isLarge = size >= CHUNKED_FROM;
-      const content = isLarge ? await hashLarge(absolute, chunks, signal) : hashFile(absolute);
+      const content = isLarge
+        ? await hashLarge(absolute, { chunks, before: stats.before(path) }, signal)
+        : hashFile(absolute);
       if (content.bytes !== size)
         throw new SlError('E_APP_CONFIG', `${absolute} changed while being deployed; try again`);
       sha256 = content.sha256;
@@ -79,8 +81,13 @@ async function hashAll(
   return hashed;
 }
 
-async function hashLarge(absolute: string, chunks: ChunkCache, signal: AbortSignal): Promise<LargeContent> {
-  const content = await readLarge(absolute, signal);
+async function hashLarge(
+  absolute: string,
+  { chunks, before }: { chunks: ChunkCache; before: string | undefined },
+  signal: AbortSignal,
+): Promise<LargeContent> {
+  const known = before === undefined ? undefined : await chunks.remembered(before);
+  const content = await readLarge(absolute, signal, known);
   await chunks.add(content);
   return content;
 }

@@ -6,6 +6,8 @@ import { dirname } from 'node:path';
 /** Hash by path, valid as long as the file's stat is the same. */
 export interface StatCache {
   lookUp(path: string, stat: BigIntStats): string | undefined;
+  /** The hash that a file had when it was last looked at. */
+  before(path: string): string | undefined;
   /** What the next scan may rely on; written only when it differs from what was read. */
   save(entries: readonly { path: string; stat: BigIntStats; sha256: string }[], scannedAt: number): Promise<void>;
 }
@@ -16,6 +18,8 @@ const HEADER = 'silver-stat-cache 1';
  * the file system's clock, and look the same: as git does with racily clean entries, it is read again next time.
  */
 const RACY = 1_000_000_000n;
+/** In place of such a file's identity: no file has it. */
+const UNKNOWN = '-';
 
 /** Opens the cache of some folders; a cache that is missing or damaged is empty. */
 export async function openStatCache(directory: string, folders: readonly string[]): Promise<StatCache> {
@@ -31,12 +35,14 @@ export async function openStatCache(directory: string, folders: readonly string[
       asBefore.add(file);
       return entry.sha256;
     },
+    before: (file) => known.get(file)?.sha256,
     save: async (entries, scannedAt) => {
       if (asBefore.size === known.size && entries.length === known.size) return;
       const racyFrom = BigInt(scannedAt) * 1_000_000n - RACY;
-      const lines = entries
-        .filter(({ stat }) => stat.mtimeNs < racyFrom && stat.ctimeNs < racyFrom)
-        .map((entry) => `${entry.path}\t${identity(entry.stat)}\t${entry.sha256}\n`);
+      const isClean = (stat: BigIntStats) => stat.mtimeNs < racyFrom && stat.ctimeNs < racyFrom;
+      const lines = entries.map(
+        ({ path, stat, sha256 }) => `${path}\t${isClean(stat) ? identity(stat) : UNKNOWN}\t${sha256}\n`,
+      );
       const next = `${HEADER}\n${lines.join('')}`;
       if (next !== text) await replace(path, next);
     },
