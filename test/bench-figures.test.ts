@@ -13,7 +13,16 @@ import { folderDigest } from './bench/verify.ts';
 const SMALL = SHAPES.find(({ name }) => name === 'small') ?? SHAPES[0];
 
 function measured(seconds: number): Measurement {
-  return { seconds, sent: 2e6, received: 0, toolCpu: 1, nodeCpu: 2, toolMemory: 3e6, agentMemory: 4e6 };
+  return {
+    seconds,
+    onDisk: seconds + 1,
+    sent: 2e6,
+    received: 0,
+    toolCpu: 1,
+    nodeCpu: 2,
+    toolMemory: 3e6,
+    agentMemory: 4e6,
+  };
 }
 
 function partOf(ours: readonly number[], theirs: readonly number[]): Part {

@@ -19,6 +19,8 @@ export interface DeploysInput {
   runs: number;
   /** Tries all variants of each tool in the warm-up, in place of the first one alone. */
   tune: boolean;
+  /** Called between turns, when a tool has removed what it does not need. */
+  tidy: () => Promise<void>;
   say: (text: string) => void;
   signal: AbortSignal;
 }
@@ -88,7 +90,7 @@ class Turns {
   }
 
   async turn({ contender, tool }: Entrant, operations: readonly Operation[]): Promise<[Operation, Measurement][]> {
-    const { fleet, signal } = this.#input;
+    const { fleet, signal, tidy } = this.#input;
     const measured: [Operation, Measurement][] = [];
     let expected = await this.#version('first');
     const first = expected;
@@ -102,6 +104,7 @@ class Turns {
       await verify(contender, fleet, expected, signal);
     }
     await contender.tidy();
+    await tidy();
     return measured;
   }
 

@@ -20,6 +20,8 @@ const HOW = `
   wrong answer ends the run.
 - A warm-up comes first. Of the ways to run a tool that are named below its figures the quickest was chosen (\`--tune\` tries them all anew).
   SSH connections are open already where a tool can keep them.
+- **on disk**: from the start of the command until a \`sync\` after it has ended. Silver Lining waits for the disk of each node before it switches, the other
+  tools leave it to the kernel.
 - **to nodes**, **from nodes**: the counters of the nodes' network interfaces, all nodes together.
 - **CPU tool**: all processes of the tool on the workstation, by control group; for Silver Lining that is \`sl\` and the controller.
   **CPU nodes**: all processes of all nodes, by control group. Both go on until the machine is at rest again, so that what is done after the

@@ -9,6 +9,8 @@ import { cpuOf, pidsIn, type ToolGroup } from './tool-group.ts';
 export interface Measurement {
   /** Seconds from the start of the command to its end. */
   seconds: number;
+  /** Seconds until all that was written is on the disk as well. */
+  onDisk: number;
   /** Bytes to all nodes and from them, by their interfaces. */
   sent: number;
   received: number;
@@ -42,19 +44,21 @@ export interface MeterOptions {
 /** Runs `work` on a machine that is at rest, and measures until it is at rest again. */
 export async function measure(options: MeterOptions, work: () => Promise<unknown>): Promise<Measurement> {
   const { tool, nodes, later } = options;
-  await exec(['sync'], { deadline: 300_000 });
+  await sync();
   await rest(options);
   const agents = (await Promise.all(nodes.map(agentPids))).flat();
   await Promise.all(agents.map(forgetPeak));
   const sampler = sampleMemory(tool);
   const before = await counters(options);
-  const { seconds } = await timed(work).finally(sampler.end);
+  const seconds = await timed(work).finally(sampler.end);
+  const onDisk = seconds + (await timed(sync));
   const toolMemory = await sampler.peak();
   await sleep(later);
   await rest(options);
   const after = await counters(options);
   return {
     seconds,
+    onDisk,
     sent: after.sent - before.sent,
     received: after.received - before.received,
     toolCpu: after.tool - before.tool,
@@ -94,10 +98,14 @@ async function rest(options: MeterOptions): Promise<void> {
   }
 }
 
-async function timed(work: () => Promise<unknown>): Promise<{ seconds: number }> {
+async function timed(work: () => Promise<unknown>): Promise<number> {
   const start = performance.now();
   await work();
-  return { seconds: (performance.now() - start) / 1000 };
+  return (performance.now() - start) / 1000;
+}
+
+function sync(): Promise<unknown> {
+  return exec(['sync'], { deadline: 300_000 });
 }
 
 /** Looks every now and then, until it is told to end. */

@@ -6,6 +6,11 @@ import { z } from 'zod';
 
 const measurement = z.object({
   seconds: z.number(),
+  // Parts that were measured before there was this figure have none.
+  onDisk: z
+    .number()
+    .nullish()
+    .transform((it) => it ?? Number.NaN),
   sent: z.number(),
   received: z.number(),
   toolCpu: z.number(),

@@ -10,7 +10,7 @@ import { ansible } from './ansible.ts';
 import type { AppShape } from './apps.ts';
 import { capistrano } from './capistrano.ts';
 import { type Entrant, measureDeploys, operationTitles } from './deploys.ts';
-import { mountDisk, removeDisk } from './disk.ts';
+import { mountDisk, removeDisk, trimDisk } from './disk.ts';
 import { partText, writeDocument } from './document.ts';
 import { type Fleet, findFleet, prepareForPeers } from './fleet.ts';
 import { commitNow, describeMachine } from './machine.ts';
@@ -143,7 +143,7 @@ function measureApp({ options, tools, signal }: Bench, { fleet, file, dir, shape
     }),
   ];
   const { runs, tune } = options;
-  return measureDeploys({ fleet, site, entrants, runs, tune, say, signal });
+  return measureDeploys({ fleet, site, entrants, runs, tune, tidy: () => trimDisk(DISK), say, signal });
 }
 
 type Heading = Pick<Part, 'name' | 'title' | 'operations'>;

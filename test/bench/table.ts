@@ -42,6 +42,7 @@ function costTable({ tools, operations }: Part): string[] {
       return [
         title,
         tool.title,
+        Number.isNaN(figure('onDisk')) ? '' : seconds(figure('onDisk')),
         megabytes(figure('sent')),
         megabytes(figure('received')),
         seconds(figure('toolCpu')),
@@ -51,7 +52,7 @@ function costTable({ tools, operations }: Part): string[] {
       ];
     }),
   );
-  const heads = ['to nodes', 'from nodes', 'CPU tool', 'CPU nodes', 'memory tool', 'memory agent'];
+  const heads = ['on disk', 'to nodes', 'from nodes', 'CPU tool', 'CPU nodes', 'memory tool', 'memory agent'];
   return table(['', '', ...heads], rows);
 }
 
