@@ -163,8 +163,7 @@ describe('control groups', () => {
       const groups = await controlGroups(`e2e-${randomUUID()}`);
       await makeGroups(groups);
       const joining = groups.paths.map((path) => `echo 0 > ${path}/launcher/cgroup.procs`).join(' && ');
-      const joiner = spawn('sh', ['-c', `${joining} && exec sleep 60`], { stdio: 'ignore' });
-      const ended = once(joiner, 'exit');
+      const ended = once(spawn('sh', ['-c', `${joining} && exec sleep 60`], { stdio: 'ignore' }), 'exit');
       await sleep(Math.random() * 4);
       await destroyGroups(groups);
       expect(groups.paths.filter((path) => existsSync(path))).toEqual([]);
