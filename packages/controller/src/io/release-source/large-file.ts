@@ -18,11 +18,7 @@ export interface LargeContent {
  * Reads a file once, for its hash and for its chunks, and lets others run meanwhile. A link is not followed. `before` is what a content
  * consisted of that this one is probably much like: looking for cuts takes several times as long as recognising known chunks.
  */
-export async function readLarge(
-  absolute: string,
-  signal: AbortSignal,
-  before?: ChunkList | undefined,
-): Promise<LargeContent> {
+export async function readLarge(absolute: string, signal: AbortSignal, before?: ChunkList): Promise<LargeContent> {
   const file = await open(absolute, constants.O_RDONLY | constants.O_NOFOLLOW).catch((cause: unknown) => {
     throw unreadable(absolute, cause);
   });
@@ -87,19 +83,18 @@ function newChunk(window: Buffer, start: number, end: number): Chunk {
 
 /** The chunks of an earlier content. A cut depends on nothing but the bytes from the one before it, so they are cut alike wherever they are. */
 class KnownChunks {
-  readonly #chunks: readonly Chunk[];
-  /** Index of the chunk that began at that position. */
-  readonly #beginning = new Map<number, number>();
+  /** By the positions at which they began. */
+  readonly #chunks = new Map<number, Chunk>();
   readonly #positions = new Map<string, number>();
   /** How far what follows has moved. */
   #moved = 0;
 
   constructor(list: ChunkList) {
-    // The last one was cut by the end of the content.
-    this.#chunks = list.sizes.slice(0, -1).map((size, i) => ({ size, digest: chunkDigest(list, i) }));
     let position = 0;
-    for (const [i, { size, digest }] of this.#chunks.entries()) {
-      this.#beginning.set(position, i);
+    // The last one was cut by the end of the content.
+    for (const [i, size] of list.sizes.slice(0, -1).entries()) {
+      const digest = chunkDigest(list, i);
+      this.#chunks.set(position, { size, digest });
       this.#positions.set(digest, position);
       position += size;
     }
@@ -107,7 +102,7 @@ class KnownChunks {
 
   /** The chunk that `bytes` begin with, when it is the one that was there before. */
   at(position: number, bytes: Buffer): Chunk | undefined {
-    const chunk = this.#chunks[this.#beginning.get(position - this.#moved) ?? -1];
+    const chunk = this.#chunks.get(position - this.#moved);
     if (chunk === undefined || chunk.size > bytes.length) return undefined;
     return chunkDigestOf(bytes.subarray(0, chunk.size)) === chunk.digest ? chunk : undefined;
   }
