@@ -1,5 +1,6 @@
 /** Nodes that are switched off, full, or live in another time, under load. */
-
+import { randomBytes } from 'node:crypto';
+import { exec } from '@silverlining/system';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { stopController } from '../../packages/controller/src/client/daemon-process.ts';
 import { findDirectories } from '../../packages/controller/src/io/directories.ts';
@@ -48,6 +49,30 @@ async function staging(): Promise<boolean> {
   const { apps } = await set.status();
   return apps.some((it) => it.instances.some(({ state }) => state === 'staging'));
 }
+
+describe('a slow link to one node', () => {
+  const shape = (...args: string[]) => exec(['tc', 'qdisc', ...args], { deadline: 10_000 });
+  const stateOn = async (name: string) => {
+    const { apps } = await set.status();
+    const here = apps.flatMap((it) => it.instances).filter((it) => it.node.startsWith(`${name}.`));
+    return here.find((it) => it.instance > set.live)?.state;
+  };
+
+  it('holds up no other one, and sl status says who is still at it', async () => {
+    const { hostInterface } = set.node('app1');
+    await shape(...`replace dev ${hostInterface} root tbf rate 2mbit burst 64kb latency 200ms`.split(' '));
+    await set.work.write('app/noise', randomBytes(3 << 20));
+    await set.underLoad(async () => {
+      const running = set.deploy();
+      const states = async () => [await stateOn('app2'), await stateOn('app1')];
+      await expect.poll(states, { ...POLL, interval: 100 }).toEqual(['staged', 'staging']);
+      await shape('del', 'dev', hostInterface, 'root');
+      const { code, record, stderr } = await running;
+      expect([code, record?.outcome], stderr).toEqual([0, 'done']);
+      await set.expectEverywhere(record?.instance ?? '');
+    });
+  });
+});
 
 async function decided(): Promise<boolean> {
   const { deploys } = await set.deploys();

@@ -1,13 +1,16 @@
 /** The local nodes of a set as the machine's owner reaches them: beside `sl`, for what a test has to break or look at. */
-
+import { join } from 'node:path';
 import { type ExecResult, exec } from '@silverlining/system';
 import { findDirectories } from '../../../packages/controller/src/io/directories.ts';
 import { LocalProvider } from '../../../packages/controller/src/io/provider/local.ts';
+import { nodePaths } from '../../../packages/controller/src/io/provider/local-node-record.ts';
 import type { ProviderNode } from '../../../packages/controller/src/ports.ts';
 
 export interface TestNode {
   name: string;
   address: string;
+  /** The end of its network that is on this machine. */
+  hostInterface: string;
   /** Runs a command as root on the node, over SSH. */
   exec(argv: readonly string[], options?: { allowExit?: readonly number[]; input?: string }): Promise<ExecResult>;
   /** SIGKILL to its init and all else; the disk stays. */
@@ -41,6 +44,7 @@ function testNode(provider: LocalProvider, node: ProviderNode): TestNode {
   return {
     name: node.name,
     address: node.address,
+    hostInterface: nodePaths(join(findDirectories().state, 'local/nodes'), node.id).hostInterface,
     exec: (argv, more = {}) => exec([...ssh, argv.map(quote).join(' ')], { deadline: EXEC_TIMEOUT, ...more }),
     powerOff: () => provider.powerOff(node.id),
     powerOn: async () => {
