@@ -51,7 +51,12 @@ async function staging(): Promise<boolean> {
 }
 
 describe('a slow link to one node', () => {
-  const shape = (...args: string[]) => exec(['tc', 'qdisc', ...args], { deadline: 10_000 });
+  const shape = (change: string) => {
+    const { hostInterface } = set.node('app1');
+    return exec(['tc', 'qdisc', ...change.replace('LINK', `dev ${hostInterface} root`).split(' ')], {
+      deadline: 10_000,
+    });
+  };
   const stateOn = async (name: string) => {
     const { apps } = await set.status();
     const here = apps.flatMap((it) => it.instances).filter((it) => it.node.startsWith(`${name}.`));
@@ -59,14 +64,16 @@ describe('a slow link to one node', () => {
   };
 
   it('holds up no other one, and sl status says who is still at it', async () => {
-    const { hostInterface } = set.node('app1');
-    await shape(...`replace dev ${hostInterface} root tbf rate 2mbit burst 64kb latency 200ms`.split(' '));
+    await shape('replace LINK tbf rate 2mbit burst 64kb latency 200ms');
     await set.work.write('app/noise', randomBytes(3 << 20));
     await set.underLoad(async () => {
       const running = set.deploy();
       const states = async () => [await stateOn('app2'), await stateOn('app1')];
-      await expect.poll(states, { ...POLL, interval: 100 }).toEqual(['staged', 'staging']);
-      await shape('del', 'dev', hostInterface, 'root');
+      try {
+        await expect.poll(states, { ...POLL, interval: 100 }).toEqual(['staged', 'staging']);
+      } finally {
+        await shape('del LINK');
+      }
       const { code, record, stderr } = await running;
       expect([code, record?.outcome], stderr).toEqual([0, 'done']);
       await set.expectEverywhere(record?.instance ?? '');
