@@ -1,7 +1,9 @@
 /** Agents that are killed, or fail, at any moment of a deploy, under load: visitors see one release and then the other. */
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { AgentCopy, complaintOf } from './support/agent-copy.ts';
 import { FaultSet, POLL } from './support/fault-set.ts';
+import { testNodes } from './support/nodes.ts';
 
 let set: FaultSet;
 
@@ -145,6 +147,58 @@ describe('a release that arrives damaged on one node', () => {
     expect(error?.message).toMatch(/"app\/noise" came with another content .*, twice/);
     expect(error?.node).toMatch(/^app1\./);
     await set.expectEverywhere(live);
+  });
+});
+
+describe('a copy of an agent', () => {
+  let copy: AgentCopy;
+  beforeAll(async () => {
+    copy = await AgentCopy.of(set.node('app1'), 'faults-agent-copy');
+  });
+  afterAll(() => copy?.destroy());
+
+  const app1 = async () => {
+    const node = (await set.status()).nodes.find((it) => it.name.startsWith('app1.'));
+    return [node?.state, ...(node?.reasons ?? [])];
+  };
+  const SET_UP_AGAIN = /the controller answers 401: app1\..* was set up again since, here or on another machine/;
+
+  it('that runs beside it: both are held back, with an alarm, until sl up lets the right one in', async () => {
+    await set.underLoad(async () => {
+      await copy.start();
+      await expect.poll(app1, POLL).toEqual(['down', expect.stringMatching(/two agents claim to be this node/)]);
+      // Neither comes in again, however quickly it tries.
+      await Promise.all([copy.start(), set.restartAgents()]);
+      for (const complaint of [() => copy.complaint(), () => complaintOf(set.node('app1'))])
+        await expect.poll(complaint, POLL).toMatch(/the controller answers 409: two agents claim to be app1\./);
+      expect(await app1()).toEqual(['down', expect.anything()]);
+      const { code, error } = await set.deploy();
+      expect([code, error?.code]).toEqual([1, 'E_NODE_DISCONNECTED']);
+      const again = await set.sl(['up', '-f', set.work.file, '--yes']);
+      expect([again.code, again.record?.outcome], again.stderr).toEqual([0, 'done']);
+      await copy.start();
+      await expect.poll(() => copy.complaint(), POLL).toMatch(SET_UP_AGAIN);
+      await set.expectEverywhere(again.record?.instance ?? '');
+    });
+  });
+
+  it('of a machine that was replaced: it is told so, and gets nothing any more', async () => {
+    await copy.take(set.node('app1'));
+    await set.underLoad(async () => {
+      await set.node('app1').destroy();
+      // As long as nobody says that the node is another machine, it is the node.
+      await copy.start();
+      await expect.poll(app1, POLL).not.toContain('down');
+      expect((await set.sl(['up', '-f', set.work.file, '--yes'])).code).toBe(0);
+      set.nodes = await testNodes(set.name);
+      await set.healthy();
+      await expect.poll(() => copy.complaint(), POLL).toMatch(SET_UP_AGAIN);
+      await copy.news();
+      const { code, record, stderr } = await set.deploy();
+      expect([code, record?.outcome], stderr).toEqual([0, 'done']);
+      await set.expectEverywhere(record?.instance ?? '');
+    });
+    expect(await copy.news()).toEqual([]);
   });
 });
 

@@ -60,6 +60,10 @@ export class FakeFleet implements Fleet {
     this.drop(uuid);
   }
 
+  isHeld(): boolean {
+    return false;
+  }
+
   onHello(listener: (session: AgentSession) => void): void {
     this.#listeners.push(listener);
   }

@@ -126,6 +126,10 @@ export class ModelFleet implements Fleet {
     throw new SlError('E_INTERNAL', 'nothing is missing on nodes of the model, so nothing is sent');
   }
 
+  isHeld(): boolean {
+    return false;
+  }
+
   disconnect(uuid: string, reason: string): void {
     this.#sessions.get(uuid)?.connection?.close('controller', reason);
   }

@@ -156,6 +156,8 @@ export interface Fleet {
     options: RequestOptions,
   ): Promise<ReplyBody<T>>;
   transfer(uuid: string, options: { signal: AbortSignal; deadline: number }): Transfer;
+  /** Whether two agents claim to be this node, so that neither is let in for now. */
+  isHeld(node: NodeRecord): boolean;
   /** Ends the node's sockets; used when its identity is revoked. */
   disconnect(uuid: string, reason: string): void;
   /** Called for each hello, after the session is registered. */

@@ -1,4 +1,5 @@
 /** The local nodes of a set as the machine's owner reaches them: beside `sl`, for what a test has to break or look at. */
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { type ExecResult, exec } from '@silverlining/system';
 import { findDirectories } from '../../../packages/controller/src/io/directories.ts';
@@ -13,9 +14,15 @@ export interface TestNode {
   hostInterface: string;
   /** Runs a command as root on the node, over SSH. */
   exec(argv: readonly string[], options?: { allowExit?: readonly number[]; input?: string }): Promise<ExecResult>;
+  /** Copies files and folders, given as absolute paths, to the same places on another node. */
+  copyTo(other: TestNode, paths: readonly string[]): Promise<void>;
   /** SIGKILL to its init and all else; the disk stays. */
   powerOff(): Promise<void>;
   powerOn(): Promise<void>;
+  /** Takes the machine away, behind the back of `sl`. */
+  destroy(): Promise<void>;
+  /** What runs a command there, but for the command. */
+  readonly ssh: readonly string[];
 }
 
 const EXEC_TIMEOUT = 120_000;
@@ -25,6 +32,13 @@ export async function testNodes(set: string): Promise<Map<string, TestNode>> {
   const provider = new LocalProvider(findDirectories());
   const found = await provider.list(set, AbortSignal.timeout(30_000));
   return new Map(found.map((node) => [node.name.split('.')[0] ?? '', testNode(provider, node)]));
+}
+
+/** A machine that belongs to no set of `sl`: `name` says whose it is in the provider's books. */
+export async function spareNode(name: string): Promise<TestNode> {
+  const provider = new LocalProvider(findDirectories());
+  const request = { uuid: randomUUID(), name: `${name}.internal`, set: name, size: undefined, image: undefined };
+  return testNode(provider, await provider.create(request, () => undefined, AbortSignal.timeout(120_000)));
 }
 
 function testNode(provider: LocalProvider, node: ProviderNode): TestNode {
@@ -45,11 +59,20 @@ function testNode(provider: LocalProvider, node: ProviderNode): TestNode {
     name: node.name,
     address: node.address,
     hostInterface: nodePaths(join(findDirectories().state, 'local/nodes'), node.id).hostInterface,
+    ssh,
+    async copyTo(other, paths) {
+      const take = [...ssh, `tar -c -C / ${paths.map((path) => quote(path.slice(1))).join(' ')}`];
+      const give = [...other.ssh, 'tar -x -C /'];
+      const words = (argv: readonly string[]) => argv.map(quote).join(' ');
+      const script = `set -o pipefail; ${words(take)} | ${words(give)}`;
+      await exec(['bash', '-c', script], { deadline: EXEC_TIMEOUT });
+    },
     exec: (argv, more = {}) => exec([...ssh, argv.map(quote).join(' ')], { deadline: EXEC_TIMEOUT, ...more }),
     powerOff: () => provider.powerOff(node.id),
     powerOn: async () => {
       await provider.start(node.id, AbortSignal.timeout(60_000));
     },
+    destroy: () => provider.destroy(node.id, AbortSignal.timeout(60_000)),
   };
 }
 

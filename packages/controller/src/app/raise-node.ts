@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { SlError, type WantedNode } from '@silverlining/protocol';
 import { advertised } from '../core/controller-address.ts';
+import { movedTo } from '../core/machine-change.ts';
 import type { NodeRecord, Provider, ProviderNode, SetRecord } from '../ports.ts';
 import type { OperationContext } from '../service.ts';
 import type { ControllerDeps } from './deps.ts';
@@ -12,9 +13,12 @@ const RECONNECT = 45_000;
 /** Milliseconds for a new agent's first hello. */
 const FIRST_HELLO = 60_000;
 
+type RaiseDeps = Pick<ControllerDeps, 'store' | 'fleet' | 'bootstrapper' | 'ids' | 'clock' | 'orderKey'>;
+type RaiseContext = Pick<OperationContext, 'signal' | 'emit'>;
+
 export interface RaiseRequest {
-  set: SetRecord;
-  provider: Provider;
+  set: Pick<SetRecord, 'name' | 'config'>;
+  provider: Pick<Provider, 'create' | 'start'>;
   wanted: WantedNode;
   /** The provider's size for it, should it have to be created. */
   size: string | undefined;
@@ -22,34 +26,37 @@ export interface RaiseRequest {
   found: ProviderNode | undefined;
 }
 
+/** What the controller knows of a machine on which it has not been. The generation of certificates goes on. */
+const NEVER_SET_UP: Pick<NodeRecord, 'keyHash' | 'hostKeys'> = { keyHash: undefined, hostKeys: [] };
+
 /** Idempotent: goes on from wherever an earlier run was cut off. */
-export async function raiseNode(
-  deps: ControllerDeps,
-  op: OperationContext,
-  request: RaiseRequest,
-): Promise<NodeRecord> {
+export async function raiseNode(deps: RaiseDeps, op: RaiseContext, request: RaiseRequest): Promise<NodeRecord> {
   const planned = request.record ?? (await journal(deps, request));
   const found = await running(op, request, planned);
   const { uuid } = planned;
+  const isAnother = request.found === undefined || movedTo(request.record, found) !== undefined;
   const created: NodeRecord = {
     ...planned,
+    ...(isAnother ? NEVER_SET_UP : {}),
     roles: request.wanted.roles,
     providerId: found.id,
     address: found.address,
-    state: planned.state === 'planned' ? 'created' : planned.state,
+    state: isAnother || planned.state === 'planned' ? 'created' : planned.state,
   };
   // A write waits for the disk; of a thousand nodes most are as they were.
   if (!isDeepStrictEqual(created, planned)) await deps.store.putNode(created);
+  // What was this node before may still run somewhere.
+  if (isAnother) deps.fleet.disconnect(uuid, 'another machine is this node now');
   if (await isConnected(deps, op, request, created)) return created;
   await bootstrap(deps, op, request, { node: created, found });
   return (await deps.store.node(uuid)) ?? created;
 }
 
 /** The UUID is durable before the provider is asked, so that a lost answer leads to adoption and not to a second node. */
-async function journal(deps: ControllerDeps, { set, wanted }: RaiseRequest): Promise<NodeRecord> {
+async function journal(deps: RaiseDeps, { set, wanted }: RaiseRequest): Promise<NodeRecord> {
   const node: NodeRecord = {
     ...{ uuid: deps.ids.uuid(), set: set.name, name: wanted.name, roles: wanted.roles, state: 'planned' },
-    ...{ providerId: undefined, address: undefined, keyHash: undefined, certGeneration: 0, hostKeys: [] },
+    ...{ ...NEVER_SET_UP, providerId: undefined, address: undefined, certGeneration: 0 },
     ...{ lastSeen: undefined, facts: undefined },
   };
   await deps.store.putNode(node);
@@ -57,7 +64,7 @@ async function journal(deps: ControllerDeps, { set, wanted }: RaiseRequest): Pro
 }
 
 async function running(
-  op: OperationContext,
+  op: RaiseContext,
   { set, provider, wanted, size, found }: RaiseRequest,
   { uuid }: NodeRecord,
 ): Promise<ProviderNode> {
@@ -81,8 +88,8 @@ async function running(
 
 /** An agent that was enrolled earlier gets time to reconnect. When it does not, or takes no orders, the bootstrap mends it. */
 async function isConnected(
-  deps: ControllerDeps,
-  op: OperationContext,
+  deps: RaiseDeps,
+  op: RaiseContext,
   { found }: RaiseRequest,
   node: NodeRecord,
 ): Promise<boolean> {
@@ -90,6 +97,8 @@ async function isConnected(
   if (session !== undefined) return takesOrders(deps, session);
   if (node.state !== 'enrolled') return false;
   if (found?.state === 'running' && node.lastSeen === undefined) return false;
+  // Neither of two that claim to be it is let in, however long they are waited for.
+  if (deps.fleet.isHeld(node)) return false;
   op.emit({ status: 'running', action: 'bootstrap', node: node.name, text: 'waiting for its agent to connect' });
   try {
     return takesOrders(deps, await deps.fleet.waitFor(node.uuid, { signal: op.signal, deadline: RECONNECT }));
@@ -100,8 +109,8 @@ async function isConnected(
 }
 
 async function bootstrap(
-  deps: ControllerDeps,
-  op: OperationContext,
+  deps: RaiseDeps,
+  op: RaiseContext,
   { set }: RaiseRequest,
   { node, found }: { node: NodeRecord; found: ProviderNode },
 ): Promise<void> {

@@ -32,7 +32,8 @@ export async function status(deps: ControllerDeps, name: string): Promise<Status
       ...records.map((record) => {
         const it = heard.get(record.uuid) ?? NOTHING_HEARD;
         const trusted = it.session !== undefined && takesOrders(deps, it.session);
-        return nodeStatus(set, record, { ...it, inGrace: inGrace(deps), takesOrders: trusted });
+        const held = deps.fleet.isHeld(record);
+        return nodeStatus(set, record, { ...it, held, inGrace: !held && inGrace(deps), takesOrders: trusted });
       }),
       ...wanted.map((node) => missingNode(node.name, node.roles)),
     ],
@@ -76,14 +77,21 @@ interface Heard {
   /** What is wrong with its clock. */
   clock?: string | undefined;
 }
+
+/** What the controller knows beside it. */
+interface Standing {
+  held: boolean;
+  inGrace: boolean;
+  takesOrders: boolean;
+}
 const NOTHING_HEARD: Heard = { session: undefined, health: undefined, at: undefined };
 
 function nodeStatus(
   set: SetRecord,
   record: NodeRecord,
-  { session, health, at, clock, inGrace, takesOrders }: Heard & { inGrace: boolean; takesOrders: boolean },
+  { session, health, at, clock, held, inGrace, takesOrders }: Heard & Standing,
 ): NodeStatus {
-  const reasons = session === undefined ? [absence(record, inGrace)] : complaints(set, record, health);
+  const reasons = session === undefined ? [absence(record, { held, inGrace })] : complaints(set, record, health);
   if (session !== undefined && !takesOrders)
     reasons.push('it takes no orders of this controller; sl up gives it the signing key');
   if (clock !== undefined) reasons.push(clock);
@@ -113,8 +121,10 @@ function stateOf(
   return reasons.length === 0 ? 'healthy' : 'degraded';
 }
 
-function absence(record: NodeRecord, inGrace: boolean): string {
+function absence(record: NodeRecord, { held, inGrace }: Pick<Standing, 'held' | 'inGrace'>): string {
   if (record.state !== 'enrolled') return 'it was never set up to the end; sl up goes on with it';
+  if (held)
+    return 'two agents claim to be this node, so both are held back: was its disk copied? sl up lets the right one in';
   return inGrace ? 'its agent has not connected since the controller started' : 'its agent is not connected';
 }
 

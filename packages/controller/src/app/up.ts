@@ -9,6 +9,7 @@ import {
 } from '@silverlining/protocol';
 import pLimit from 'p-limit';
 import { workstationHostsLines } from '../core/hosts-lines.ts';
+import { movedTo } from '../core/machine-change.ts';
 import { aboveAll, buildTopology } from '../core/topology.ts';
 import type { NodeRecord, SetRecord } from '../ports.ts';
 import { type OperationContext, OperationFailed } from '../service.ts';
@@ -101,7 +102,8 @@ async function raise(run: Run): Promise<void> {
   run.nodes = await onEach(observed.set.nodes, (wanted) => {
     const { record, found } = existing(wanted);
     const session = record && deps.fleet.session(record.uuid);
-    if (session === undefined || !takesOrders(deps, session)) run.changes++;
+    const moved = found !== undefined && movedTo(record, found) !== undefined;
+    if (session === undefined || moved || !takesOrders(deps, session)) run.changes++;
     const size = sizes.get(wanted.name);
     return limit(() => raiseNode(deps, op, { set, provider: observed.provider, wanted, size, record, found }));
   });

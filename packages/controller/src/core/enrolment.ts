@@ -100,7 +100,7 @@ export function checkNode(
     return denial('not-enrolled', `${node.name} is not enrolled; sl up enrols it`);
   }
   if (node.certGeneration !== identity.generation) {
-    const message = `${node.name} was enrolled again since: generation ${node.certGeneration}, not ${identity.generation}`;
+    const message = `${node.name} was set up again since, here or on another machine: generation ${node.certGeneration}, not ${identity.generation}`;
     return denial('generation', message);
   }
   if (node.keyHash !== presented.keyHash) return denial('key', `the key is not the one that ${node.name} enrolled`);

@@ -5,11 +5,18 @@ import { type ExistingMachine, type PlanInput, planUp, type RecordedNode } from 
 const set = aSet(['app1: appserver', 'app2: appserver', 'lb: balancer']);
 
 function record(short: string, more: Partial<RecordedNode> = {}): RecordedNode {
-  return { uuid: `u-${short}`, name: `${short}.shop.internal`, roles: ['appserver'], state: 'enrolled', ...more };
+  return {
+    uuid: `u-${short}`,
+    name: `${short}.shop.internal`,
+    roles: ['appserver'],
+    state: 'enrolled',
+    address: short,
+    ...more,
+  };
 }
 
 function machine(short: string, more: Partial<ExistingMachine> = {}): ExistingMachine {
-  return { uuid: `u-${short}`, name: `${short}.shop.internal`, state: 'running', ...more };
+  return { uuid: `u-${short}`, name: `${short}.shop.internal`, address: short, state: 'running', ...more };
 }
 
 function agents(...names: string[]): PlanInput['connected'] {

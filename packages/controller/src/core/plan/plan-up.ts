@@ -1,5 +1,6 @@
 /** What `sl up` will do, from what is wanted and what exists. Pure: the same input gives the same steps in the same order. */
 import type { Plan, PlanStep, Role, ServerSet, WantedNode } from '@silverlining/protocol';
+import { movedTo } from '../machine-change.ts';
 
 /** What the store knows of a node (records.ts: `NodeRecord`). */
 export interface RecordedNode {
@@ -7,12 +8,14 @@ export interface RecordedNode {
   name: string;
   roles: readonly Role[];
   state: 'planned' | 'created' | 'enrolled';
+  address: string | undefined;
 }
 
 /** What the provider knows of one (records.ts: `ProviderNode`). */
 export interface ExistingMachine {
   uuid: string | undefined;
   name: string;
+  address: string;
   state: 'running' | 'stopped';
 }
 
@@ -80,11 +83,15 @@ function nodeSteps(input: PlanInput, { name, roles, size }: WantedNode): PlanSte
   const what = `${roles.join(', ')}${size === undefined ? '' : `, size ${size}`}`;
   if (found === undefined) return [{ action: 'create-node', node: name, summary: `create ${name} (${what})` }];
   if (found.state === 'stopped') return [{ action: 'start-node', node: name, summary: `start ${name}` }];
+  const bootstrap = (why: string): PlanStep[] => [
+    { action: 'bootstrap', node: name, summary: `set up the agent on ${name} (${why})` },
+  ];
+  const moved = movedTo(record, found);
+  if (moved !== undefined) return bootstrap(`its address is ${moved} now, not ${record?.address}`);
   const agent = record?.state === 'enrolled' ? input.connected.get(record.uuid) : undefined;
   if (agent?.takesOrders === true) return updateSteps(name, agent);
   const absent = record?.state === 'enrolled' ? 'its agent is not connected' : what;
-  const again = agent === undefined ? absent : "it does not have this controller's signing key";
-  return [{ action: 'bootstrap', node: name, summary: `set up the agent on ${name} (${again})` }];
+  return bootstrap(agent === undefined ? absent : "it does not have this controller's signing key");
 }
 
 function updateSteps(node: string, { update }: ConnectedAgent): PlanStep[] {

@@ -26,6 +26,7 @@ const WINDOW = 60_000;
 /**
  * Tells an agent that reconnects after a network cut, which replaces its own dead connection once, from two agents with
  * one identity (a copied disk), which replace each other for ever. Those are held back, both: nobody knows which is right.
+ * When they are let in again, and still replace each other, once is enough.
  */
 export class Rivals {
   readonly #limit: number;
@@ -42,18 +43,23 @@ export class Rivals {
   isHeld(uuid: string, now: number): boolean {
     const until = this.#heldUntil.get(uuid);
     if (until === undefined) return false;
-    if (now < until) return true;
-    this.#heldUntil.delete(uuid);
-    return false;
+    if (now >= until + WINDOW) this.#heldUntil.delete(uuid);
+    return now < until;
   }
 
   /** Notes that a live connection was replaced; true when that was once too often and the identity is held from now on. */
   replaced(uuid: string, now: number): boolean {
     const recent = [...(this.#replacements.get(uuid) ?? []), now].filter((at) => now - at < WINDOW);
     this.#replacements.set(uuid, recent);
-    if (recent.length <= this.#limit) return false;
+    if (recent.length <= (this.#isSuspect(uuid, now) ? 0 : this.#limit)) return false;
     this.#replacements.delete(uuid);
     this.#heldUntil.set(uuid, now + this.#hold);
     return true;
+  }
+
+  /** Whether it was held until a moment ago. */
+  #isSuspect(uuid: string, now: number): boolean {
+    const until = this.#heldUntil.get(uuid);
+    return until !== undefined && now < until + WINDOW;
   }
 }

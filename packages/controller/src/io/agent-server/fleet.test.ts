@@ -124,6 +124,16 @@ describe('admission', () => {
     expect([62_999, 63_000, 63_001].map((now) => rivals.isHeld('a', now))).toEqual([true, false, false]);
     expect(rivals.isHeld('b', 62_500)).toBe(false);
   });
+
+  it('are held back again at once when it goes on afterwards, and forgiven when it does not', () => {
+    const rivals = new Rivals(1, 1000);
+    expect([0, 1].map((now) => rivals.replaced('a', now))).toEqual([false, true]);
+    expect(rivals.isHeld('a', 61_000)).toBe(false);
+    expect(rivals.replaced('a', 61_000)).toBe(true);
+    expect(rivals.isHeld('a', 61_999)).toBe(true);
+    expect(rivals.isHeld('a', 122_000)).toBe(false);
+    expect(rivals.replaced('a', 122_000)).toBe(false);
+  });
 });
 
 describe('transfers', () => {

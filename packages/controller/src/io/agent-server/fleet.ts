@@ -101,7 +101,6 @@ export class ConnectedFleet implements Fleet {
     this.#helloListeners.push(listener);
   }
 
-  /** Whether two agents claim to be this node, so that neither is let in for now. */
   isHeld(node: NodeRecord): boolean {
     return this.#rivals.isHeld(identityOf(node), this.#deps.clock.monotonic());
   }
