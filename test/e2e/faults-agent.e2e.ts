@@ -192,6 +192,7 @@ describe('a copy of an agent', () => {
       expect((await set.sl(['up', '-f', set.work.file, '--yes'])).code).toBe(0);
       set.nodes = await testNodes(set.name);
       await set.healthy();
+      await copy.start();
       await expect.poll(() => copy.complaint(), POLL).toMatch(SET_UP_AGAIN);
       await copy.news();
       const { code, record, stderr } = await set.deploy();
