@@ -1,27 +1,22 @@
 /** The `sl` command as a process, against the real API with a fake service behind it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SlError, VERSION } from '@silverlining/protocol';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { CLI_INI, createCliHome } from '../../../test/builders/cli-home.ts';
 import { type ApiFixture, aborted, startApiFixture } from '../../../test/fakes/api-fixture.ts';
-import { aDeploy, aPlan, aStatus } from '../../../test/fakes/fake-service.ts';
+import { aDeploy } from '../../../test/fakes/fake-service.ts';
 import { OperationFailed } from '../../controller/src/service.ts';
-import { main } from './main.ts';
 
 const sl = fileURLToPath(new URL('../bin/sl', import.meta.url));
-const INI = `[general]\nname = shop\n[provider]\nprovider = local\n[appserver]\nlocations =\n  http://shop.example/ blog\n[app:blog]\ndir = blog\n`;
 let home: string;
 let api: ApiFixture;
 
 beforeAll(async () => {
-  home = await mkdtemp(join(tmpdir(), 'sl-cli-'));
-  await mkdir(join(home, 'blog'));
-  await writeFile(join(home, 'blog/app.ini'), '[production]\napp_name = blog\nplatform = static\n');
-  await writeFile(join(home, 'silver.ini'), INI);
+  home = await createCliHome();
   // The first one compiles for all others.
   await run('--help');
 });
@@ -51,34 +46,11 @@ function start(args: string[], path = PATH): { child: ChildProcess; ended: Promi
 
 const run = (...args: string[]) => start(args).ended;
 
-/** In this process, for what ends before a controller is asked. */
-async function runHere(args: string[]): Promise<Pick<Ended, 'status' | 'err'>> {
-  let err = '';
-  const stderr = vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
-    err += text;
-    return true;
-  });
-  const stdout = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
-  try {
-    const status = await main(args);
-    return { status, err };
-  } finally {
-    stderr.mockRestore();
-    stdout.mockRestore();
-  }
-}
-
 describe('without a controller', () => {
   it.concurrent('tells its version and its commands, whatever Node the machine has', async () => {
     const onMachines = start(['--version'], process.env.PATH).ended;
     expect(await onMachines).toEqual({ status: 0, out: `${VERSION}\n`, err: '' });
     expect(await run('logs', '--help')).toMatchObject({ status: 0, out: expect.stringContaining('Examples:') });
-  });
-
-  it.concurrent('gives wrong usage as JSON, too', async () => {
-    const { status, out } = await run('status', '--wach', '--json');
-    expect(status).toBe(2);
-    expect(JSON.parse(out)).toMatchObject({ ok: false, error: { code: 'E_USAGE' } });
   });
 
   it('checks the file, and starts nothing for it', async () => {
@@ -92,7 +64,7 @@ describe('without a controller', () => {
   });
 
   it.concurrent('lists every problem of the file with its line, status 2', async () => {
-    await writeFile(join(home, 'bad.ini'), INI.replace('[appserver]', '[appserver]\nnods = 2\nsise = 1'));
+    await writeFile(join(home, 'bad.ini'), CLI_INI.replace('[appserver]', '[appserver]\nnods = 2\nsise = 1'));
     const { status, out, err } = await run('check', '--json', '-f', 'bad.ini');
     expect(status).toBe(2);
     expect(JSON.parse(out)).toMatchObject({
@@ -102,43 +74,6 @@ describe('without a controller', () => {
     });
     expect(err).toContain(`${join(home, 'bad.ini')}:6: `);
     expect(await run('up', '-f', 'bad.ini')).toMatchObject({ status: 2, err });
-  });
-
-  it('says that no controller runs', async () => {
-    const { status, out } = await run('controller', 'status', '--json');
-    expect({ status, ...JSON.parse(out) }).toMatchObject({ status: 0, ok: true, running: false });
-    expect(JSON.parse((await run('controller', 'stop', '--json')).out)).toMatchObject({ ok: true, stopped: false });
-  });
-});
-
-describe('wrong usage', () => {
-  const before = process.cwd();
-  beforeAll(() => {
-    process.chdir(home);
-    vi.stubEnv('HOME', home);
-  });
-  afterAll(() => {
-    process.chdir(before);
-    vi.unstubAllEnvs();
-  });
-
-  it.each([
-    [['chek'], 'Did you mean check?'],
-    [['status', '--wach'], 'Did you mean --watch?'],
-    [['logs', '-n', 'many'], 'whole number'],
-    [['logs', 'silver.ini'], '--file FILE'],
-    [['deploy', 'blgo'], 'did you mean blog?'],
-    [['plan', '-f', 'gone.ini'], 'gone.ini'],
-    [['rollback', 'blog', '--to', 'shop.20260131_001'], 'is no instance of blog'],
-    [['status', '--watch', '--json'], 'exclude each other'],
-    [['logs', '--node', '$(id)'], 'invalid node name "$(id)"'],
-    [['logs', '--node=-oProxyCommand=x'], 'invalid node name "-oProxyCommand=x"'],
-    [['logs', '../x'], 'invalid app name'],
-    [['down', '--set', 'a b', '--yes'], 'invalid set name'],
-    [['rollback', '--to', '$(id)'], 'invalid instance name'],
-    [[], 'Usage: sl'],
-  ])('refuses %j with status 2', async (args, message) => {
-    expect(await runHere(args)).toMatchObject({ status: 2, err: expect.stringContaining(message) });
   });
 });
 
@@ -169,76 +104,6 @@ describe('with a controller', () => {
       verb: 'up',
       request: { set: { name: 'shop' }, installHostPackages: true },
     });
-  });
-
-  it('up without changes asks nothing', async () => {
-    api.service.plan$ = { ...aPlan, steps: [], changes: 0 };
-    expect(await run('up')).toMatchObject({ status: 0, out: expect.stringContaining('blog.20260131_002 is active') });
-    expect(api.service.asked.at(-1)).toMatchObject({ request: { installHostPackages: false } });
-  });
-
-  it('a failed deploy gives its record, node and log, status 1', async () => {
-    const error = new SlError('E_APP_CRASHED', 'it exited with 1', { details: { node: 'app2', log: ['Traceback'] } });
-    const record = {
-      ...aDeploy,
-      outcome: 'aborted',
-      error: { code: error.code, message: error.message, node: 'app2' },
-    };
-    api.service.work.deploy = async ({ emit }) => {
-      emit({ status: 'failed', action: 'stage', node: 'app2', text: 'crashed' });
-      throw new OperationFailed(error, { deploys: [record] });
-    };
-    const { status, out, err } = await run('deploy', 'blog', '--json');
-    expect({ status, ...JSON.parse(out) }).toMatchObject({
-      status: 1,
-      ok: false,
-      deploys: [record],
-      error: { code: 'E_APP_CRASHED', node: 'app2' },
-    });
-    expect(err).toMatch(/app2: failed: crashed\nerror: app2: it exited with 1 \[E_APP_CRASHED\]\n {2}\| Traceback\n$/);
-    api.service.work.deploy = async () => ({ deploys: [record] });
-    expect(await run('deploy')).toMatchObject({ status: 1, out: expect.stringContaining('was given up') });
-  });
-
-  it('rollback, status, deploys and logs need no more than the set’s name', async () => {
-    const named = ['--set', 'gone'];
-    expect(await run('rollback', '--to', 'blog.20260131_001', ...named)).toMatchObject({ status: 0 });
-    expect(api.service.asked.at(-1)).toMatchObject({
-      verb: 'rollback',
-      request: { set: 'gone', app: 'blog', to: 'blog.20260131_001', by: expect.stringMatching(/^.+@.+$/) },
-    });
-    expect(JSON.parse((await run('status', '--json', ...named)).out)).toEqual({ ok: true, ...aStatus });
-    expect(await run('deploys', 'show', 'deploy-1', ...named)).toMatchObject({
-      status: 0,
-      out: expect.stringContaining('deploy-1.blog: done'),
-    });
-    expect(api.service.asked.at(-1)).toEqual({ verb: 'deploys', request: { set: 'gone', id: 'deploy-1' } });
-    expect(await run('deploys', ...named)).toMatchObject({ status: 0, out: expect.stringContaining('deploy-1.blog') });
-    expect((await run('logs', 'blog', '-n', '2', ...named)).out).toMatch(
-      /app1\.shop\.internal blog: listening\n.*GET \/ 200\n$/,
-    );
-    expect(JSON.parse((await run('logs', '--json', ...named)).out)).toMatchObject({
-      set: 'gone',
-      lines: [{ text: 'listening' }, {}],
-    });
-    expect(
-      (await run('logs', '-f', '--json', ...named)).out
-        .trim()
-        .split('\n')
-        .map((it) => JSON.parse(it).source),
-    ).toEqual(['blog', 'blog']);
-  });
-
-  it('down of a set that does not exist is done', async () => {
-    api.service.status = () => Promise.reject(new SlError('E_NOT_FOUND', 'no such set'));
-    expect(await run('down')).toMatchObject({ status: 0, out: expect.stringContaining('nothing to destroy') });
-    expect(api.operations.running()).toEqual([]);
-  });
-
-  it('a busy set is refused with who is at work, status 3', async () => {
-    api.service.work.deploy = () =>
-      Promise.reject(new SlError('E_BUSY', 'up is running; follow it with: sl deploy --attach up-1'));
-    expect(await run('deploy')).toMatchObject({ status: 3, err: expect.stringContaining('--attach up-1') });
   });
 });
 
