@@ -4,11 +4,13 @@ import { cutPoint, LARGEST_CHUNK } from './chunker.ts';
 
 /** Bytes that follow from a seed. */
 function noise(length: number, seed: number): Uint8Array {
+  const bytes = new Uint8Array(length);
   let state = seed | 1;
-  return Uint8Array.from({ length }, () => {
+  for (let i = 0; i < length; i++) {
     state = Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) + 0x9e3779b9;
-    return state >>> 24;
-  });
+    bytes[i] = state >>> 24;
+  }
+  return bytes;
 }
 
 function chunksOf(bytes: Uint8Array): Uint8Array[] {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { anyCharacter } from '../../../../../test/builders/any-character.ts';
 import { aContext, aLocation, aSet, aTopology } from '../../../../../test/builders/role-context.ts';
 import { siteText } from './apache-site.ts';
 import { haproxyText } from './haproxy-config.ts';
@@ -37,7 +38,7 @@ describe('values in configuration files', () => {
     ),
   });
   const text = fc.oneof(
-    fc.string({ unit: 'binary' }),
+    fc.string({ unit: anyCharacter }),
     nasty,
     nasty.map((it) => `/${it}/`),
     nasty.map((it) => `a.test${it}`),
