@@ -1,7 +1,8 @@
 /** Runs the end-to-end tests: sees to what they need, clears what a killed run left, and leaves nothing itself. */
 import { spawn } from 'node:child_process';
+import { constants } from 'node:os';
 import { join, resolve } from 'node:path';
-import { clearState, installPackages, useState } from './support/machine.ts';
+import { clearRun, installPackages, useState } from './support/machine.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 /** Images and packages are kept from run to run; the state is not. */
@@ -14,11 +15,11 @@ async function main(args: readonly string[]): Promise<number> {
   }
   await useState(BASE);
   await installPackages('the end-to-end tests', say);
-  await clearState();
+  await clearRun(BASE);
   try {
     return await runVitest(args);
   } finally {
-    await clearState();
+    await clearRun(BASE);
   }
 }
 
@@ -31,9 +32,11 @@ function runVitest(args: readonly string[]): Promise<number> {
   ];
   const argv = [vitest, 'run', '--project', 'e2e', ...reporters.flatMap((it) => ['--reporter', it]), ...args];
   const child = spawn(process.execPath, argv, { cwd: ROOT, stdio: 'inherit' });
-  // Ctrl-C reaches vitest by the terminal; this process stays to clear up after it.
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
-  return new Promise((done) => child.on('close', (code) => done(code ?? 1)));
+  // It ends at once and leaves its workers to themselves; this process stays to end them and to clear up.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
+  return new Promise((done) => {
+    child.on('close', (code, signal) => done(code ?? 128 + (signal === null ? 0 : constants.signals[signal])));
+  });
 }
 
 function say(text: string): void {

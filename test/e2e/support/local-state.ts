@@ -6,6 +6,8 @@ import { hostCommand } from '../../../packages/controller/src/io/host-packages.t
 import { LocalProvider, type LocalProviderOptions } from '../../../packages/controller/src/io/provider/local.ts';
 import type { LocalNetwork } from '../../../packages/controller/src/io/provider/local-network.ts';
 
+const PREFIX = 'sl-state-';
+
 /** A state directory of its own, with images and packages from the cache that all share. */
 export interface LocalState {
   directories: Directories;
@@ -15,18 +17,31 @@ export interface LocalState {
 }
 
 export async function makeLocalState(options: LocalProviderOptions = {}): Promise<LocalState> {
-  const state = await mkdtemp(join(tmpdir(), 'sl-state-'));
+  const state = await mkdtemp(join(tmpdir(), PREFIX));
   const directories = { state, cache: findDirectories().cache };
   const provider = new LocalProvider(directories, options);
   const remove = async () => {
-    await destroyAll(provider, state);
+    await destroyNodes(provider, state);
     await rm(state, { recursive: true });
   };
   return { directories, provider, remove };
 }
 
-async function destroyAll(provider: LocalProvider, state: string): Promise<void> {
-  const { signal } = new AbortController();
+/** Takes away everything in a temporary folder, nodes and mounts included, that tests left which did not come to their end. */
+export async function clearTemporary(folder: string): Promise<void> {
+  for (const name of (await readdir(folder)).filter((it) => it.startsWith(PREFIX))) {
+    const state = join(folder, name);
+    await destroyNodes(new LocalProvider({ state, cache: findDirectories().cache }), state);
+  }
+  const mounts = (await readFile('/proc/self/mounts', 'utf8')).split('\n').map((line) => line.split(' ')[1] ?? '');
+  for (const mount of mounts.filter((it) => it.startsWith(`${folder}/`)).reverse())
+    await hostCommand(['umount', mount]);
+  await rm(folder, { recursive: true });
+}
+
+/** Destroys all local nodes of a state directory, whatever state they are in, and their network. */
+export async function destroyNodes(provider: LocalProvider, state: string): Promise<void> {
+  const signal = AbortSignal.timeout(120_000);
   const ids = await readdir(join(state, 'local/nodes')).catch(() => []);
   const outcomes = await Promise.allSettled(ids.map((id) => provider.destroy(id, signal)));
   for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;

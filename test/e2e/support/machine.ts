@@ -1,6 +1,9 @@
 /** This machine, for a runner that starts nodes: what it needs, and a state of its own that is cleared before and after. */
-import { readdir, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { SlError } from '@silverlining/protocol';
 import { findDirectories, makeDirectories } from '../../../packages/controller/src/io/directories.ts';
 import {
   type HostNeed,
@@ -8,13 +11,29 @@ import {
   missingHostPackages,
 } from '../../../packages/controller/src/io/host-packages.ts';
 import { LocalProvider } from '../../../packages/controller/src/io/provider/local.ts';
+import { readNodes } from '../../../packages/controller/src/io/provider/local-node-record.ts';
+import { openStore } from '../../../packages/controller/src/io/store/store.ts';
+import { createWorkstationHosts } from '../../../packages/controller/src/io/workstation-hosts.ts';
+import { clearTemporary, destroyNodes } from './local-state.ts';
+import { endProcesses, markProcesses } from './run-processes.ts';
 import { sl } from './sl.ts';
 
-/** From here on `sl` and all else use `base/state` and `base/cache`. */
+/** From here on `sl` and all else use `base/state`, `base/cache` and `base/tmp`. */
 export async function useState(base: string): Promise<void> {
   process.env.XDG_STATE_HOME = join(base, 'state');
   process.env.XDG_CACHE_HOME = join(base, 'cache');
+  process.env.TMPDIR = join(base, 'tmp');
+  markProcesses(base);
   await makeDirectories(findDirectories());
+}
+
+/** Nothing of a run that used this state is running or left, however it ended. */
+export async function clearRun(base: string): Promise<void> {
+  await endProcesses(base);
+  await mkdir(tmpdir(), { recursive: true });
+  await clearTemporary(tmpdir());
+  await clearState();
+  await mkdir(tmpdir());
 }
 
 /** Installs Debian packages that this machine lacks, with a word: what local nodes need, or `needs`. */
@@ -33,12 +52,34 @@ export async function installPackages(
 export async function clearState(): Promise<void> {
   await sl(['controller', 'stop', '--force']);
   const directories = findDirectories();
-  const provider = new LocalProvider(directories);
-  const signal = AbortSignal.timeout(120_000);
-  const nodes = await readdir(join(directories.state, 'local/nodes')).catch(() => []);
-  const gone = await Promise.allSettled(nodes.map((id) => provider.destroy(id, signal)));
-  for (const outcome of gone) if (outcome.status === 'rejected') throw outcome.reason;
-  await provider.cleanUp('any', signal);
+  await clearHosts(directories.state);
+  await destroyNodes(new LocalProvider(directories), directories.state);
   await rm(directories.state, { recursive: true, force: true });
   await makeDirectories(directories);
+}
+
+/** Takes the sets of the state out of this machine's /etc/hosts. */
+async function clearHosts(state: string): Promise<void> {
+  const hosts = createWorkstationHosts();
+  for (const set of new Set([...(await setsInStore(join(state, 'store.sqlite'))), ...(await setsOfNodes(state))])) {
+    await hosts.write(set, []);
+  }
+}
+
+async function setsInStore(file: string): Promise<string[]> {
+  if (!existsSync(file)) return [];
+  try {
+    const store = openStore(file);
+    const sets = await store.sets();
+    await store.close();
+    return sets.map(({ name }) => name);
+  } catch (error) {
+    // A test may have damaged it; most sets have nodes that know whose they are.
+    if (error instanceof SlError) return [];
+    throw error;
+  }
+}
+
+async function setsOfNodes(state: string): Promise<string[]> {
+  return (await readNodes(join(state, 'local/nodes'))).map(({ set }) => set);
 }
