@@ -73,7 +73,8 @@ async function deploy({ wire, sources = [] }: Sending = {}): Promise<{ sent: num
   return { sent, files };
 }
 
-const contentOf = (file: ManifestFile | undefined) => (file === undefined ? undefined : readFileSync(store.path(file)));
+const contentOf = (file: ManifestFile | undefined) =>
+  file === undefined ? undefined : readFileSync(store.locate(file).path);
 
 it('sends a megabyte of a large file in which a megabyte changed, wherever it is and however far it moved', async () => {
   const old = randomBytes(12 << 20);

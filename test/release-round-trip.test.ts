@@ -10,7 +10,7 @@ import { releasePaths } from '../packages/agent/src/core/release/paths.ts';
 import { openContentStore } from '../packages/agent/src/io/release/content-store.ts';
 import { createReleaseTree } from '../packages/agent/src/io/release/release-tree.ts';
 import { createReleaseSource } from '../packages/controller/src/io/release-source/index.ts';
-import { NO_OVERLAYS } from './fakes/overlays.ts';
+import { NO_MOUNTS } from './fakes/mounts.ts';
 
 const me = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
 const signal = new AbortController().signal;
@@ -89,7 +89,7 @@ async function transfer(folder: string, dir: string, instance: string) {
   const paths = releasePaths(folder);
   const releases = createReleaseTree({
     ...{ paths, store, owners: async () => ({ release: me, config: me }) },
-    ...{ overlays: NO_OVERLAYS, warn: (message) => expect.unreachable(message) },
+    ...{ mounts: NO_MOUNTS, warn: (message) => expect.unreachable(message) },
   });
   await releases.materialise({ instance, manifest, support: {}, group: 'app-blog', shareable: true });
   expect(await releases.intact(instance)).toBe(true);

@@ -13,7 +13,7 @@ import { createProxyFiles } from '../../packages/agent/src/io/release/proxy-file
 import { createReleaseTree } from '../../packages/agent/src/io/release/release-tree.ts';
 import { readChunkLists } from '../../packages/agent/src/io/release/unpack.ts';
 import type { HttpAnswer, HttpQuestion, ReleasePorts } from '../../packages/agent/src/release-ports.ts';
-import { NO_OVERLAYS } from './overlays.ts';
+import { NO_MOUNTS } from './mounts.ts';
 
 const me = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
 
@@ -50,7 +50,7 @@ export async function fakeReleasePorts(root: string, node: FakeNode): Promise<Re
       paths,
       store,
       owners: async () => ({ release: me, config: me }),
-      overlays: NO_OVERLAYS,
+      mounts: NO_MOUNTS,
       warn,
     }),
     journals: await openJournals(paths, warn),

@@ -1,6 +1,15 @@
 import type { Manifest } from '@silverlining/protocol';
 import { describe, expect, it } from 'vitest';
-import { hiddenPaths, mountsIn, mountUnitName, mountUnitText, worthLayering } from './layer.ts';
+import {
+  hiddenPaths,
+  imageMount,
+  mountsIn,
+  mountUnitName,
+  mountUnitText,
+  overlayMount,
+  worthLayering,
+  worthPacking,
+} from './layer.ts';
 
 const SHA = '0'.repeat(64);
 const file = (path: string) => ({ path, mode: 0o644 as const, size: 1, sha256: SHA });
@@ -34,14 +43,38 @@ describe('a layer', () => {
   });
 });
 
+describe('what comes', () => {
+  const many = manifestOf(Array.from({ length: 1000 }, (_, i) => `app/${i}`)).files;
+
+  it('is worth one file when it is many contents and most of a release', () => {
+    expect(worthPacking(many, many)).toBe(true);
+    expect(worthPacking(many, many.slice(0, 256))).toBe(true);
+    expect(worthPacking(many, many.slice(0, 250))).toBe(false);
+    expect(worthPacking(many.slice(0, 255), many.slice(0, 255))).toBe(false);
+  });
+
+  it('is not where large contents are most of it', () => {
+    const large = (size: number) => [...many, { ...file('app/large'), size }];
+    expect(worthPacking(large(8 << 20), many)).toBe(false);
+    const others = many.map((it) => ({ ...it, size: 64 << 10 }));
+    expect(worthPacking([...others, { ...file('app/large'), size: 8 << 20 }], others)).toBe(true);
+  });
+});
+
 describe('its mount', () => {
   const path = '/var/lib/silverlining/releases/my-app.20260131_001';
 
   it('has a unit with the name that systemd wants, started before what needs it', () => {
     expect(mountUnitName(path)).toBe('var-lib-silverlining-releases-my\\x2dapp.20260131_001.mount');
-    const text = mountUnitText({ instance: 'my-app.20260131_001', path, lower: ['/l/2', '/r/1'] });
+    const point = { instance: 'my-app.20260131_001', path };
+    const text = mountUnitText(overlayMount(point, { layer: '/l/2', base: '/r/1' }));
     expect(text).toContain(`Where=${path}\n`);
     expect(text).toContain('Options=ro,nosuid,nodev,lowerdir=/l/2:/r/1\n');
+    // What is below may be a mount, too.
+    expect(text).toContain('RequiresMountsFor=/r/1\n');
+    const image = mountUnitText(imageMount(point, '/l/2/data'));
+    expect(image).toContain('What=/l/2/data\n');
+    expect(image).not.toContain('RequiresMountsFor');
     expect(text).toContain('Before=silver-app-my-app.20260131_001.service apache2.service silver-agent.service\n');
   });
 

@@ -1,8 +1,15 @@
 /**
- * A release as a layer over an earlier one that is there in full: what differs, seen through a read-only overlay. Pure
- * decisions; `io/release/layers.ts` acts on them.
+ * Releases that are mounts: an image of a whole release, or a layer over an earlier one that is there in full, which is what
+ * differs, seen through a read-only overlay. Pure decisions; `io/release/layers.ts` acts on them.
  */
-import { instanceName, instanceUnit, type Manifest, manifestChanges } from '@silverlining/protocol';
+import {
+  CHUNKED_FROM,
+  instanceName,
+  instanceUnit,
+  type Manifest,
+  type ManifestFile,
+  manifestChanges,
+} from '@silverlining/protocol';
 import { z } from 'zod';
 
 /** `layer.json` of a layered release. Its manifest is that of the base with the changes. */
@@ -18,6 +25,22 @@ const LARGEST_PART = 1 / 4;
 export function worthLayering(manifest: Manifest, { files, links, removed }: Layer['changes']): boolean {
   const changed = files.length + links.length + removed.length;
   return manifest.files.length >= FEWEST_FILES && changed <= manifest.files.length * LARGEST_PART;
+}
+
+/**
+ * Whether what comes had better be written into one file, which becomes an image of the release: that saves making, naming and
+ * removing a file for each content, which is most of what many small ones cost.
+ */
+export function worthPacking(listed: readonly ManifestFile[], missing: readonly ManifestFile[]): boolean {
+  if (!isMost(missing.length, listed.length)) return false;
+  const bytes = (files: readonly ManifestFile[]) => files.reduce((sum, file) => sum + file.size, 0);
+  // Large ones are kept as files as well, since chunks of them may be wanted again.
+  return bytes(listed.filter((file) => file.size >= CHUNKED_FROM)) <= bytes(listed) * LARGEST_PART;
+}
+
+/** Whether that many of a release's files are so many that it is no layer. */
+export function isMost(count: number, files: number): boolean {
+  return count >= FEWEST_FILES && count > files * LARGEST_PART;
 }
 
 /** Paths that the layer has to hide: what was removed or, where a whole folder went, that folder, parents first. */
@@ -60,30 +83,40 @@ function firstFrom(entries: Sorted, path: string): number {
   return low;
 }
 
-export interface LayerMount {
+export interface ReleaseMount {
   instance: string;
   /** Where the release is seen. */
   path: string;
-  /** Folders, the topmost first. */
-  lower: readonly string[];
+  type: 'overlay' | 'erofs';
+  source: string;
+  options: string;
+  /** What has to be mounted before. */
+  needs: string | undefined;
 }
 
-/** Options of the mount: with lower folders alone an overlay cannot be written to, by root either. */
-export function overlayOptions(lower: readonly string[]): string {
-  return `ro,nosuid,nodev,lowerdir=${lower.join(':')}`;
+type MountPoint = Pick<ReleaseMount, 'instance' | 'path'>;
+
+/** Of a layer over a base; with lower folders alone an overlay cannot be written to, by root either. */
+export function overlayMount(point: MountPoint, { layer, base }: { layer: string; base: string }): ReleaseMount {
+  const options = `ro,nosuid,nodev,lowerdir=${layer}:${base}`;
+  return { ...point, type: 'overlay', source: 'silverlining', options, needs: base };
+}
+
+export function imageMount(point: MountPoint, image: string): ReleaseMount {
+  return { ...point, type: 'erofs', source: image, options: 'loop,ro,nosuid,nodev', needs: undefined };
 }
 
 /** The unit that brings the mount back at boot, before what needs it. */
-export function mountUnitText({ instance, path, lower }: LayerMount): string {
+export function mountUnitText({ instance, path, type, source, options, needs }: ReleaseMount): string {
   return `[Unit]
 Description=Silver Lining: files of ${instance}
 Before=${instanceUnit(instance)} apache2.service silver-agent.service
-
+${needs === undefined ? '' : `RequiresMountsFor=${needs}\n`}
 [Mount]
-What=silverlining
+What=${source}
 Where=${path}
-Type=overlay
-Options=${overlayOptions(lower)}
+Type=${type}
+Options=${options}
 LazyUnmount=yes
 
 [Install]

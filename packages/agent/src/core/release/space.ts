@@ -1,5 +1,6 @@
 /** Whether a release fits. */
 import { type Manifest, type ManifestFile, SlError } from '@silverlining/protocol';
+import { worthPacking } from './layer.ts';
 
 const BLOCK = 4096;
 /** Left free for journals and logs. */
@@ -12,10 +13,13 @@ export interface Space {
   inodes: number | undefined;
 }
 
-/** What a release takes beside what is there already: missing contents, copies of its configuration, folders. */
+/**
+ * What a release takes beside what is there already: missing contents, copies of its configuration, folders; all contents when
+ * it becomes an image. Inodes are counted as if it did not: whether it can be mounted shows later.
+ */
 export function spaceNeeded(manifest: Manifest, missing: readonly ManifestFile[]): { bytes: number; inodes: number } {
   const config = manifest.files.filter((file) => file.path.startsWith('config/'));
-  const written = [...missing, ...config];
+  const written = worthPacking(manifest.files, missing) ? manifest.files : [...missing, ...config];
   const folders = countFolders(manifest.files);
   const bytes = written.reduce((sum, file) => sum + Math.ceil(file.size / BLOCK) * BLOCK, folders * BLOCK);
   return { bytes, inodes: written.length + folders + manifest.links.length };

@@ -1,10 +1,11 @@
 import { createHash, type Hash } from 'node:crypto';
 import { closeSync, fchmodSync, fchownSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
 import { CHUNKED_FROM, type ManifestFile, SlError } from '@silverlining/protocol';
-import { type FileOwner, isOutOfSpace } from '@silverlining/system';
+import type { FileOwner } from '@silverlining/system';
 import type { Assembly } from '../../core/release/assembly.ts';
 import { AssembledBlob } from './assembled-blob.ts';
 import { blobKey } from './blob-keys.ts';
+import { diskFull, diskFullAs, wrongContent } from './disk-full.ts';
 import type { EntrySink } from './tar-reader.ts';
 
 /** A content that came whole, still under its temporary name. */
@@ -17,6 +18,11 @@ export interface BlobWriterOptions {
   /** Exists, and is this writer's own. */
   folder: string;
   owner: FileOwner;
+  /** Where only whole contents come there are none. */
+  parts?: PartsOptions;
+}
+
+interface PartsOptions {
   /** Contents of which only a part is sent, by path in the manifest. */
   assemblies: ReadonlyMap<string, Assembly>;
   /** Path of a content of the store. */
@@ -25,10 +31,12 @@ export interface BlobWriterOptions {
   leftover(key: string): string;
 }
 
-type Current = { temporary: string; file: ManifestFile } & (
-  | { kind: 'plain'; descriptor: number; hash: Hash; length: number }
-  | { kind: 'assembled'; blob: AssembledBlob }
-);
+interface Begun {
+  temporary: string;
+  file: ManifestFile;
+}
+type Plain = Begun & { kind: 'plain'; descriptor: number; hash: Hash; length: number };
+type Current = Plain | (Begun & { kind: 'assembled'; blob: AssembledBlob });
 
 /** Writes bodies to files of its folder, and checks each against its hash as it ends. They are not on disk yet. */
 export class BlobWriter implements EntrySink {
@@ -42,14 +50,12 @@ export class BlobWriter implements EntrySink {
   }
 
   begin(file: ManifestFile): Promise<void> | undefined {
-    const temporary = temporaryPath(this.#options.folder, this.received.length, blobKey(file));
-    const assembly = this.#options.assemblies.get(file.path);
-    if (assembly !== undefined) return this.#beginAssembly(temporary, file, assembly);
-    const { owner } = this.#options;
-    const descriptor = diskFullAs(file, () => openSync(temporary, 'wx', 0o600));
-    this.#current = { kind: 'plain', temporary, file, descriptor, hash: createHash('sha256'), length: 0 };
-    fchownSync(descriptor, owner.uid, owner.gid);
-    fchmodSync(descriptor, file.mode);
+    const temporary = this.#temporary(file);
+    const { parts } = this.#options;
+    const assembly = parts?.assemblies.get(file.path);
+    if (parts !== undefined && assembly !== undefined)
+      return this.#beginAssembly(temporary, file, { ...parts, assembly });
+    this.#beginPlain(temporary, file);
     return undefined;
   }
 
@@ -57,11 +63,7 @@ export class BlobWriter implements EntrySink {
     const current = this.#require();
     this.bytes += chunk.length;
     if (current.kind === 'assembled') return this.#guard(current.file, () => current.blob.data(chunk));
-    current.hash.update(chunk);
-    diskFullAs(current.file, () => {
-      for (let done = 0; done < chunk.length; ) done += writeSync(current.descriptor, chunk, done);
-    });
-    current.length += chunk.length;
+    appendPlain(current, chunk);
     return undefined;
   }
 
@@ -70,9 +72,16 @@ export class BlobWriter implements EntrySink {
     if (current.kind === 'assembled') {
       return this.#guard(current.file, async () => this.#finish(current, await current.blob.end()));
     }
-    closeSync(current.descriptor);
-    this.#finish(current, current.hash.digest('hex'));
+    this.#endPlain(current);
     return undefined;
+  }
+
+  /** A whole content at once. */
+  put(file: ManifestFile, content: Buffer): void {
+    const current = this.#beginPlain(this.#temporary(file), file);
+    this.bytes += content.length;
+    appendPlain(current, content);
+    this.#endPlain(current);
   }
 
   /** Ends the file that is being written, if any; keeps what there is of a large one under the given path. */
@@ -88,8 +97,27 @@ export class BlobWriter implements EntrySink {
     } else unlinkSync(current.temporary);
   }
 
-  async #beginAssembly(temporary: string, file: ManifestFile, assembly: Assembly): Promise<void> {
-    const { owner, locate, leftover } = this.#options;
+  #beginPlain(temporary: string, file: ManifestFile): Plain {
+    const { owner } = this.#options;
+    const descriptor = diskFullAs(file, () => openSync(temporary, 'wx', 0o600));
+    const current: Plain = { kind: 'plain', temporary, file, descriptor, hash: createHash('sha256'), length: 0 };
+    this.#current = current;
+    fchownSync(descriptor, owner.uid, owner.gid);
+    fchmodSync(descriptor, file.mode);
+    return current;
+  }
+
+  #endPlain(current: Plain): void {
+    closeSync(current.descriptor);
+    this.#finish(current, current.hash.digest('hex'));
+  }
+
+  async #beginAssembly(
+    temporary: string,
+    file: ManifestFile,
+    { assembly, locate, leftover }: Omit<PartsOptions, 'assemblies'> & { assembly: Assembly },
+  ): Promise<void> {
+    const { owner } = this.#options;
     if (assembly.prefix > 0) renameSync(leftover(blobKey(file)), temporary);
     const blob = await this.#guard(file, () =>
       AssembledBlob.open({ path: temporary, mode: file.mode, owner, assembly, locate }),
@@ -97,15 +125,14 @@ export class BlobWriter implements EntrySink {
     this.#current = { kind: 'assembled', temporary, file, blob };
   }
 
-  #finish({ temporary, file }: Current, sha256: string): void {
+  #finish({ temporary, file }: Begun, sha256: string): void {
     this.#current = undefined;
     if (sha256 === file.sha256) {
       this.received.push({ temporary, file });
       return;
     }
     unlinkSync(temporary);
-    const message = `${JSON.stringify(file.path)} came with another content than the manifest says`;
-    throw new SlError('E_MANIFEST', message, { details: { entry: file.path } });
+    throw wrongContent(file);
   }
 
   async #guard<T>(file: ManifestFile, act: () => Promise<T>): Promise<T> {
@@ -116,27 +143,21 @@ export class BlobWriter implements EntrySink {
     }
   }
 
+  /** A name that says which content it is to become: whoever finds it after a crash can go on with it. */
+  #temporary(file: ManifestFile): string {
+    return `${this.#options.folder}/${this.received.length}-${blobKey(file)}`;
+  }
+
   #require(): Current {
     if (this.#current === undefined) throw new SlError('E_INTERNAL', 'a body came before its entry');
     return this.#current;
   }
 }
 
-/** A name that says which content it is to become: whoever finds it after a crash can go on with it. */
-function temporaryPath(folder: string, number: number, key: string): string {
-  return `${folder}/${number}-${key}`;
-}
-
-function diskFullAs<T>(file: ManifestFile, act: () => T): T {
-  try {
-    return act();
-  } catch (error) {
-    throw diskFull(file, error);
-  }
-}
-
-function diskFull(file: ManifestFile, cause: unknown): unknown {
-  if (!isOutOfSpace(cause)) return cause;
-  const where = `while ${JSON.stringify(file.path)} was written`;
-  return new SlError('E_DISK_FULL', `the disk, or its inodes, ran out ${where}`, { cause });
+function appendPlain(current: Plain, chunk: Buffer): void {
+  current.hash.update(chunk);
+  diskFullAs(current.file, () => {
+    for (let done = 0; done < chunk.length; ) done += writeSync(current.descriptor, chunk, done);
+  });
+  current.length += chunk.length;
 }

@@ -6,17 +6,22 @@ import { errno, type FileOwner, freeSpace, makeDirectoryDurable } from '@silverl
 import { planAssembly } from '../../core/release/assembly.ts';
 import type { ContentStore } from '../../release-ports.ts';
 import { blobKey, blobPath } from './blob-keys.ts';
-import type { ReceivedBlob } from './blob-writer.ts';
+import { BlobWriter, type ReceivedBlob } from './blob-writer.ts';
 import { ChunkListStore } from './chunk-lists.ts';
 import { createExclusive } from './exclusive.ts';
 import { Leftovers } from './leftovers.ts';
-import { type Reception, receive } from './reception.ts';
+import { Packs } from './packs.ts';
+import { type Reception, receive, syncReceived } from './reception.ts';
 import { inSlices } from './slices.ts';
 
 /** The store that also says when a content turned out not to be there. */
 export interface DiskContentStore extends ContentStore {
-  path(file: ManifestFile): string;
+  /** Where a content is: a file, or a part of one. The path of a content that is not here leads nowhere. */
+  locate(file: ManifestFile): { path: string; offset?: number };
   forget(file: ManifestFile): void;
+  /** Makes files of their own of those that are parts, for links to them. */
+  unpack(files: readonly ManifestFile[]): Promise<void>;
+  readonly packs: Pick<Packs, 'for' | 'lend' | 'open' | 'takeBack'>;
 }
 
 /** Opens the store in a folder: reads which contents it has, and what a crash left half received. */
@@ -26,9 +31,11 @@ export async function openContentStore(folder: string, owner: () => Promise<File
   chmodSync(folder, 0o700);
   const disk = new StoreDisk(folder);
   return {
-    has: (file) => disk.keys.has(blobKey(file)),
-    path: (file) => disk.path(blobKey(file)),
-    forget: (file) => disk.keys.delete(blobKey(file)),
+    packs: disk.packs,
+    has: (file) => disk.has(blobKey(file)),
+    locate: (file) => disk.locate(blobKey(file)),
+    forget: (file) => disk.forget(blobKey(file)),
+    unpack: async (files) => disk.unpack(files, await owner()),
     salvage: (files, signal) => disk.salvage(files, signal),
     plan: (contents, sources, signal) => disk.plan(contents, sources, signal),
     receive: async (input, files, signal) => disk.receive({ input, files, signal, owner: await owner() }),
@@ -36,6 +43,7 @@ export async function openContentStore(folder: string, owner: () => Promise<File
     space: () => freeSpace(folder),
     removeAll: async () => {
       disk.keys.clear();
+      disk.packs.clear();
       await rm(folder, { recursive: true, force: true });
     },
   };
@@ -43,7 +51,9 @@ export async function openContentStore(folder: string, owner: () => Promise<File
 
 /** What is in the folder, as this process knows it. */
 class StoreDisk {
+  /** Of contents that are files of their own. */
   readonly keys: Set<string>;
+  readonly packs: Packs;
   readonly leftovers: Leftovers;
   readonly lists: ChunkListStore;
   /** What contents that are about to come consist of. */
@@ -57,6 +67,7 @@ class StoreDisk {
   constructor(folder: string) {
     this.#folder = folder;
     this.#incoming = `${folder}/incoming`;
+    this.packs = new Packs(`${folder}/packs`, this.#incoming);
     this.leftovers = new Leftovers(`${folder}/leftovers`, this.#incoming);
     this.lists = new ChunkListStore(`${folder}/chunks`);
     this.keys = readKeys(folder);
@@ -64,6 +75,20 @@ class StoreDisk {
 
   path(key: string): string {
     return blobPath(this.#folder, key);
+  }
+
+  has(key: string): boolean {
+    return this.keys.has(key) || this.packs.find(key) !== undefined;
+  }
+
+  locate(key: string): { path: string; offset?: number } {
+    const packed = this.keys.has(key) ? undefined : this.packs.find(key);
+    return packed ?? { path: this.path(key) };
+  }
+
+  forget(key: string): void {
+    this.keys.delete(key);
+    this.packs.forget(key);
   }
 
   async plan(
@@ -83,16 +108,25 @@ class StoreDisk {
   async receive(
     order: Pick<Reception, 'input' | 'files' | 'signal' | 'owner'>,
   ): Promise<{ files: number; bytes: number }> {
-    const batch = `${this.#incoming}/${randomUUID()}`;
-    await mkdir(batch, { recursive: true, mode: 0o700 });
     const { leftovers } = this;
     const locate = (key: string) => this.path(key);
     const admit: Reception['admit'] = (received, how) => this.admit(received, how);
-    try {
-      return await receive({ ...order, batch, leftovers, locate, admit });
-    } finally {
-      await rm(batch, { recursive: true, force: true });
-    }
+    const admitPack: Reception['admitPack'] = (pack, how) => this.packs.admit(pack, how);
+    return this.#batch((batch) => receive({ ...order, batch, leftovers, locate, admit, admitPack }));
+  }
+
+  async unpack(files: readonly ManifestFile[], owner: FileOwner): Promise<void> {
+    const parts = new Map(files.filter((file) => !this.keys.has(blobKey(file))).map((file) => [blobKey(file), file]));
+    if (![...parts.keys()].some((key) => this.packs.find(key) !== undefined)) return;
+    await this.#batch(async (batch) => {
+      const writer = new BlobWriter({ folder: batch, owner });
+      await inSlices(parts.values(), (file) => {
+        const content = this.packs.read(file);
+        if (content !== undefined) writer.put(file, content);
+      });
+      await syncReceived(writer.received, batch);
+      await this.admit(writer.received, 'cut');
+    });
   }
 
   async admit(received: readonly ReceivedBlob[], how: 'all' | 'cut'): Promise<void> {
@@ -110,8 +144,9 @@ class StoreDisk {
   /** Bytes that are left of files that are not whole; whole ones are in the store afterwards. */
   async salvage(files: readonly ManifestFile[], signal: AbortSignal): Promise<number> {
     let bytes = 0;
+    await this.packs.verify(files, signal);
     for (const file of files) {
-      if (!this.leftovers.has(file) || this.keys.has(blobKey(file))) continue;
+      if (!this.leftovers.has(file) || this.has(blobKey(file))) continue;
       const left = await this.leftovers.bytesOf(file, signal);
       if (left < file.size) bytes += left;
       else await this.admit([{ temporary: this.leftovers.take(blobKey(file)), file }], 'cut');
@@ -128,8 +163,20 @@ class StoreDisk {
       await inSlices(dead, (key) => rmSync(this.path(key), { force: true }));
       this.lists.keep((key) => this.keys.has(key));
       this.leftovers.removeExpired(Date.now());
+      this.packs.collect((key) => needed.has(key) && !this.keys.has(key), Date.now());
       return dead.length;
     });
+  }
+
+  /** With a folder of its own; what is still there in the end is removed. */
+  async #batch<T>(act: (batch: string) => Promise<T>): Promise<T> {
+    const batch = `${this.#incoming}/${randomUUID()}`;
+    await mkdir(batch, { recursive: true, mode: 0o700 });
+    try {
+      return await act(batch);
+    } finally {
+      await rm(batch, { recursive: true, force: true });
+    }
   }
 
   #place({ temporary, file }: ReceivedBlob): void {

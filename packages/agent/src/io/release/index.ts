@@ -16,7 +16,7 @@ import { createExclusive } from './exclusive.ts';
 import { createBalancer } from './haproxy.ts';
 import { createInstanceUnits } from './instance-units.ts';
 import { openJournals } from './journals.ts';
-import { overlays } from './overlay.ts';
+import { mounts } from './mounts.ts';
 import { createProxyFiles } from './proxy-files.ts';
 import { createReleaseTree } from './release-tree.ts';
 import { createScriptRunner } from './script-runner.ts';
@@ -39,7 +39,7 @@ export async function openReleasePorts({ node, installPackages, warn }: ReleaseP
   });
   return {
     store,
-    tree: createReleaseTree({ paths, store, owners, overlays, warn }),
+    tree: createReleaseTree({ paths, store, owners, mounts, warn }),
     units: createInstanceUnits(paths.units),
     journals: await openJournals(paths, warn),
     proxy: await createProxyFiles(paths),

@@ -1,38 +1,52 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rename, rm, rmdir, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { type Manifest, SlError } from '@silverlining/protocol';
 import { errno } from '@silverlining/system';
 import {
   hiddenPaths,
+  imageMount,
   type Layer,
-  type LayerMount,
   layerRecord,
-  mountUnitName,
-  mountUnitText,
+  overlayMount,
+  type ReleaseMount,
 } from '../../core/release/layer.ts';
 import type { ReleasePaths } from '../../core/release/paths.ts';
+import type { DiskContentStore } from './content-store.ts';
+import { type ImageInput, writeImage } from './image.ts';
 import { buildByLinks, type TreeInput } from './link-tree.ts';
+import { removeMountUnit, sweepMountUnits, writeMountUnit } from './mount-units.ts';
+import type { Mounts } from './mounts.ts';
 import { namesIn } from './names-in.ts';
-import type { Overlays } from './overlay.ts';
+import { PACK_DATA } from './pack.ts';
 import { holdsAllOf, PARTIAL, removeFolder } from './tree-files.ts';
 
 export interface LayersOptions {
   paths: Pick<ReleasePaths, 'releases' | 'layers' | 'units'>;
-  overlays: Overlays;
+  packs: DiskContentStore['packs'];
+  mounts: Mounts;
 }
 
 export type NewLayer = Omit<TreeInput, 'folder' | 'hidden'> & { instance: string; layer: Layer };
+export type NewImage = ImageInput & { instance: string };
 
-/** Releases that are layers over another: a folder each with what differs, a mount, and a unit for it. */
+/** Releases that are mounts: images, and layers over others. Each has a folder, a mount, and a unit for that. */
 export interface Layers {
   /** Makes `releases/INSTANCE`, or throws and leaves nothing. */
   build(release: NewLayer): Promise<void>;
+  /** The same of an image; what there was of the release is gone then. When it throws, the contents wait in the store. */
+  buildImage(release: NewImage): Promise<void>;
+  /** Of what is a layer over another. */
   read(instance: string): Promise<Layer | undefined>;
-  /** Removes a layer, whole or in part. Harmless where there is none. */
+  /** The folder of an image; undefined of anything else. */
+  imageFolder(instance: string): string | undefined;
+  /** Removes one, whole or in part; the contents of an image go back to the store. Harmless where there is none. */
   drop(instance: string): Promise<void>;
-  instances(): Promise<string[]>;
-  /** Removes layers that are not in `keep` and mounts that belong to none. */
+  /** Those that lie over another. */
+  overlays(): Promise<string[]>;
+  /** What these lie over. */
+  bases(): Promise<Set<string>>;
+  /** Removes what is not in `keep` and not below something that is, and mounts that belong to none. */
   sweep(keep: ReadonlySet<string>): Promise<void>;
   /** Mounts what lies over that base anew: the folder was replaced. */
   remount(base: string): Promise<void>;
@@ -40,45 +54,80 @@ export interface Layers {
   mountAll(): Promise<string[]>;
 }
 
-export function createLayers({ paths, overlays }: LayersOptions): Layers {
+export function createLayers({ paths, packs, mounts }: LayersOptions): Layers {
   const pointOf = (instance: string) => `${paths.releases}/${instance}`;
   const folderOf = (instance: string) => `${paths.layers}/${instance}`;
   const aside = () => folderOf(`${PARTIAL}${randomUUID()}`);
+  const isImage = (instance: string) => existsSync(`${folderOf(instance)}/${PACK_DATA}`);
 
   const read = async (instance: string): Promise<Layer | undefined> => {
     const text = await readFile(`${folderOf(instance)}/layer.json`, 'utf8').catch(() => undefined);
     return text === undefined ? undefined : parseLayer(text);
   };
-  const mountOf = (instance: string, base: string): LayerMount => ({
-    instance,
-    path: pointOf(instance),
-    lower: [`${folderOf(instance)}/tree`, pointOf(base)],
-  });
-  const instances = async () => (await namesIn(paths.layers)).filter((name) => !name.startsWith('.'));
+  const mountOf = async (instance: string): Promise<ReleaseMount | undefined> => {
+    const point = { instance, path: pointOf(instance) };
+    if (isImage(instance)) return imageMount(point, `${folderOf(instance)}/${PACK_DATA}`);
+    const base = (await read(instance))?.base;
+    if (base === undefined) return undefined;
+    return overlayMount(point, { layer: `${folderOf(instance)}/tree`, base: pointOf(base) });
+  };
+  /** Images first: others lie over them. */
+  const instances = async () => {
+    const all = (await namesIn(paths.layers)).filter((name) => !name.startsWith('.'));
+    return [...all.filter(isImage), ...all.filter((name) => !isImage(name))];
+  };
+  const overlays = async () => (await instances()).filter((name) => !isImage(name));
+  const bases = async () => {
+    const layers = await Promise.all((await overlays()).map(read));
+    return new Set(layers.flatMap((layer) => (layer === undefined ? [] : [layer.base])));
+  };
   const unmount = async (instance: string): Promise<void> => {
     // systemd may have mounted it once more, on top, before it noticed that it was.
-    while ((await overlays.mounted(paths.releases)).has(instance)) await overlays.unmount(pointOf(instance));
+    while ((await mounts.mounted(paths.releases)).has(instance)) await mounts.unmount(pointOf(instance));
   };
   const drop = async (instance: string): Promise<void> => {
     await unmount(instance);
-    await removeUnit(paths.units, pointOf(instance));
-    await removeFolder(folderOf(instance), aside());
+    await removeMountUnit(paths.units, pointOf(instance));
+    if (isImage(instance)) packs.takeBack(folderOf(instance));
+    else await removeFolder(folderOf(instance), aside());
     await removeEmpty(pointOf(instance));
+  };
+  /** Shows the release to all of the node. */
+  const show = async (instance: string): Promise<ReleaseMount> => {
+    const mount = await mountOf(instance);
+    if (mount === undefined) throw new SlError('E_INTERNAL', `${instance} is neither an image nor a layer`);
+    await mkdir(mount.path, { recursive: true });
+    await writeMountUnit(paths.units, mount);
+    await mounts.mount(mount);
+    const seen = (await mounts.shared(paths.releases)).has(instance);
+    if (seen && existsSync(`${mount.path}/app`)) return mount;
+    throw new SlError('E_RESOURCE', `the mount at ${mount.path} does not show the release to all of the node`);
   };
 
   return {
     read,
     drop,
-    instances,
+    overlays,
+    bases,
+    imageFolder: (instance) => (isImage(instance) ? folderOf(instance) : undefined),
     build: async (release) => {
       const { instance, layer } = release;
       try {
         await writeLayer(release, { folder: folderOf(instance), temporary: aside(), whiteout: await whiteout() });
-        const mount = mountOf(instance, layer.base);
-        await mkdir(mount.path);
-        await writeUnit(paths.units, mount);
-        await overlays.mount(mount);
-        await checkMount(overlays, paths.releases, { mount, layer });
+        await checkLayer(await show(instance), layer);
+      } catch (error) {
+        await drop(instance);
+        throw error;
+      }
+    },
+    buildImage: async (release) => {
+      const { instance, pack } = release;
+      await writeImage(release);
+      await drop(instance);
+      await removeFolder(pointOf(instance), `${paths.releases}/${PARTIAL}${randomUUID()}`);
+      packs.lend(pack, folderOf(instance));
+      try {
+        await show(instance);
       } catch (error) {
         await drop(instance);
         throw error;
@@ -87,27 +136,28 @@ export function createLayers({ paths, overlays }: LayersOptions): Layers {
     sweep: async (keep) => {
       const partial = (await namesIn(paths.layers)).filter((name) => name.startsWith(PARTIAL));
       for (const name of partial) await rm(folderOf(name), { recursive: true, force: true });
-      // Mounts without a layer are what a crash left between the steps of `drop`.
-      const all = [...(await instances()), ...(await overlays.mounted(paths.releases))];
-      const layered = new Set(await instances());
-      for (const name of new Set(all)) if (!keep.has(name) || !layered.has(name)) await drop(name);
-      await removeUnits(paths, new Set(await instances()));
+      for (const name of await overlays()) if (!keep.has(name)) await drop(name);
+      const wanted = new Set([...keep, ...(await bases())]);
+      const there = new Set((await instances()).filter((name) => wanted.has(name)));
+      // Mounts without a folder are what a crash left between the steps of `drop`.
+      const all = [...(await instances()), ...(await mounts.mounted(paths.releases))];
+      for (const name of new Set(all)) if (!there.has(name)) await drop(name);
+      for (const name of [...there].filter(isImage)) packs.open(folderOf(name));
+      await sweepMountUnits(paths, there);
     },
     remount: async (base) => {
-      for (const instance of await instances()) {
+      for (const instance of await overlays()) {
         if ((await read(instance))?.base !== base) continue;
         await unmount(instance);
-        await overlays.mount(mountOf(instance, base));
+        const mount = await mountOf(instance);
+        if (mount !== undefined) await mounts.mount(mount);
       }
     },
     mountAll: async () => {
-      const mounted = await overlays.mounted(paths.releases);
+      const mounted = await mounts.mounted(paths.releases);
       const missing = (await instances()).filter((name) => !mounted.has(name));
       const failed = [];
-      for (const instance of missing) {
-        const layer = await read(instance);
-        if (layer === undefined || !(await mountAgain(mountOf(instance, layer.base)))) failed.push(instance);
-      }
+      for (const instance of missing) if (!(await mountAgain(await mountOf(instance)))) failed.push(instance);
       return failed;
     },
   };
@@ -115,14 +165,15 @@ export function createLayers({ paths, overlays }: LayersOptions): Layers {
   async function whiteout(): Promise<string> {
     const path = folderOf('.whiteout');
     await mkdir(paths.layers, { recursive: true, mode: 0o755 });
-    if (!existsSync(path)) await overlays.makeWhiteout(path);
+    if (!existsSync(path)) await mounts.makeWhiteout(path);
     return path;
   }
 
-  async function mountAgain(mount: LayerMount): Promise<boolean> {
+  async function mountAgain(mount: ReleaseMount | undefined): Promise<boolean> {
     try {
+      if (mount === undefined) return false;
       await mkdir(mount.path, { recursive: true });
-      await overlays.mount(mount);
+      await mounts.mount(mount);
       return true;
     } catch {
       return false;
@@ -154,44 +205,11 @@ async function writeLayer(
   await rename(temporary, folder);
 }
 
-/** The kernel shows what the layer says, and shows it to all. */
-async function checkMount(
-  overlays: Overlays,
-  releases: string,
-  { mount, layer }: { mount: LayerMount; layer: Layer },
-): Promise<void> {
-  const { files, links, removed } = layer.changes;
-  const seen = (await overlays.shared(releases)).has(mount.instance);
-  const holds = await holdsAllOf(mount.path, { files, links });
-  const hides = removed.every((path) => !existsSync(`${mount.path}/${path}`));
-  if (seen && holds && hides && existsSync(`${mount.path}/app`)) return;
-  throw new SlError('E_RESOURCE', `the overlay at ${mount.path} does not show the release to all of the node`);
-}
-
-async function writeUnit(units: string, mount: LayerMount): Promise<void> {
-  const name = mountUnitName(mount.path);
-  const wants = `${units}/multi-user.target.wants`;
-  await mkdir(wants, { recursive: true });
-  await writeFile(`${units}/${name}`, mountUnitText(mount), { mode: 0o644 });
-  await rm(`${wants}/${name}`, { force: true });
-  await symlink(`../${name}`, `${wants}/${name}`);
-}
-
-async function removeUnit(units: string, path: string): Promise<void> {
-  const name = mountUnitName(path);
-  await rm(`${units}/multi-user.target.wants/${name}`, { force: true });
-  await rm(`${units}/${name}`, { force: true });
-}
-
-/** Removes units of mounts below the releases' folder that belong to none of the instances, and the links to them. */
-async function removeUnits(paths: LayersOptions['paths'], instances: ReadonlySet<string>): Promise<void> {
-  const { units, releases } = paths;
-  const prefix = mountUnitName(`${releases}/`).replace(/\.mount$/, '');
-  const wanted = new Set([...instances].map((name) => mountUnitName(`${releases}/${name}`)));
-  for (const folder of [`${units}/multi-user.target.wants`, units]) {
-    const ours = (await namesIn(folder)).filter((name) => name.startsWith(prefix) && name.endsWith('.mount'));
-    for (const name of ours) if (!wanted.has(name)) await rm(`${folder}/${name}`, { force: true });
-  }
+/** The kernel shows what the layer says. */
+async function checkLayer({ path }: ReleaseMount, { changes }: Layer): Promise<void> {
+  const holds = await holdsAllOf(path, changes);
+  const hides = changes.removed.every((removed) => !existsSync(`${path}/${removed}`));
+  if (!holds || !hides) throw new SlError('E_RESOURCE', `the overlay at ${path} does not show what its layer says`);
 }
 
 /** The mount point; what is in it is no layer's, but a release of its own. */

@@ -6,7 +6,7 @@ import { blobKey, isBlobKey } from './blob-keys.ts';
 import { sha256Of } from './file-hash.ts';
 
 /** Milliseconds after which nobody is expected to go on with a transfer. */
-const EXPIRES = 86_400_000;
+export const EXPIRES = 86_400_000;
 
 /** Contents that an interruption left whole or in part, none of them verified. */
 export class Leftovers {

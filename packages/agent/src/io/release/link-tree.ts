@@ -12,14 +12,8 @@ import {
 import { type Manifest, type ManifestFile, SlError } from '@silverlining/protocol';
 import { errno, type FileOwner, isOutOfSpace } from '@silverlining/system';
 import type { DiskContentStore } from './content-store.ts';
+import { foldersOf, isConfig, modeOf, ownerOf, type TreeOwners } from './release-entries.ts';
 import { inSlices } from './slices.ts';
-
-export interface TreeOwners {
-  /** Owns the release. */
-  release: FileOwner;
-  /** root, with the app's group: owns the configuration. */
-  config: FileOwner;
-}
 
 export interface TreeInput {
   /** Exists and is empty. */
@@ -33,10 +27,11 @@ export interface TreeInput {
 
 /** Fills the folder. E_MANIFEST when the store lacks a content after all; the next offer then asks for it. */
 export async function buildByLinks(input: TreeInput): Promise<void> {
-  const { folder, release, owners, hidden = { paths: [], whiteout: '' } } = input;
+  const { folder, release, store, owners, hidden = { paths: [], whiteout: '' } } = input;
   const { manifest, support } = release;
   const paths = [...manifest.files, ...manifest.links].map((it) => it.path);
   await inSlices(foldersOf([...paths, ...hidden.paths]), (path) => makeFolder(`${folder}/${path}`, path, owners));
+  await store.unpack(manifest.files);
   await inSlices(manifest.files, (file) => placeFile(input, file));
   await inSlices(manifest.links, (link) => {
     symlinkSync(link.target, `${folder}/${link.path}`);
@@ -52,19 +47,6 @@ export async function buildByLinks(input: TreeInput): Promise<void> {
   chmodSync(folder, 0o755);
 }
 
-/** All folders above the paths, parents first; `app` and `config` are there even when they are empty. */
-function foldersOf(paths: readonly string[]): string[] {
-  const folders = new Set(['app', 'config']);
-  for (const path of paths) {
-    let end = path.lastIndexOf('/');
-    while (end > 0 && !folders.has(path.slice(0, end))) {
-      folders.add(path.slice(0, end));
-      end = path.lastIndexOf('/', end - 1);
-    }
-  }
-  return [...folders].sort();
-}
-
 function makeFolder(path: string, inRelease: string, owners: TreeOwners): void {
   const owner = ownerOf(inRelease, owners);
   mkdirSync(path);
@@ -75,8 +57,10 @@ function makeFolder(path: string, inRelease: string, owners: TreeOwners): void {
 function placeFile({ folder, store, owners }: TreeInput, file: ManifestFile): void {
   const target = `${folder}/${file.path}`;
   try {
-    if (isConfig(file.path)) copyConfig(store.path(file), target, file, owners.config);
-    else linkOrCopy(store.path(file), target, file, owners.release);
+    const { path } = store.locate(file);
+    const inode = { owner: ownerOf(file.path, owners), mode: modeOf(file) };
+    if (isConfig(file.path)) copyFile(path, target, inode);
+    else linkOrCopy(path, target, inode);
   } catch (cause) {
     if (isOutOfSpace(cause)) throw new SlError('E_DISK_FULL', 'the disk, or its inodes, ran out', { cause });
     if (errno(cause) !== 'ENOENT') throw cause;
@@ -87,29 +71,24 @@ function placeFile({ folder, store, owners }: TreeInput, file: ManifestFile): vo
   }
 }
 
-/** A hard link shares owner and mode with the store, and configuration has its own: so it is copied. */
-function copyConfig(from: string, to: string, file: ManifestFile, owner: FileOwner): void {
-  copyFileSync(from, to);
-  chownSync(to, owner.uid, owner.gid);
-  chmodSync(to, file.mode === 0o755 ? 0o750 : 0o640);
+interface Inode {
+  owner: FileOwner;
+  mode: number;
 }
 
-function linkOrCopy(from: string, to: string, file: ManifestFile, owner: FileOwner): void {
+/** A hard link shares owner and mode with the store, and configuration has its own: so it is copied. */
+function copyFile(from: string, to: string, { owner, mode }: Inode): void {
+  copyFileSync(from, to);
+  chownSync(to, owner.uid, owner.gid);
+  chmodSync(to, mode);
+}
+
+function linkOrCopy(from: string, to: string, inode: Inode): void {
   try {
     linkSync(from, to);
   } catch (error) {
     // File systems allow some tens of thousands of links to one file; empty files get there.
     if (errno(error) !== 'EMLINK') throw error;
-    copyFileSync(from, to);
-    chownSync(to, owner.uid, owner.gid);
-    chmodSync(to, file.mode);
+    copyFile(from, to, inode);
   }
-}
-
-function ownerOf(path: string, owners: TreeOwners): FileOwner {
-  return isConfig(path) ? owners.config : owners.release;
-}
-
-function isConfig(path: string): boolean {
-  return path === 'config' || path.startsWith('config/');
 }

@@ -1,12 +1,16 @@
 import { open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
-import { SlError } from '@silverlining/protocol';
+import { CHUNKED_FROM, SlError } from '@silverlining/protocol';
 import { type FileOwner, freeSpace } from '@silverlining/system';
 import { Admission } from '../../core/release/admission.ts';
+import { worthPacking } from '../../core/release/layer.ts';
 import type { ReceivedFiles } from '../../release-ports.ts';
 import { BlobWriter, type ReceivedBlob } from './blob-writer.ts';
 import type { Leftovers } from './leftovers.ts';
+import { Pack } from './pack.ts';
+import { PackWriter } from './pack-writer.ts';
 import { syncFileSystems } from './sync.ts';
+import type { EntrySink } from './tar-reader.ts';
 import { unpack } from './unpack.ts';
 
 /** With more files than this, one sync of the file system is quicker than one of each file. */
@@ -23,36 +27,65 @@ export interface Reception {
   locate(key: string): string;
   /** Takes contents that are on disk into the store. */
   admit(received: readonly ReceivedBlob[], how: 'all' | 'cut'): Promise<void>;
+  /** Takes the batch as a pack. It is not on disk yet: after a crash each content of it is looked at. */
+  admitPack(pack: Pack, how: 'all' | 'cut'): void;
 }
 
 /** Takes in one archive. What came whole stays, whatever happens to the rest. */
 export async function receive(reception: Reception): Promise<{ files: number; bytes: number }> {
-  const { files, batch, owner, leftovers, locate, admit } = reception;
+  const { files, batch, owner, leftovers, locate } = reception;
   const assemblies = files.assemblies ?? new Map();
   const leftover = (key: string) => leftovers.take(key);
-  const writer = new BlobWriter({ folder: batch, owner, assemblies, locate, leftover });
+  const writer = new BlobWriter({ folder: batch, owner, parts: { assemblies, locate, leftover } });
+  const pack = worthPacking(files.listed, files.missing) ? PackWriter.create(batch) : undefined;
+  const sink = pack === undefined ? writer : bySize(pack, writer);
   const bodies = new Map([...assemblies].map(([path, { body }]) => [path, body]));
   try {
-    await unpack(reception.input, new Admission(files.listed, files.missing, bodies), writer, reception.signal);
+    await unpack(reception.input, new Admission(files.listed, files.missing, bodies), sink, reception.signal);
+    pack?.finish();
   } catch (error) {
     if (isDiskFull(error)) {
       // It goes, so that there is room to report it.
+      pack?.abandon();
       await writer.dispose();
       leftovers.removeAll();
       throw await withSpace(error, reception);
     }
     await writer.dispose((key) => leftovers.add(key));
-    await sync(writer.received, batch);
-    await admit(writer.received, 'cut');
+    pack?.finish();
+    await admitAll(reception, { writer, pack }, 'cut');
     throw error;
   }
-  await sync(writer.received, batch);
-  await admit(writer.received, 'all');
-  return { files: writer.received.length, bytes: writer.bytes };
+  await admitAll(reception, { writer, pack }, 'all');
+  const bytes = writer.bytes + (pack?.bytes ?? 0);
+  return { files: writer.received.length + (pack?.contents.size ?? 0), bytes };
+}
+
+/** Large contents go where a part of them may come later, or be wanted for another. */
+function bySize(small: PackWriter, large: BlobWriter): EntrySink {
+  let current: EntrySink = large;
+  return {
+    begin: (file) => {
+      current = file.size < CHUNKED_FROM ? small : large;
+      return current.begin(file);
+    },
+    data: (chunk) => current.data(chunk),
+    end: () => current.end(),
+  };
+}
+
+async function admitAll(
+  { batch, admit, admitPack }: Reception,
+  { writer, pack }: { writer: BlobWriter; pack: PackWriter | undefined },
+  how: 'all' | 'cut',
+): Promise<void> {
+  await syncReceived(writer.received, batch);
+  await admit(writer.received, how);
+  if (pack !== undefined) admitPack(Pack.received(batch, pack.contents), how);
 }
 
 /** Names in the store stand for contents that are on disk: synced first, renamed after. */
-async function sync(received: readonly ReceivedBlob[], batch: string): Promise<void> {
+export async function syncReceived(received: readonly ReceivedBlob[], batch: string): Promise<void> {
   if (received.length > SYNC_EACH_LIMIT) return syncFileSystems(batch);
   for (const { temporary } of received) {
     const handle = await open(temporary, 'r');

@@ -7,11 +7,11 @@ import { Readable } from 'node:stream';
 import { comparePaths, type Manifest, type ManifestFile } from '@silverlining/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { archiveOf } from '../../../../../test/builders/tar-archive.ts';
-import { copiedOverlays, NO_OVERLAYS } from '../../../../../test/fakes/overlays.ts';
+import { copiedMounts, NO_MOUNTS } from '../../../../../test/fakes/mounts.ts';
 import { type ReleasePaths, releasePaths } from '../../core/release/paths.ts';
 import type { ReleaseTree } from '../../release-ports.ts';
 import { type DiskContentStore, openContentStore } from './content-store.ts';
-import type { Overlays } from './overlay.ts';
+import type { Mounts } from './mounts.ts';
 import { createReleaseTree } from './release-tree.ts';
 
 const me = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
@@ -23,7 +23,7 @@ const THIRD = 'blog.20260131_003';
 let root: string;
 let paths: ReleasePaths;
 let store: DiskContentStore;
-let overlays: ReturnType<typeof copiedOverlays>;
+let mounts: ReturnType<typeof copiedMounts>;
 let tree: ReleaseTree;
 let warnings: string[];
 
@@ -31,15 +31,15 @@ beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'sl-tree-'));
   paths = releasePaths(root);
   store = await openContentStore(paths.store, async () => me);
-  overlays = copiedOverlays();
-  tree = treeWith(overlays);
+  mounts = copiedMounts();
+  tree = treeWith(mounts);
 });
 afterEach(() => rm(root, { recursive: true }));
 
-function treeWith(mounts: Overlays): ReleaseTree {
+function treeWith(these: Mounts): ReleaseTree {
   warnings = [];
   const owners = async () => ({ release: me, config: me });
-  return createReleaseTree({ paths, store, owners, overlays: mounts, warn: (text) => warnings.push(text) });
+  return createReleaseTree({ paths, store, owners, mounts: these, warn: (text) => warnings.push(text) });
 }
 
 /** Text by path. */
@@ -69,7 +69,7 @@ describe('a release that differs little from the one before', () => {
   it('is a layer of what differs, and reads like any other', async () => {
     await make(FIRST, { ...MANY, 'app/main': 'one', 'app/old/a': 'x', 'app/old/b': 'x', 'config/c': 'c' });
     const manifest = await make(SECOND, { ...MANY, 'app/main': 'two', 'app/new/a': 'y', 'config/c': 'c' });
-    expect([...overlays.points]).toEqual([join(paths.releases, SECOND)]);
+    expect([...mounts.points]).toEqual([join(paths.releases, SECOND)]);
     expect([await read(FIRST, 'main'), await read(SECOND, 'main')]).toEqual(['one', 'two']);
     expect(await read(SECOND, 'lib/7')).toBe('content 0');
     expect((await readdir(join(paths.www, SECOND))).sort()).toEqual(['lib', 'main', 'new']);
@@ -81,7 +81,7 @@ describe('a release that differs little from the one before', () => {
 
   it('costs no link to a file that did not change', async () => {
     await make(FIRST, { ...MANY, 'app/main': 'one' });
-    const inStore = (file: ManifestFile) => stat(store.path(file)).then((it) => it.nlink);
+    const inStore = (file: ManifestFile) => stat(store.locate(file).path).then((it) => it.nlink);
     const manifest = await make(SECOND, { ...MANY, 'app/main': 'two' });
     const unchanged = manifest.files.filter((it) => it.path !== 'app/main');
     const links = await Promise.all([...new Map(unchanged.map((it) => [it.sha256, it])).values()].map(inStore));
@@ -99,7 +99,7 @@ describe('a release that differs little from the one before', () => {
     expect(await left()).toEqual([[FIRST, SECOND], [SECOND]]);
     await tree.remove(SECOND);
     expect(await left()).toEqual([[], []]);
-    expect([overlays.points.size, await units()]).toEqual([0, []]);
+    expect([mounts.points.size, await units()]).toEqual([0, []]);
   });
 
   it('is mounted again at boot by its unit and, where that did not happen, by the agent', async () => {
@@ -107,7 +107,7 @@ describe('a release that differs little from the one before', () => {
     await make(SECOND, { ...MANY, 'app/main': 'two' });
     expect(await units()).toHaveLength(1);
     expect(await readdir(join(paths.units, 'multi-user.target.wants'))).toEqual(await units());
-    await overlays.unmount(join(paths.releases, SECOND));
+    await mounts.unmount(join(paths.releases, SECOND));
     expect(await tree.sweep(new Set([FIRST, SECOND]))).toEqual([]);
     expect(await read(SECOND, 'main')).toBe('two');
   });
@@ -121,11 +121,11 @@ describe('a full tree', () => {
   ])('is made when %s', async (_why, files, shareable) => {
     await make(FIRST, MANY);
     await make(SECOND, files, shareable);
-    expect([overlays.points.size, await tree.intact(SECOND)]).toEqual([0, true]);
+    expect([mounts.points.size, await tree.intact(SECOND)]).toEqual([0, true]);
   });
 
   it('is made, and said to be, where overlays do not work', async () => {
-    tree = treeWith(NO_OVERLAYS);
+    tree = treeWith(NO_MOUNTS);
     await make(FIRST, MANY);
     await make(SECOND, { ...MANY, 'app/main': 'two' });
     await make(THIRD, { ...MANY, 'app/main': 'three' });
@@ -135,11 +135,11 @@ describe('a full tree', () => {
   });
 
   it('is made where only this process would see a mount', async () => {
-    tree = treeWith({ ...overlays, shared: async () => new Set() });
+    tree = treeWith({ ...mounts, shared: async () => new Set() });
     await make(FIRST, MANY);
     await make(SECOND, { ...MANY, 'app/main': 'two' });
     expect(warnings).toEqual([expect.stringContaining('does not show the release to all of the node')]);
-    expect([overlays.points.size, await tree.intact(SECOND)]).toEqual([0, true]);
+    expect([mounts.points.size, await tree.intact(SECOND)]).toEqual([0, true]);
   });
 });
 
@@ -154,7 +154,7 @@ describe('what is damaged', () => {
     await rm(join(paths.releases, SECOND, 'app/lib/8'));
     expect([await tree.intact(SECOND), await tree.intact(FIRST)]).toEqual([false, false]);
     await make(THIRD, { ...MANY, 'app/main': 'three' });
-    expect([overlays.points.has(join(paths.releases, THIRD)), await tree.intact(THIRD)]).toEqual([false, true]);
+    expect([mounts.points.has(join(paths.releases, THIRD)), await tree.intact(THIRD)]).toEqual([false, true]);
   });
 
   it('is made again in its place, also below others', async () => {
@@ -165,11 +165,11 @@ describe('what is damaged', () => {
   });
 
   it('is known as lost when the folder below is gone', async () => {
-    await overlays.unmount(join(paths.releases, SECOND));
+    await mounts.unmount(join(paths.releases, SECOND));
     await rm(join(paths.releases, FIRST), { recursive: true });
     expect(await tree.sweep(new Set([FIRST, SECOND]))).toEqual([SECOND]);
     await make(SECOND, { ...MANY, 'app/main': 'two' });
-    expect([await tree.intact(SECOND), overlays.points.size]).toEqual([true, 0]);
+    expect([await tree.intact(SECOND), mounts.points.size]).toEqual([true, 0]);
   });
 });
 
@@ -182,9 +182,9 @@ describe('sweeping', () => {
     await writeFile(join(paths.layers, '.partial-x'), '');
     expect(await tree.sweep(new Set([SECOND]))).toEqual([]);
     expect(await left()).toEqual([[FIRST, SECOND], [SECOND]]);
-    expect([...overlays.points]).toEqual([join(paths.releases, SECOND)]);
+    expect([...mounts.points]).toEqual([join(paths.releases, SECOND)]);
     expect(await units()).toEqual([expect.stringContaining('002')]);
     expect(await tree.sweep(new Set())).toEqual([]);
-    expect([await left(), await units(), overlays.points.size]).toEqual([[[], []], [], 0]);
+    expect([await left(), await units(), mounts.points.size]).toEqual([[[], []], [], 0]);
   });
 });

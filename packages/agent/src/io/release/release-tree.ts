@@ -13,9 +13,10 @@ import type { ReleasePaths } from '../../core/release/paths.ts';
 import type { NewRelease, ReleaseTree } from '../../release-ports.ts';
 import type { DiskContentStore } from './content-store.ts';
 import { createLayers } from './layers.ts';
-import { buildByLinks, type TreeOwners } from './link-tree.ts';
+import { buildByLinks } from './link-tree.ts';
+import type { Mounts } from './mounts.ts';
 import { namesIn } from './names-in.ts';
-import type { Overlays } from './overlay.ts';
+import type { TreeOwners } from './release-entries.ts';
 import { holdsAllOf, PARTIAL, removeFolder } from './tree-files.ts';
 
 export interface ReleaseTreeOptions {
@@ -23,7 +24,7 @@ export interface ReleaseTreeOptions {
   store: DiskContentStore;
   /** Owners of a release; `group` is that of the app. */
   owners(group: string): Promise<TreeOwners>;
-  overlays: Overlays;
+  mounts: Mounts;
   warn(message: string): void;
 }
 
@@ -33,16 +34,18 @@ const MANIFEST = 'manifest.json';
 const SHAREABLE = 'shareable';
 
 /**
- * Releases as folders of hard links into the content store, or as layers over such a folder. A folder that layers lie over
+ * Releases as images, as folders of hard links into the content store, or as layers over one of these. What layers lie over
  * outlives its own release: without a link in `www` it is nobody's release any more, and goes with the last layer.
  */
-export function createReleaseTree({ paths, store, owners, overlays, warn }: ReleaseTreeOptions): ReleaseTree {
+export function createReleaseTree({ paths, store, owners, mounts, warn }: ReleaseTreeOptions): ReleaseTree {
   const folder = (instance: string) => `${paths.releases}/${instance}`;
   const link = (instance: string) => `${paths.www}/${instance}`;
   const partial = () => folder(`${PARTIAL}${randomUUID()}`);
-  const layers = createLayers({ paths, overlays });
+  const layers = createLayers({ paths, packs: store.packs, mounts });
   const fullManifest = manifestReader((instance) => `${folder(instance)}/${MANIFEST}`);
-  let canLayer = true;
+  /** What of an image or a folder says that others may lie over it. */
+  const marker = (instance: string) => `${layers.imageFolder(instance) ?? folder(instance)}/${SHAREABLE}`;
+  const works = { layers: true, images: true };
 
   const manifest = async (instance: string): Promise<Manifest | undefined> => {
     const layer = await layers.read(instance);
@@ -50,19 +53,17 @@ export function createReleaseTree({ paths, store, owners, overlays, warn }: Rele
     const base = await fullManifest(layer.base);
     return base && applyChanges(base, layer.changes);
   };
-  const basesInUse = async (): Promise<Set<string>> => {
-    const all = await Promise.all((await layers.instances()).map(layers.read));
-    return new Set(all.flatMap((layer) => (layer === undefined ? [] : [layer.base])));
-  };
-  const removeFull = async (instance: string): Promise<void> => {
-    if (!(await basesInUse()).has(instance)) await removeFolder(folder(instance), partial());
+  const removeWhole = async (instance: string): Promise<void> => {
+    if ((await layers.bases()).has(instance)) return;
+    await layers.drop(instance);
+    await removeFolder(folder(instance), partial());
   };
   const remove = async (instance: string): Promise<void> => {
     await rm(link(instance), { force: true });
     const layer = await layers.read(instance);
+    if (layer === undefined) return removeWhole(instance);
     await layers.drop(instance);
-    if (layer === undefined) await removeFull(instance);
-    else if ((await linkTarget(link(layer.base))) === undefined) await removeFull(layer.base);
+    if ((await linkTarget(link(layer.base))) === undefined) await removeWhole(layer.base);
   };
 
   return {
@@ -71,7 +72,8 @@ export function createReleaseTree({ paths, store, owners, overlays, warn }: Rele
     materialise: async (release) => {
       await remove(release.instance);
       // What others lie over is made again in its place.
-      if (existsSync(folder(release.instance)) || !(await buildLayer(release))) await buildFull(release);
+      const isBase = existsSync(folder(release.instance));
+      if ((isBase || !(await buildLayer(release))) && !(await buildImage(release))) await buildFull(release);
       await mkdir(paths.www, { recursive: true });
       await symlink(`${folder(release.instance)}/app`, link(release.instance));
     },
@@ -84,7 +86,7 @@ export function createReleaseTree({ paths, store, owners, overlays, warn }: Rele
     },
     sweep: async (keep) => {
       await layers.sweep(keep);
-      const bases = await basesInUse();
+      const bases = await layers.bases();
       for (const name of await namesIn(paths.releases)) {
         if (!keep.has(name) && !bases.has(name)) await rm(folder(name), { recursive: true, force: true });
       }
@@ -101,7 +103,7 @@ export function createReleaseTree({ paths, store, owners, overlays, warn }: Rele
   /** Nothing new is laid over what is damaged. */
   async function unshare(instance: string): Promise<void> {
     const full = (await layers.read(instance))?.base ?? instance;
-    await rm(`${folder(full)}/${SHAREABLE}`, { force: true });
+    await rm(marker(full), { force: true });
   }
 
   async function buildFull({ instance, manifest: listed, support, group, shareable }: NewRelease): Promise<void> {
@@ -112,6 +114,7 @@ export function createReleaseTree({ paths, store, owners, overlays, warn }: Rele
       await buildByLinks({ folder: temporary, release, store, owners: await owners(group) });
       await writeFile(`${temporary}/${MANIFEST}`, JSON.stringify(listed), { mode: 0o600 });
       if (shareable) await writeFile(`${temporary}/${SHAREABLE}`, '', { mode: 0o600 });
+      await layers.drop(instance);
       await removeFolder(folder(instance), partial());
       await rename(temporary, folder(instance));
       await layers.remount(instance);
@@ -121,30 +124,49 @@ export function createReleaseTree({ paths, store, owners, overlays, warn }: Rele
     }
   }
 
-  /** False when it has to be a full tree: nothing is there that it could lie over, or the node has no overlays. */
+  /** False when nothing is there that it could lie over, or the node has no overlays. */
   async function buildLayer({ instance, manifest: listed, support, group, shareable }: NewRelease): Promise<boolean> {
-    const layer = canLayer && shareable ? await layerOf(listed) : undefined;
+    const layer = works.layers && shareable ? await layerOf(listed) : undefined;
     if (layer === undefined) return false;
     const release = { manifest: listed, support };
+    const ownersOfIt = await owners(group);
+    return tryToMount('layers', () => layers.build({ instance, layer, release, store, owners: ownersOfIt }));
+  }
+
+  /** False when not enough of it came at once, or the node cannot mount images. */
+  async function buildImage({ instance, manifest: listed, support, group, shareable }: NewRelease): Promise<boolean> {
+    const pack = works.images && shareable ? store.packs.for(listed) : undefined;
+    if (pack === undefined) return false;
+    const release = { manifest: listed, support };
+    const own = { [MANIFEST]: JSON.stringify(listed) };
+    const ownersOfIt = await owners(group);
+    return tryToMount('images', async () => {
+      await layers.buildImage({ instance, pack, release, own, store, owners: ownersOfIt });
+      await writeFile(marker(instance), '', { mode: 0o600 });
+      await layers.remount(instance);
+    });
+  }
+
+  async function tryToMount(kind: keyof typeof works, act: () => Promise<void>): Promise<boolean> {
     try {
-      await layers.build({ instance, layer, release, store, owners: await owners(group) });
+      await act();
       return true;
     } catch (error) {
       const { code, message } = toSlError(error);
       if (code === 'E_DISK_FULL' || code === 'E_MANIFEST') throw error;
-      canLayer = false;
-      warn(`releases are full trees from here on, as overlays do not work on this node: ${message}`);
+      works[kind] = false;
+      warn(`releases are no ${kind} from here on, as those cannot be mounted on this node: ${message}`);
       return false;
     }
   }
 
-  /** Over the newest full tree of the app. */
+  /** Over the newest release of the app that is there in full. */
   async function layerOf(listed: Manifest): Promise<Layer | undefined> {
     // Seen through a layer, what marks the tree below is there too.
-    const layered = new Set(await layers.instances());
+    const layered = new Set(await layers.overlays());
     const base = (await namesIn(paths.releases))
       .filter((name) => name.startsWith(`${listed.app}.`) && !layered.has(name))
-      .filter((name) => existsSync(`${folder(name)}/${SHAREABLE}`))
+      .filter((name) => existsSync(marker(name)))
       .sort()
       .at(-1);
     const below = base === undefined ? undefined : await fullManifest(base);

@@ -7,6 +7,9 @@ import { macOf } from './local-subnet.ts';
 /** Directories of the node that are plain ones of the host: an overlay cannot stand on an overlay, and releases are overlays. */
 export const PLAIN_DIRECTORIES = ['var/lib/silverlining', 'var/www'] as const;
 
+/** All nodes of the machine share them. */
+const LOOP_DEVICES = 256;
+
 export interface DiskOptions {
   /** The image's directory, from the node's. */
   lower: string;
@@ -87,6 +90,7 @@ function files(record: NodeRecord, options: DiskOptions): UpperFile[] {
     { path: 'etc/machine-id', content: `${record.uuid.replaceAll('-', '')}\n`, mode: 0o444 },
     { path: 'etc/network/interfaces', content: interfaces(address, options.gateway) },
     { path: 'etc/apt/apt.conf.d/90silverlining-proxy', content: aptProxy(options.proxyUrl) },
+    { path: 'etc/tmpfiles.d/silverlining-loop.conf', content: loopDevices() },
     { path: 'root/.ssh/authorized_keys', content: `${options.authorizedKey} silverlining\n`, mode: 0o600 },
   ];
 }
@@ -94,6 +98,12 @@ function files(record: NodeRecord, options: DiskOptions): UpperFile[] {
 /** apt waits for ever for a pipelined request whose connection the cache closed, so it asks for one thing at a time. */
 function aptProxy(url: string): string {
   return `Acquire::http::Proxy "${url}";\nAcquire::http::Pipeline-Depth "0";\n`;
+}
+
+/** Releases are images on loop devices, which a container has to be given; the kernel makes them when they are wanted. */
+function loopDevices(): string {
+  const devices = Array.from({ length: LOOP_DEVICES }, (_, i) => `b! /dev/loop${i} 0660 root disk - 7:${i}\n`);
+  return `c! /dev/loop-control 0660 root disk - 10:237\n${devices.join('')}`;
 }
 
 function interfaces(address: string, gateway: string): string {

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { exec } from '@silverlining/system';
-import { type LayerMount, mountsIn, overlayOptions } from '../../core/release/layer.ts';
+import { mountsIn, type ReleaseMount } from '../../core/release/layer.ts';
 
-/** Mounts of layered releases. */
-export interface Overlays {
-  mount(it: Pick<LayerMount, 'path' | 'lower'>): Promise<void>;
+/** Mounts of releases. */
+export interface Mounts {
+  mount(it: Pick<ReleaseMount, 'path' | 'type' | 'source' | 'options'>): Promise<void>;
   /** Takes a mount away, in use or not; whoever has a file of it open keeps that file. */
   unmount(path: string): Promise<void>;
   /** Names of the mount points directly below a folder. */
@@ -15,9 +15,9 @@ export interface Overlays {
   makeWhiteout(path: string): Promise<void>;
 }
 
-export const overlays: Overlays = {
-  mount: async ({ path, lower }) => {
-    await exec(['mount', '-t', 'overlay', '-o', overlayOptions(lower), '--', 'silverlining', path]);
+export const mounts: Mounts = {
+  mount: async ({ path, type, source, options }) => {
+    await exec(['mount', '-t', type, '-o', options, '--', source, path]);
   },
   unmount: async (path) => {
     await exec(['umount', '--lazy', '--', path]);

@@ -1,0 +1,24 @@
+import { type ManifestFile, SlError } from '@silverlining/protocol';
+import { isOutOfSpace } from '@silverlining/system';
+
+/** Does it, and names the file when the disk is full. */
+export function diskFullAs<T>(file: ManifestFile, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    throw diskFull(file, error);
+  }
+}
+
+/** What to throw in place of an error that came while the file was written. */
+export function diskFull(file: ManifestFile, cause: unknown): unknown {
+  if (!isOutOfSpace(cause)) return cause;
+  const where = `while ${JSON.stringify(file.path)} was written`;
+  return new SlError('E_DISK_FULL', `the disk, or its inodes, ran out ${where}`, { cause });
+}
+
+/** The error for a content that is not what its manifest says. */
+export function wrongContent(file: ManifestFile): SlError {
+  const message = `${JSON.stringify(file.path)} came with another content than the manifest says`;
+  return new SlError('E_MANIFEST', message, { details: { entry: file.path } });
+}

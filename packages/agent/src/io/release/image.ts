@@ -1,0 +1,92 @@
+import { closeSync, openSync, statSync, writeSync } from 'node:fs';
+import { type Manifest, type ManifestFile, SlError } from '@silverlining/protocol';
+import { blobKey } from './blob-keys.ts';
+import type { DiskContentStore } from './content-store.ts';
+import { BLOCK, erofsMetadata, type ImageEntry, SUPERBLOCK_AT } from './erofs.ts';
+import type { Pack, Packed } from './pack.ts';
+import { PackWriter } from './pack-writer.ts';
+import { foldersOf, isConfig, modeOf, ownerOf, type TreeOwners } from './release-entries.ts';
+
+export interface ImageInput {
+  pack: Pack;
+  release: { manifest: Manifest; support: Record<string, string> };
+  /** Extra files of the agent's own in the root, name to content. */
+  own: Record<string, string>;
+  store: DiskContentStore;
+  owners: TreeOwners;
+}
+
+/**
+ * Makes the file of the pack an image of the release. The contents stay where they are; those that the pack lacks are copied
+ * into it, and the metadata follow. E_MANIFEST when the store lacks a content after all.
+ */
+export async function writeImage(input: ImageInput): Promise<void> {
+  const { pack } = input;
+  const writer = PackWriter.append(pack.folder, Math.ceil(statSync(pack.data).size / BLOCK) * BLOCK);
+  let superblock: Buffer;
+  try {
+    superblock = await writeRest(input, writer);
+  } catch (error) {
+    writer.abandon();
+    throw error;
+  }
+  writer.finish();
+  for (const [key, place] of writer.contents) pack.add(key, place);
+  writeSuperblock(pack.data, superblock);
+}
+
+async function writeRest(input: ImageInput, writer: PackWriter): Promise<Buffer> {
+  await copyLacking(input, writer);
+  const entries = entriesOf(input, writer);
+  const builtAt = Math.floor(Date.now() / 1000);
+  const { blocks, superblock } = erofsMetadata(entries, { at: writer.position, builtAt });
+  writer.append(blocks);
+  return superblock;
+}
+
+async function copyLacking({ pack, release, store }: ImageInput, writer: PackWriter): Promise<void> {
+  for (const file of release.manifest.files) {
+    const key = blobKey(file);
+    if (pack.find(key) !== undefined || writer.contents.has(key)) continue;
+    const { path, offset = 0 } = store.locate(file);
+    try {
+      await writer.copy(file, { path, offset });
+    } catch (error) {
+      store.forget(file);
+      throw error;
+    }
+  }
+}
+
+function entriesOf({ pack, release, own, owners }: ImageInput, writer: PackWriter): ImageEntry[] {
+  const { manifest, support } = release;
+  const owned = (path: string) => ({ path, ...ownerOf(path, owners) });
+  const folders = ['', ...foldersOf([...manifest.files, ...manifest.links].map((it) => it.path)), 'support'];
+  const added = (path: string, text: string, mode: number): ImageEntry => {
+    return { ...owned(path), kind: 'file', mode, ...writer.append(Buffer.from(text)) };
+  };
+  return [
+    ...folders.map((path): ImageEntry => ({ ...owned(path), kind: 'folder', mode: isConfig(path) ? 0o750 : 0o755 })),
+    ...manifest.files.map((file): ImageEntry => {
+      return { ...owned(file.path), kind: 'file', mode: modeOf(file), ...placeOf(file, pack, writer) };
+    }),
+    ...manifest.links.map(({ path, target }): ImageEntry => ({ ...owned(path), kind: 'link', target })),
+    ...Object.entries(support).map(([name, text]) => added(`support/${name}`, text, 0o644)),
+    ...Object.entries(own).map(([name, text]) => ({ ...added(name, text, 0o600), uid: 0, gid: 0 })),
+  ];
+}
+
+function placeOf(file: ManifestFile, pack: Pack, writer: PackWriter): Packed {
+  const place = pack.find(blobKey(file)) ?? writer.contents.get(blobKey(file));
+  if (place === undefined) throw new SlError('E_INTERNAL', `${file.path} has no place in the image`);
+  return place;
+}
+
+function writeSuperblock(path: string, superblock: Buffer): void {
+  const descriptor = openSync(path, 'r+');
+  try {
+    writeSync(descriptor, superblock, 0, superblock.length, SUPERBLOCK_AT);
+  } finally {
+    closeSync(descriptor);
+  }
+}

@@ -1,0 +1,130 @@
+import { randomUUID } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
+import type { Manifest, ManifestFile } from '@silverlining/protocol';
+import { isMost } from '../../core/release/layer.ts';
+import { blobKey } from './blob-keys.ts';
+import { EXPIRES } from './leftovers.ts';
+import { PACK_DATA, PACK_INDEX, Pack, readPart } from './pack.ts';
+import { inSlices } from './slices.ts';
+
+/** The packs of a store: those that are images of releases, which stand with these, and others that wait to become one. */
+export class Packs {
+  readonly #folder: string;
+  readonly #waiting = new Set<Pack>();
+  readonly #images = new Map<string, Pack>();
+  /** Of receptions that were cut: no release needs them yet, the next try will. */
+  readonly #spared = new Set<Pack>();
+
+  /** `incoming` holds the folders of receptions: what a killed agent left in them is moved here. */
+  constructor(folder: string, incoming: string) {
+    this.#folder = folder;
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    for (const batch of namesIn(incoming)) moveParts(`${incoming}/${batch}`, `${folder}/${batch}`);
+    for (const name of readdirSync(folder)) this.#wait(Pack.found(`${folder}/${name}`, { trusted: false }), 'cut');
+  }
+
+  find(key: string): { path: string; offset: number } | undefined {
+    for (const pack of this.#all()) {
+      const place = pack.find(key);
+      if (place !== undefined) return { path: pack.data, offset: place.offset };
+    }
+    return undefined;
+  }
+
+  read(file: ManifestFile): Buffer | undefined {
+    const place = this.find(blobKey(file));
+    return place && readPart(place.path, { offset: place.offset, size: file.size });
+  }
+
+  forget(key: string): void {
+    for (const pack of this.#all()) pack.forget(key);
+  }
+
+  /** Takes the folder of a reception as it is. */
+  admit(pack: Pack, how: 'all' | 'cut'): void {
+    pack.moveTo(this.#place());
+    if (how === 'all') this.#spared.clear();
+    this.#wait(pack, how);
+  }
+
+  /** The one that has the most of a release, if it has so much that it is worth being an image of it. */
+  for(manifest: Manifest): Pack | undefined {
+    const counts = [...this.#waiting].map((pack) => {
+      const count = manifest.files.filter((file) => pack.find(blobKey(file)) !== undefined).length;
+      return { pack, count };
+    });
+    const best = counts.sort((a, b) => b.count - a.count)[0];
+    return best !== undefined && isMost(best.count, manifest.files.length) ? best.pack : undefined;
+  }
+
+  /** It became an image, and stands in that folder from now on. */
+  lend(pack: Pack, folder: string): void {
+    pack.moveTo(folder);
+    this.#waiting.delete(pack);
+    this.#spared.delete(pack);
+    this.#images.set(folder, pack);
+  }
+
+  /** The image of that folder was found at the start of this process. */
+  open(folder: string): void {
+    if (!this.#images.has(folder)) this.#images.set(folder, Pack.found(folder, { trusted: true }));
+  }
+
+  /** The folder is no release any more: what is in it can still be used, until `collect`. */
+  takeBack(folder: string): void {
+    const pack = this.#images.get(folder) ?? Pack.found(folder, { trusted: false });
+    this.#images.delete(folder);
+    pack.moveTo(this.#place());
+    this.#wait(pack, 'all');
+  }
+
+  /** Looks which of the files are in what an interruption left. */
+  async verify(files: readonly ManifestFile[], signal: AbortSignal): Promise<void> {
+    for (const pack of this.#waiting) await inSlices(files, (file) => pack.verify(file), signal);
+  }
+
+  /** Removes those of which nothing is needed that is not elsewhere too. */
+  collect(isNeeded: (key: string) => boolean, now: number): void {
+    const inImage = (key: string) => [...this.#images.values()].some((pack) => pack.find(key) !== undefined);
+    for (const pack of this.#waiting) {
+      const spared = this.#spared.has(pack) && now - statSync(pack.data).mtimeMs < EXPIRES;
+      if (spared || [...pack.keys].some((key) => isNeeded(key) && !inImage(key))) continue;
+      this.#waiting.delete(pack);
+      this.#spared.delete(pack);
+      pack.remove();
+    }
+  }
+
+  clear(): void {
+    this.#waiting.clear();
+    this.#images.clear();
+    this.#spared.clear();
+  }
+
+  *#all(): Generator<Pack> {
+    yield* this.#images.values();
+    yield* this.#waiting;
+  }
+
+  #wait(pack: Pack, how: 'all' | 'cut'): void {
+    this.#waiting.add(pack);
+    if (how === 'cut') this.#spared.add(pack);
+  }
+
+  #place(): string {
+    return `${this.#folder}/${randomUUID()}`;
+  }
+}
+
+/** Only what makes a pack: other files of a reception are not its own. */
+function moveParts(from: string, to: string): void {
+  for (const name of [PACK_DATA, PACK_INDEX]) {
+    if (!existsSync(`${from}/${name}`)) return;
+    mkdirSync(to, { recursive: true, mode: 0o700 });
+    renameSync(`${from}/${name}`, `${to}/${name}`);
+  }
+}
+
+function namesIn(folder: string): string[] {
+  return existsSync(folder) ? readdirSync(folder) : [];
+}
