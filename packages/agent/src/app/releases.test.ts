@@ -10,6 +10,7 @@ import {
   type Manifest,
   manifestText,
   type RequestBody,
+  SlError,
 } from '@silverlining/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { archiveOf } from '../../../../test/builders/tar-archive.ts';
@@ -384,6 +385,13 @@ describe('update_fetch', () => {
     await restart();
     const { results } = await releases.hook(order([{ kind: 'path', path: '/x' }]), context());
     expect(results).toMatchObject([{ ok: false, detail: expect.stringContaining('may have run') }]);
+  });
+
+  it('says that it may have run when the app does not answer in time', async () => {
+    await stage(1);
+    node.answer = () => Promise.reject(new SlError('E_DEADLINE', 'no answer within 5 s'));
+    const { results } = await releases.hook(order([{ kind: 'path', path: '/x' }]), context());
+    expect(results).toMatchObject([{ ok: false, detail: 'no answer within 5 s; it may have run' }]);
   });
 
   it('names a script that is nowhere', async () => {
