@@ -1,13 +1,13 @@
 /**
  * Reads the one kind of tar that release archives are: regular files, with extended headers for long or non-ASCII
- * paths. npm's tar decodes the headers; the entries are not left to its Parser, which skips what it does not like,
- * and joins an extended header that spans two chunks as text.
+ * paths. The entries are not left to the Parser of npm's tar, which skips what it does not like, and joins an extended
+ * header that spans two chunks as text.
  */
 import type { ManifestFile } from '@silverlining/protocol';
 import { SlError } from '@silverlining/protocol';
-import { Header } from 'tar/header';
 import { Pax } from 'tar/pax';
-import type { Admission } from '../../core/release/admission.ts';
+import type { Admission, TarHeader } from '../../core/release/admission.ts';
+import { BLOCK, decodeHeader } from './tar-header.ts';
 
 /** Takes the bodies of admitted entries, in pieces. Each call comes when the one before has ended. */
 export interface EntrySink {
@@ -16,7 +16,6 @@ export interface EntrySink {
   end(): Promise<void> | undefined;
 }
 
-const BLOCK = 512;
 /** Bytes of an extended header: a path of 1024 characters and what tar puts around it. */
 const MAX_EXTENDED = 8192;
 
@@ -85,15 +84,14 @@ export class TarReader {
   #header(data: Buffer): number {
     if (data.length < BLOCK) return 0;
     const header = decodeHeader(data, this.#path);
-    if (header.nullBlock) {
+    if (header === undefined) {
       this.#state = 'ended';
       return BLOCK;
     }
-    const size = header.size ?? 0;
-    this.#remaining = size;
-    this.#padding = (BLOCK - (size % BLOCK)) % BLOCK;
-    if (header.type === 'ExtendedHeader') this.#beginExtended(size);
-    else this.#beginBody(header, size);
+    this.#remaining = header.size;
+    this.#padding = (BLOCK - (header.size % BLOCK)) % BLOCK;
+    if (header.type === 'ExtendedHeader') this.#beginExtended(header.size);
+    else this.#beginBody(header);
     return BLOCK;
   }
 
@@ -104,13 +102,12 @@ export class TarReader {
     this.#state = 'extended';
   }
 
-  #beginBody(header: Header, size: number): void {
-    const path = this.#path ?? header.path ?? '';
+  #beginBody(header: TarHeader): void {
     this.#path = undefined;
-    const file = this.#admission.admit({ path, type: header.type, mode: header.mode ?? 0, size });
+    const file = this.#admission.admit(header);
     this.#tell(() => this.#sink.begin(file));
     this.#state = 'body';
-    if (size === 0) this.#endBody();
+    if (header.size === 0) this.#endBody();
   }
 
   #body(data: Buffer): number {
@@ -150,16 +147,4 @@ export class TarReader {
     this.#state = 'header';
     return whole;
   }
-}
-
-function decodeHeader(data: Buffer, path: string | undefined): Header {
-  let header: Header;
-  try {
-    // With its whole path: one that was cut behind a slash would make it a folder.
-    header = new Header(data, 0, path === undefined ? undefined : { path });
-  } catch (cause) {
-    throw new SlError('E_TAR_TRUNCATED', 'not a release archive: a header cannot be read', { cause });
-  }
-  if (header.nullBlock || header.cksumValid) return header;
-  throw new SlError('E_TAR_TRUNCATED', 'not a release archive, or a damaged one: a header has a wrong checksum');
 }

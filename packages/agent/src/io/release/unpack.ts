@@ -20,6 +20,7 @@ const SILENCE_MS = 60_000;
 /** zstd's window: level 3 uses 2 MiB; an archive that wants more memory than 16 MiB is not ours. */
 const WINDOW = { params: { [constants.ZSTD_d_windowLogMax]: 24 } };
 const STREAM = { ...WINDOW, chunkSize: 128 << 10 };
+const GATHERED = 256 << 10;
 const MAX_MANIFEST = 64 << 20;
 const MAX_MANIFEST_JSON = 256 << 20;
 
@@ -40,12 +41,26 @@ export async function unpack(
     reader.finish();
   };
   try {
-    await pipeline(input, createZstdDecompress(STREAM), consume, { signal: watch.signal });
+    await pipeline(input, gather, createZstdDecompress(STREAM), consume, { signal: watch.signal });
   } catch (error) {
     throw transferError(error, watch.signal, { code: 'E_TAR_TRUNCATED', what: 'release archive' });
   } finally {
     watch.stop();
   }
+}
+
+/** Larger pieces: each one costs a way to another thread and back. */
+async function* gather(input: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let parts: Buffer[] = [];
+  let bytes = 0;
+  for await (const part of input) {
+    parts.push(part);
+    bytes += part.length;
+    if (bytes < GATHERED) continue;
+    yield Buffer.concat(parts);
+    [parts, bytes] = [[], 0];
+  }
+  if (bytes > 0) yield Buffer.concat(parts);
 }
 
 /** The manifest that a transfer brings, checked beyond its schema. E_MANIFEST when it is none. */
