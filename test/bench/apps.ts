@@ -92,7 +92,7 @@ async function writeTree(shape: AppShape, dir: string, seed: number): Promise<vo
 }
 
 /** Bytes that nothing can compress. */
-function noise(size: number, seed: string): Buffer {
+export function noise(size: number, seed: string): Buffer {
   const key = createHash('sha256').update(seed).digest().subarray(0, 16);
   return createCipheriv('aes-128-ctr', key, Buffer.alloc(16)).update(Buffer.alloc(size));
 }

@@ -1,9 +1,10 @@
 /** Measures one operation: its time, and what it costs the tool, the nodes and the wire. */
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { exec } from '@silverlining/system';
 import { controlGroups } from '../../packages/controller/src/io/provider/local-cgroup.ts';
+import { forgetPeak, peakMemory } from './peak-memory.ts';
 import { cpuOf, pidsIn, type ToolGroup } from './tool-group.ts';
 
 export interface Measurement {
@@ -125,14 +126,4 @@ function sampleMemory(tool: ToolGroup): { end(): void; peak(): Promise<number> }
 async function agentPids({ uuid }: MeteredNode): Promise<number[]> {
   const [group = ''] = (await controlGroups(uuid)).paths;
   return pidsIn(join(group, 'payload/system.slice/silver-agent.service'));
-}
-
-/** Resets the kernel's record of the most memory that the process had (proc_pid_clear_refs(5)). */
-async function forgetPeak(pid: number): Promise<void> {
-  await writeFile(`/proc/${pid}/clear_refs`, '5').catch(() => undefined);
-}
-
-async function peakMemory(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
-  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024;
 }

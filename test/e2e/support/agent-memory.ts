@@ -10,8 +10,22 @@ export interface Memory {
 
 /** Of the agent's main process. */
 export async function agentMemory(node: TestNode): Promise<Memory> {
-  const { stdout } = await node.exec(['systemctl', 'show', '--property', 'MainPID', '--value', 'silver-agent']);
-  return parse((await node.exec(['cat', `/proc/${stdout.trim()}/smaps_rollup`])).stdout);
+  return parse((await node.exec(['cat', `/proc/${await agentPid(node)}/smaps_rollup`])).stdout);
+}
+
+/** Begins the kernel's record of the most that the agent had resident anew (proc_pid_clear_refs(5)). */
+export async function forgetAgentPeak(node: TestNode): Promise<void> {
+  await node.exec(['tee', `/proc/${await agentPid(node)}/clear_refs`], { input: '5' });
+}
+
+/** KiB that the agent had resident at most. */
+export async function agentPeak(node: TestNode): Promise<number> {
+  return field((await node.exec(['cat', `/proc/${await agentPid(node)}/status`])).stdout, 'VmHWM');
+}
+
+async function agentPid(node: TestNode): Promise<string> {
+  const argv = ['systemctl', 'show', '--property', 'MainPID', '--value', 'silver-agent'];
+  return (await node.exec(argv)).stdout.trim();
 }
 
 /** Of a Node of the same binary that does nothing. */
@@ -21,6 +35,9 @@ export async function bareMemory(node: TestNode): Promise<Memory> {
 }
 
 function parse(rollup: string): Memory {
-  const field = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(rollup)?.[1]);
-  return { rss: field('Rss'), pss: field('Pss') };
+  return { rss: field(rollup, 'Rss'), pss: field(rollup, 'Pss') };
+}
+
+function field(text: string, name: string): number {
+  return Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(text)?.[1]);
 }
