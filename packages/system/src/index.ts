@@ -11,4 +11,4 @@ export {
   writeFileDurable,
 } from './durable-file.ts';
 export { type ExecOptions, type ExecResult, exec, logOf } from './exec.ts';
-export { type KeepSmallOptions, keepSmall } from './memory.ts';
+export { createSweep, type KeepSmallOptions, keepSmall } from './memory.ts';

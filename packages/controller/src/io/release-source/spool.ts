@@ -3,6 +3,7 @@ import { EventEmitter, once } from 'node:events';
 import { constants, type FileHandle, mkdir, open, rm } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
+import { createSweep } from '@silverlining/system';
 
 /** Read and handed on at once: the memory that one reader takes, however many bytes there are. */
 const READ_SIZE = 128 << 10;
@@ -14,6 +15,7 @@ const READ_SIZE = 128 << 10;
 export class Spool {
   readonly #file: FileHandle;
   readonly #events = new EventEmitter().setMaxListeners(0);
+  readonly #sweep = createSweep();
   #length = 0;
   #end: 'open' | 'whole' | { error: unknown } = 'open';
 
@@ -36,6 +38,7 @@ export class Spool {
       done += bytesWritten;
       this.#length += bytesWritten;
     }
+    this.#sweep(chunk.length);
     this.#events.emit('more');
   }
 
@@ -74,6 +77,7 @@ export class Spool {
         await writeTo(sink, buffer.subarray(0, bytesRead));
         position += bytesRead;
         took(bytesRead);
+        this.#sweep(READ_SIZE);
       } else if (this.#end === 'open') {
         await once(this.#events, 'more', { signal });
       } else {
