@@ -46,6 +46,10 @@ export class FakeFleet implements Fleet {
     return (await untilAborted(answer(body as never, options), options.signal)) as never;
   }
 
+  async turn(): Promise<void> {
+    // There is always room in memory.
+  }
+
   async waitFor(uuid: string): Promise<AgentSession> {
     const session = this.session(uuid);
     if (session === undefined) throw new SlError('E_DEADLINE', `${uuid} did not connect`);

@@ -53,6 +53,10 @@ export class ModelFleet implements Fleet {
     this.#rules = rules;
   }
 
+  turn(): Promise<void> {
+    return this.life.quick(() => undefined);
+  }
+
   /** Takes a connection of a node's agent; the newest one counts. */
   accept(uuid: string, network: Network, end: AgentEnd): AgentSide {
     const session = new Session(this, uuid);

@@ -149,6 +149,11 @@ export interface Fleet {
   session(uuid: string): AgentSession | undefined;
   /** Waits until the agent has said hello on a connection newer than `after` (milliseconds since 1970). */
   waitFor(uuid: string, options: { signal: AbortSignal; deadline: number; after?: number }): Promise<AgentSession>;
+  /**
+   * Resolves when little is on its way to the agents: to be waited for before a large body is made. Otherwise those for thousands of
+   * nodes would be in memory at once.
+   */
+  turn(): Promise<void>;
   request<T extends RequestType>(
     uuid: string,
     type: T,

@@ -1,6 +1,7 @@
 /** Has nodes brought to what their roles say, or asks what differs. */
 import {
   type NoticeBody,
+  type ReplyBody,
   type ResourceReport,
   type ServerSet,
   SlError,
@@ -35,8 +36,8 @@ export async function convergeNodes(
 ): Promise<Map<string, ResourceReport[]>> {
   const secrets = await readSecrets(deps, request.set);
   const results = await onEach(request.nodes, async (node) => {
-    const wanted = wantedResources(deps, request, node, secrets);
-    return [node.uuid, await convergeNode(deps, request, node, wanted)] as const;
+    await deps.fleet.turn();
+    return [node.uuid, changesOf(node, await askOne(deps, request, node, secrets))] as const;
   });
   return new Map(results);
 }
@@ -72,22 +73,23 @@ function wantedResources(
   return resourcesFor(node, { set, topology, secrets, os: supportedOs(facts.os, record.name) });
 }
 
-async function convergeNode(
+/** Not `async`: the resources, up to hundreds of KB, are gone once they are sent. */
+function askOne(
   deps: ControllerDeps,
-  { mode, signal, onProgress }: ConvergeRequest,
+  request: ConvergeRequest,
   node: NodeRecord,
-  { resources, watch }: NodeResources,
-): Promise<ResourceReport[]> {
-  const { reports } = await deps.fleet.request(
-    node.uuid,
-    'converge',
-    { mode, resources, watch },
-    {
-      signal,
-      deadline: mode === 'apply' ? APPLY_DEADLINE : CHECK_DEADLINE,
-      onProgress: (progress) => onProgress?.(node, progress),
-    },
-  );
+  secrets: ReadonlyMap<string, string>,
+): Promise<ReplyBody<'converge'>> {
+  const { mode, signal, onProgress } = request;
+  const { resources, watch } = wantedResources(deps, request, node, secrets);
+  const options = {
+    ...{ signal, deadline: mode === 'apply' ? APPLY_DEADLINE : CHECK_DEADLINE },
+    onProgress: (progress: NoticeBody<'progress'>) => onProgress?.(node, progress),
+  };
+  return deps.fleet.request(node.uuid, 'converge', { mode, resources, watch }, options);
+}
+
+function changesOf(node: NodeRecord, { reports }: ReplyBody<'converge'>): ResourceReport[] {
   const failed = reports.filter((it) => it.status === 'failed');
   if (failed.length > 0) throw failure(node.name, failed);
   return reports.filter((it) => it.status === 'changed');

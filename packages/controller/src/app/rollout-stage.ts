@@ -170,6 +170,7 @@ async function offer(deps: ControllerDeps, target: StageTarget, node: string, si
   const body = { instance, app: app.name, digest: release.digest };
   const ask: Ask = (how) =>
     deps.fleet.request(node, 'offer', { ...body, ...how }, { signal, deadline: OFFER_DEADLINE });
+  await deps.fleet.turn();
   if (release.manifest.files.length <= INLINE_FILES) return (await ask({ manifest: release.manifest })).missing;
   const known = await offerChanges(target, ask);
   if (known !== undefined) return known.missing;

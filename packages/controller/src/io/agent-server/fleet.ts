@@ -3,13 +3,14 @@ import type { WebSocket } from 'ws';
 import type { AgentSession, Fleet, Ids, NodeRecord, RequestOptions, Store, Transfer } from '../../ports.ts';
 import { Rivals } from './admission.ts';
 import { Contacts } from './contacts.ts';
+import { Flow } from './flow.ts';
 import { disconnected, type Limits, watchLimits } from './limit.ts';
 import type { RequestInput } from './requests.ts';
 import { ControlSession, type SessionDeps } from './session.ts';
 import { CLOSE } from './settings.ts';
 import { Transfers } from './transfers.ts';
 
-export interface FleetDeps extends SessionDeps {
+export interface FleetDeps extends Omit<SessionDeps, 'flow'> {
   store: Store;
   ids: Pick<Ids, 'token'>;
 }
@@ -23,6 +24,7 @@ interface Waiter {
 export class ConnectedFleet implements Fleet {
   readonly transfers: Transfers;
   readonly #deps: FleetDeps;
+  readonly #flow = new Flow();
   readonly #rivals: Rivals;
   readonly #sessions = new Map<string, ControlSession>();
   readonly #contacts: Contacts;
@@ -73,21 +75,25 @@ export class ConnectedFleet implements Fleet {
     });
   }
 
-  async request<T extends RequestType>(
+  turn(): Promise<void> {
+    return this.#flow.turn();
+  }
+
+  /** Not `async`, as little as what it calls: such a function would keep the body for as long as the answer takes. */
+  request<T extends RequestType>(
     uuid: string,
     type: T,
     body: RequestInput<T>,
     options: RequestOptions,
   ): Promise<ReplyBody<T>> {
     const session = this.#sessions.get(uuid);
-    if (session?.agent === undefined) throw disconnected(await this.#nameOf(uuid), 'it has no connection');
-    return session.request(type, body, options);
+    return session?.agent === undefined ? this.#absent(uuid) : session.request(type, body, options);
   }
 
   transfer(uuid: string, options: Limits): Transfer {
     const session = this.#sessions.get(uuid);
     if (session?.agent !== undefined) return this.transfers.expect(session.node, options);
-    const socket = this.#nameOf(uuid).then((name) => Promise.reject(disconnected(name, 'it has no connection')));
+    const socket = this.#absent(uuid);
     socket.catch(() => undefined);
     return { id: this.#deps.ids.token(24), socket, close: () => undefined };
   }
@@ -109,11 +115,15 @@ export class ConnectedFleet implements Fleet {
   accept(socket: WebSocket, node: NodeRecord, remoteAddress: string): void {
     const older = this.#sessions.get(node.uuid);
     older?.end(CLOSE.replaced, 'the agent opened a newer connection');
-    const session = new ControlSession({ socket, node, remoteAddress }, this.#deps, {
-      hello: (it, agent) => this.#greet(it, agent),
-      health: ({ node: { uuid } }) => this.#contacts.heard(uuid, this.#deps.clock.now()),
-      ended: (it, error) => this.#forget(it, error),
-    });
+    const session = new ControlSession(
+      { socket, node, remoteAddress },
+      { ...this.#deps, flow: this.#flow },
+      {
+        hello: (it, agent) => this.#greet(it, agent),
+        health: ({ node: { uuid } }) => this.#contacts.heard(uuid, this.#deps.clock.now()),
+        ended: (it, error) => this.#forget(it, error),
+      },
+    );
     this.#sessions.set(node.uuid, session);
     if (older !== undefined && this.#rivals.replaced(identityOf(node), this.#deps.clock.monotonic()))
       this.#hold(session);
@@ -163,6 +173,10 @@ export class ConnectedFleet implements Fleet {
     // A newer connection may have taken its place already.
     if (this.#sessions.get(node.uuid) === session) this.#sessions.delete(node.uuid);
     this.transfers.endAll(node.uuid, error);
+  }
+
+  async #absent(uuid: string): Promise<never> {
+    throw disconnected(await this.#nameOf(uuid), 'it has no connection');
   }
 
   async #nameOf(uuid: string): Promise<string> {

@@ -43,20 +43,36 @@ export class PendingRequests {
     this.#seal = seal;
   }
 
-  /** Asks, and resolves with the parsed reply. The agent is told to stop when nobody waits for it any more. */
-  async ask<T extends RequestType>(type: T, body: RequestInput<T>, options: RequestOptions): Promise<ReplyBody<T>> {
+  /**
+   * Asks, and resolves with the parsed reply. The agent is told to stop when nobody waits for it any more. Nothing here keeps body or
+   * frame once it is sent: thousands of nodes may take minutes for their answers.
+   */
+  ask<T extends RequestType>(type: T, body: RequestInput<T>, options: RequestOptions): Promise<ReplyBody<T>> {
     const sequence = ++this.#count;
     const id = `c${sequence}`;
-    const node = this.#node;
-    const frame = encode({ v: 1, id, type, body, order: this.#seal({ sequence, type, body }) });
-    if (Buffer.byteLength(frame) > MAX_CONTROLLER_FRAME) {
-      throw new SlError('E_FRAME', `${type} is too large for a control frame`, { details: { node } });
-    }
-    const reply = await this.#reply({ id, type, frame }, options);
+    const reply = this.#reply({ id, type }, options);
+    if (this.#pending.has(id)) this.#post(sequence, type, body);
+    return this.#parsed(REPLIES[type].reply, reply);
+  }
+
+  #post(sequence: number, type: RequestType, body: unknown): void {
+    const id = `c${sequence}`;
     try {
-      return parseBody(REPLIES[type].reply, reply);
+      const frame = encode({ v: 1, id, type, body, order: this.#seal({ sequence, type, body }) });
+      if (Buffer.byteLength(frame) > MAX_CONTROLLER_FRAME)
+        throw new SlError('E_FRAME', `${type} is too large for a control frame`);
+      this.#send(frame);
     } catch (error) {
-      throw withNode(error, node);
+      this.#pending.get(id)?.fail(withNode(error, this.#node));
+    }
+  }
+
+  async #parsed<T>(schema: z.ZodType<T>, reply: Promise<Envelope>): Promise<T> {
+    const it = await reply;
+    try {
+      return parseBody(schema, it);
+    } catch (error) {
+      throw withNode(error, this.#node);
     }
   }
 
@@ -74,8 +90,7 @@ export class PendingRequests {
     for (const pending of [...this.#pending.values()]) pending.fail(error);
   }
 
-  #reply(request: { id: string; type: string; frame: string }, options: RequestOptions): Promise<Envelope> {
-    const { id, type, frame } = request;
+  #reply({ id, type }: { id: string; type: string }, options: RequestOptions): Promise<Envelope> {
     return new Promise((resolve, reject) => {
       if (options.signal.aborted) {
         reject(new SlError('E_ABORTED', `${type} was cancelled`, { details: { node: this.#node } }));
@@ -102,7 +117,6 @@ export class PendingRequests {
           else reject(this.#errorOf(reply));
         },
       });
-      this.#send(frame);
     });
   }
 

@@ -20,6 +20,7 @@ import type { RawData, WebSocket } from 'ws';
 import { z } from 'zod';
 import type { AgentSession, Clock, NodeRecord, RequestOptions } from '../../ports.ts';
 import type { SigningKey } from '../signing-key.ts';
+import type { Flow } from './flow.ts';
 import { type Heartbeat, startHeartbeat } from './heartbeat.ts';
 import { disconnected } from './limit.ts';
 import type { Log } from './log.ts';
@@ -33,6 +34,7 @@ export interface SessionDeps {
   random(): number;
   log: Log;
   signingKey: SigningKey;
+  flow: Flow;
 }
 
 export interface SessionListener {
@@ -80,7 +82,7 @@ export class ControlSession {
     this.connectedAt = deps.clock.now();
     this.#remoteAddress = remoteAddress;
     this.#socket = socket;
-    this.#outbox = new Outbox(socket);
+    this.#outbox = new Outbox(socket, deps.flow);
     this.#deps = deps;
     this.#listener = listener;
     this.#requests = new PendingRequests(
@@ -101,8 +103,8 @@ export class ControlSession {
     return this.#ended ? undefined : this.#agent;
   }
 
-  async request<T extends RequestType>(type: T, body: RequestInput<T>, options: RequestOptions): Promise<ReplyBody<T>> {
-    if (this.#ended) throw disconnected(this.node.name, 'its connection ended');
+  request<T extends RequestType>(type: T, body: RequestInput<T>, options: RequestOptions): Promise<ReplyBody<T>> {
+    if (this.#ended) return Promise.reject(disconnected(this.node.name, 'its connection ended'));
     return this.#requests.ask(type, body, options);
   }
 
@@ -127,6 +129,7 @@ export class ControlSession {
     this.#ended = true;
     this.#heartbeat.stop();
     clearTimeout(this.#helloTimer);
+    this.#outbox.drop();
     const error = disconnected(this.node.name, reason);
     this.#requests.failAll(error);
     this.#listener.ended(this, error);
