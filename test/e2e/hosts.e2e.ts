@@ -209,7 +209,7 @@ describe('without SSH', () => {
     const running = ['systemctl', 'list-units', '--plain', '--no-legend', '--state=active', '--type=service', ...units];
     await expect.poll(() => everywhere(running)).toEqual(['', '', '', '']);
     const ours =
-      'find / /var/lib/silverlining -xdev -path /proc -prune -o \\( -type f -o -type l \\) -ipath "*silver*" ! -name 90silverlining-proxy -print';
+      'find / /var/lib/silverlining -xdev -path /proc -prune -o \\( -type f -o -type l \\) -ipath "*silver*" ! -name 90silverlining-proxy ! -name silverlining-loop.conf -print';
     expect(await everywhere(['sh', '-c', ours], [1])).toEqual(['', '', '', '']);
     expect(await everywhere(['sh', '-c', 'grep silverlining /etc/hosts; nft list tables'], [1])).toEqual(
       Array(4).fill(''),
