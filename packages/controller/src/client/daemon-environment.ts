@@ -17,8 +17,11 @@ const MALLOC = {
   MALLOC_TOP_PAD_: '16384',
 };
 
-/** Arguments of Node for the daemon: fewer young objects kept, and what is dead given back when there is little to do. */
-export const DAEMON_FLAGS: readonly string[] = ['--max-semi-space-size=8', '--expose-gc'];
+/**
+ * Arguments of Node for the daemon: fewer young objects kept; a collection when there is half as much again as the last one left, where
+ * V8 would wait for two to four times as much; and what is dead given back when there is little to do.
+ */
+export const DAEMON_FLAGS: readonly string[] = ['--max-semi-space-size=8', '--heap-growing-percent=50', '--expose-gc'];
 
 /** The environment of the daemon: a few variables of the one who starts it. */
 export function daemonEnvironment(env: NodeJS.ProcessEnv, directories: Directories): NodeJS.ProcessEnv {
