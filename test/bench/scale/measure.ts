@@ -12,7 +12,7 @@ export interface Figures {
   /** Seconds from the agents' start until all are welcome. */
   connect: number;
   up: { nodes: number; seconds: number; again: number; others: number };
-  /** Bytes. `peak` is the most until here. */
+  /** Bytes. `peak` is the most until the restart. */
   memory: { rest: number; peak: number };
   /** Cores. */
   cpuAtRest: number;
@@ -72,9 +72,10 @@ async function phases(run: Run): Promise<Figures> {
   const before = daemon.cpu();
   await sleep(run.rest * 1000);
   const cpuAtRest = (daemon.cpu() - before) / run.rest;
-  const { now: rest, peak } = daemon.memory();
+  const { now: rest } = daemon.memory();
   say(`at rest: ${(rest / 2 ** 20).toFixed(0)} MiB, ${cpuAtRest.toFixed(3)} cores; pushing`);
   const push = await pushConfiguration({ workspace, daemon, simulators, times: PUSHES, say });
+  const { peak } = daemon.memory();
   return { agents, connect, up, memory: { rest, peak }, cpuAtRest, push, restart: await restart(run) };
 }
 
