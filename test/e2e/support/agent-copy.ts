@@ -15,9 +15,14 @@ export class AgentCopy {
 
   static async of(node: TestNode, name: string): Promise<AgentCopy> {
     const it = new AgentCopy(await spareNode(name));
-    await node.copyTo(it.#machine, PROGRAM);
-    await it.take(node);
-    return it;
+    try {
+      await node.copyTo(it.#machine, PROGRAM);
+      await it.take(node);
+      return it;
+    } catch (error) {
+      await it.destroy();
+      throw error;
+    }
   }
 
   /** What it has from now on is what the node has. */
