@@ -116,7 +116,7 @@ describe('after a power cut', () => {
   it('an image is whole once the node has voted', async () => {
     const { files, store } = await takeIn(300);
     const manifest: Manifest = { version: 1, app: 'blog', files: files.toSorted(comparePaths), links: [] };
-    const pack = store.packs.for(manifest);
+    const pack = store.packs.claim(manifest);
     if (pack === undefined) throw new Error('they are not in one file');
     const owners = { release: await me(), config: await me() };
     await writeImage({ pack, release: { manifest, support: {} }, own: {}, store, owners });

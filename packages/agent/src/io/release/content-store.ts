@@ -21,7 +21,7 @@ export interface DiskContentStore extends ContentStore {
   forget(file: ManifestFile): void;
   /** Makes files of their own of those that are parts, for links to them. */
   unpack(files: readonly ManifestFile[]): Promise<void>;
-  readonly packs: Pick<Packs, 'for' | 'lend' | 'open' | 'takeBack'>;
+  readonly packs: Pick<Packs, 'claim' | 'release' | 'lend' | 'open' | 'takeBack'>;
 }
 
 /** Opens the store in a folder: reads which contents it has, and what a crash left half received. */

@@ -1,8 +1,8 @@
 import { type ManifestFile, SlError } from '@silverlining/protocol';
 import { isOutOfSpace } from '@silverlining/system';
 
-/** Does it, and names the file when the disk is full. */
-export function diskFullAs<T>(file: ManifestFile, act: () => T): T {
+/** Does it, and names the file, if it is known, when the disk is full. */
+export function diskFullAs<T>(file: ManifestFile | undefined, act: () => T): T {
   try {
     return act();
   } catch (error) {
@@ -11,10 +11,10 @@ export function diskFullAs<T>(file: ManifestFile, act: () => T): T {
 }
 
 /** What to throw in place of an error that came while the file was written. */
-export function diskFull(file: ManifestFile, cause: unknown): unknown {
+export function diskFull(file: ManifestFile | undefined, cause: unknown): unknown {
   if (!isOutOfSpace(cause)) return cause;
-  const where = `while ${JSON.stringify(file.path)} was written`;
-  return new SlError('E_DISK_FULL', `the disk, or its inodes, ran out ${where}`, { cause });
+  const where = file === undefined ? '' : ` while ${JSON.stringify(file.path)} was written`;
+  return new SlError('E_DISK_FULL', `the disk, or its inodes, ran out${where}`, { cause });
 }
 
 /** The error for a content that is not what its manifest says. */

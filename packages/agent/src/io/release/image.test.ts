@@ -130,6 +130,21 @@ describe('a release of many files that came together', () => {
     ]);
   });
 
+  it('takes an empty file from elsewhere like any other', async () => {
+    await make(FIRST, { 'app/__init__.py': '' });
+    expect(await make(SECOND, { ...MANY, 'app/__init__.py': '' })).toBe(300);
+    expect([await images(), await read(SECOND, '__init__.py'), warnings]).toEqual([[SECOND], '', []]);
+  });
+
+  it('does not share the file with one that is made at the same time of the same contents', async () => {
+    await receive(MANY);
+    const names = [FIRST, 'shop.20260131_001', SECOND];
+    await Promise.all(names.map((name) => materialise(name, MANY)));
+    expect(await images()).toHaveLength(1);
+    for (const name of names)
+      expect([await tree.intact(name), await read(name, 'lib/299')]).toEqual([true, MANY['app/lib/299']]);
+  });
+
   it('is a tree of files where images cannot be mounted, or a script adds to it', async () => {
     await start(NO_MOUNTS);
     await make(FIRST, { ...MANY, 'config/c': 'secret' });
@@ -187,6 +202,15 @@ describe('contents of an image', () => {
     expect(files.filter((file) => !store.has(file))).toHaveLength(2);
     expect(await make(FIRST, MANY)).toBe(2);
     expect(await tree.intact(FIRST)).toBe(true);
+  });
+});
+
+describe('a pack', () => {
+  it("that a crash cut in its removal is in nobody's way", async () => {
+    await mkdir(join(paths.store, 'packs/cut'), { recursive: true });
+    await start(mounts);
+    await make(FIRST, MANY);
+    expect([await store.collect([manifestOf(MANY)]), await packs()]).toEqual([0, []]);
   });
 });
 

@@ -34,7 +34,7 @@ export type NewImage = ImageInput & { instance: string };
 export interface Layers {
   /** Makes `releases/INSTANCE`, or throws and leaves nothing. */
   build(release: NewLayer): Promise<void>;
-  /** The same of an image; what there was of the release is gone then. When it throws, the contents wait in the store. */
+  /** The same of an image, of a pack that was claimed; what there was of the release is gone then. When it throws, the pack waits in the store. */
   buildImage(release: NewImage): Promise<void>;
   /** Of what is a layer over another. */
   read(instance: string): Promise<Layer | undefined>;
@@ -122,10 +122,15 @@ export function createLayers({ paths, packs, mounts }: LayersOptions): Layers {
     },
     buildImage: async (release) => {
       const { instance, pack } = release;
-      await writeImage(release);
-      await drop(instance);
-      await removeFolder(pointOf(instance), `${paths.releases}/${PARTIAL}${randomUUID()}`);
-      packs.lend(pack, folderOf(instance));
+      try {
+        await writeImage(release);
+        await drop(instance);
+        await removeFolder(pointOf(instance), `${paths.releases}/${PARTIAL}${randomUUID()}`);
+        packs.lend(pack, folderOf(instance));
+      } catch (error) {
+        packs.release(pack);
+        throw error;
+      }
       try {
         await show(instance);
       } catch (error) {

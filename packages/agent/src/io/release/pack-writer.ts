@@ -22,6 +22,9 @@ export class PackWriter implements EntrySink {
   #used = 0;
   #start = 0;
   #current: ManifestFile | undefined;
+  /** The last that was begun: the one to name when the disk is full. */
+  #last: ManifestFile | undefined;
+  #isOpen = true;
   /** Lines of contents that are in the buffer. */
   #lines = '';
 
@@ -48,7 +51,8 @@ export class PackWriter implements EntrySink {
   }
 
   begin(file: ManifestFile): undefined {
-    if (this.#used + file.size > BUFFER) diskFullAs(file, () => this.#flush());
+    this.#last = file;
+    if (this.#used + file.size > BUFFER) this.#flush();
     this.#current = file;
     this.#start = this.#used;
   }
@@ -72,17 +76,15 @@ export class PackWriter implements EntrySink {
 
   /** Copies a content from elsewhere. E_MANIFEST when it is not what it was. */
   async copy(file: ManifestFile, source: { path: string; offset: number }): Promise<Packed> {
-    const start = this.position;
+    this.#last = file;
+    const place = { offset: this.position, size: file.size };
     const sum = createHash('sha256');
-    for await (const chunk of createReadStream(source.path, {
-      start: source.offset,
-      end: source.offset + file.size - 1,
-    })) {
+    for await (const chunk of readPieces(source, file.size)) {
       sum.update(chunk);
-      diskFullAs(file, () => this.#write(chunk));
+      this.#write(chunk);
     }
     if (sum.digest('hex') !== file.sha256) throw wrongContent(file);
-    return this.#take(blobKey(file), { offset: start, size: file.size });
+    return this.#take(blobKey(file), place);
   }
 
   /** What is no content of the store; returns its place. */
@@ -97,13 +99,17 @@ export class PackWriter implements EntrySink {
   finish(): void {
     if (this.#current !== undefined) this.#used = this.#start;
     this.#current = undefined;
-    this.#flush();
-    closeSync(this.#descriptor);
+    try {
+      this.#flush();
+    } finally {
+      this.abandon();
+    }
   }
 
   /** Ends without writing anything more. */
   abandon(): void {
-    closeSync(this.#descriptor);
+    if (this.#isOpen) closeSync(this.#descriptor);
+    this.#isOpen = false;
   }
 
   #take(key: string, place: Packed): Packed {
@@ -130,12 +136,22 @@ export class PackWriter implements EntrySink {
   }
 
   #flush(): void {
-    for (let done = 0; done < this.#used; ) {
-      done += writeSync(this.#descriptor, this.#buffer, done, this.#used - done, this.#position + done);
-    }
+    diskFullAs(this.#last, () => {
+      for (let done = 0; done < this.#used; ) {
+        done += writeSync(this.#descriptor, this.#buffer, done, this.#used - done, this.#position + done);
+      }
+      if (this.#lines !== '') appendFileSync(`${this.#folder}/${PACK_INDEX}`, this.#lines, { mode: 0o600 });
+    });
     this.#position += this.#used;
     this.#used = 0;
-    if (this.#lines !== '') appendFileSync(`${this.#folder}/${PACK_INDEX}`, this.#lines, { mode: 0o600 });
     this.#lines = '';
   }
+}
+
+/** Nothing of an empty content: a stream cannot end before it starts. */
+function readPieces(
+  { path, offset }: { path: string; offset: number },
+  size: number,
+): AsyncIterable<Buffer> | Buffer[] {
+  return size === 0 ? [] : createReadStream(path, { start: offset, end: offset + size - 1 });
 }

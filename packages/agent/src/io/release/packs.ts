@@ -11,6 +11,8 @@ import { inSlices } from './slices.ts';
 export class Packs {
   readonly #folder: string;
   readonly #waiting = new Set<Pack>();
+  /** Of those, the ones that become images at this moment: nobody else may write to them, or remove them. */
+  readonly #claimed = new Set<Pack>();
   readonly #images = new Map<string, Pack>();
   /** Of receptions that were cut: no release needs them yet, the next try will. */
   readonly #spared = new Set<Pack>();
@@ -47,21 +49,28 @@ export class Packs {
     this.#wait(pack, how);
   }
 
-  /** The one that has the most of a release, if it has so much that it is worth being an image of it. */
-  for(manifest: Manifest): Pack | undefined {
-    const counts = [...this.#waiting].map((pack) => {
+  /** The one that has the most of a release, if it is worth being an image of it: it is the caller's until `lend` or `release`. */
+  claim(manifest: Manifest): Pack | undefined {
+    const free = [...this.#waiting].filter((pack) => !this.#claimed.has(pack));
+    const counts = free.map((pack) => {
       const count = manifest.files.filter((file) => pack.find(blobKey(file)) !== undefined).length;
       return { pack, count };
     });
     const best = counts.sort((a, b) => b.count - a.count)[0];
-    return best !== undefined && isMost(best.count, manifest.files.length) ? best.pack : undefined;
+    if (best === undefined || !isMost(best.count, manifest.files.length)) return undefined;
+    this.#claimed.add(best.pack);
+    return best.pack;
+  }
+
+  /** It became no image, and waits again. */
+  release(pack: Pack): void {
+    this.#claimed.delete(pack);
   }
 
   /** It became an image, and stands in that folder from now on. */
   lend(pack: Pack, folder: string): void {
     pack.moveTo(folder);
-    this.#waiting.delete(pack);
-    this.#spared.delete(pack);
+    for (const set of [this.#waiting, this.#claimed, this.#spared]) set.delete(pack);
     this.#images.set(folder, pack);
   }
 
@@ -87,8 +96,9 @@ export class Packs {
   collect(isNeeded: (key: string) => boolean, now: number): void {
     const inImage = (key: string) => [...this.#images.values()].some((pack) => pack.find(key) !== undefined);
     for (const pack of this.#waiting) {
-      const spared = this.#spared.has(pack) && now - statSync(pack.data).mtimeMs < EXPIRES;
-      if (spared || [...pack.keys].some((key) => isNeeded(key) && !inImage(key))) continue;
+      const stat = statSync(pack.data, { throwIfNoEntry: false });
+      const spared = this.#spared.has(pack) && stat !== undefined && now - stat.mtimeMs < EXPIRES;
+      if (spared || this.#claimed.has(pack) || [...pack.keys].some((key) => isNeeded(key) && !inImage(key))) continue;
       this.#waiting.delete(pack);
       this.#spared.delete(pack);
       pack.remove();
@@ -96,9 +106,7 @@ export class Packs {
   }
 
   clear(): void {
-    this.#waiting.clear();
-    this.#images.clear();
-    this.#spared.clear();
+    for (const all of [this.#waiting, this.#claimed, this.#images, this.#spared]) all.clear();
   }
 
   *#all(): Generator<Pack> {

@@ -135,11 +135,11 @@ export function createReleaseTree({ paths, store, owners, mounts, warn }: Releas
 
   /** False when not enough of it came at once, or the node cannot mount images. */
   async function buildImage({ instance, manifest: listed, support, group, shareable }: NewRelease): Promise<boolean> {
-    const pack = works.images && shareable ? store.packs.for(listed) : undefined;
+    const ownersOfIt = await owners(group);
+    const pack = works.images && shareable ? store.packs.claim(listed) : undefined;
     if (pack === undefined) return false;
     const release = { manifest: listed, support };
     const own = { [MANIFEST]: JSON.stringify(listed) };
-    const ownersOfIt = await owners(group);
     return tryToMount('images', async () => {
       await layers.buildImage({ instance, pack, release, own, store, owners: ownersOfIt });
       await writeFile(marker(instance), '', { mode: 0o600 });
