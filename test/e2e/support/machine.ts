@@ -25,12 +25,13 @@ export async function useState(base: string): Promise<void> {
   process.env.TMPDIR = join(base, 'tmp');
   markProcesses(base);
   await makeDirectories(findDirectories());
+  // Maintainer scripts of packages that are installed next need it.
+  await mkdir(tmpdir(), { recursive: true });
 }
 
 /** Nothing of a run that used this state is running or left, however it ended. */
 export async function clearRun(base: string): Promise<void> {
   await endProcesses(base);
-  await mkdir(tmpdir(), { recursive: true });
   await clearTemporary(tmpdir());
   await clearState();
   await mkdir(tmpdir());
