@@ -4,7 +4,7 @@ export interface KeepSmallOptions {
   tick?: number;
   /** Part of one processor: below it, nobody waits for what a collection takes, some tens of milliseconds. */
   idle?: number;
-  /** Bytes of new objects, dead or alive, that are not worth one. */
+  /** Bytes of new objects and buffers, dead or alive, that are not worth one. */
   slack?: number;
 }
 
@@ -12,7 +12,7 @@ export interface KeepSmallOptions {
  * Gives memory back to the system when there is nothing to do: V8 by itself collects only when it needs room, and a process
  * that took in a large release would sit on what that needed. Without `--expose-gc` it does nothing.
  */
-export function keepSmall({ signal, tick = 5_000, idle = 0.02, slack = 2 << 20 }: KeepSmallOptions): void {
+export function keepSmall({ signal, tick = 5_000, idle = 0.02, slack = 1 << 20 }: KeepSmallOptions): void {
   const collect = globalThis.gc;
   if (collect === undefined) return;
   let floor = 0;
@@ -20,15 +20,24 @@ export function keepSmall({ signal, tick = 5_000, idle = 0.02, slack = 2 << 20 }
   const look = () => {
     const { user, system } = process.cpuUsage(before);
     const isIdle = user + system < idle * tick * 1_000;
-    if (isIdle && process.memoryUsage().heapUsed > floor + slack) {
+    const held = bytesHeld();
+    // What a collection freed outside of V8's heap may be counted a little later.
+    floor = Math.min(floor, held);
+    if (isIdle && held > floor + slack) {
       // The flavour that also drops compiled code which is not in use, and empty pages.
       collect({ type: 'major', execution: 'sync', flavor: 'last-resort' });
-      floor = process.memoryUsage().heapUsed;
+      floor = bytesHeld();
     }
     before = process.cpuUsage();
   };
   const timer = setInterval(look, tick).unref();
   signal.addEventListener('abort', () => clearInterval(timer), { once: true });
+}
+
+/** Of objects, and of buffers, which stand outside of V8's heap; dead or alive. */
+function bytesHeld(): number {
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
 }
 
 /** Bytes of dead buffers that may lie about; V8 alone lets 64 MiB of them come together. */

@@ -42,18 +42,21 @@ export class Admission {
 
   /** The manifest's file for a header. Throws E_TAR_ENTRY or E_MANIFEST that names the entry. */
   admit(header: TarHeader): ManifestFile {
-    const name = JSON.stringify(header.path);
-    const reason = forbidden(header);
-    if (reason !== undefined) throw refusal('E_TAR_ENTRY', `release archive: entry ${name} ${reason}`, header.path);
     const file = this.#listed.get(header.path);
-    if (file === undefined) throw refusal('E_MANIFEST', `${name} is in the archive, not in the manifest`, header.path);
+    const reason = forbidden(header, file !== undefined);
+    if (reason !== undefined)
+      throw refusal('E_TAR_ENTRY', `release archive: entry ${nameOf(header)} ${reason}`, header.path);
+    if (file === undefined) {
+      throw refusal('E_MANIFEST', `${nameOf(header)} is in the archive, not in the manifest`, header.path);
+    }
     if (header.size !== this.#bytesOf(file)) {
       const wanted = this.#bodies.has(file.path) ? 'were asked for' : 'in the manifest';
       const sizes = `${header.size} bytes in the archive, ${this.#bytesOf(file)} ${wanted}`;
-      throw refusal('E_MANIFEST', `${name} has ${sizes}`, header.path);
+      throw refusal('E_MANIFEST', `${nameOf(header)} has ${sizes}`, header.path);
     }
     if (!this.#waiting.delete(header.path)) {
-      throw refusal('E_TAR_ENTRY', `release archive: entry ${name} comes twice or was not asked for`, header.path);
+      const twice = `release archive: entry ${nameOf(header)} comes twice or was not asked for`;
+      throw refusal('E_TAR_ENTRY', twice, header.path);
     }
     return file;
   }
@@ -75,12 +78,17 @@ function refusal(code: ErrorCode, message: string, entry: string): SlError {
   return new SlError(code, message, { details: { entry } });
 }
 
-function forbidden(header: TarHeader): string | undefined {
-  const { path, type, mode } = header;
+function nameOf({ path }: TarHeader): string {
+  return JSON.stringify(path);
+}
+
+/** A manifest lists no path that is forbidden (`checkManifest`), so those that it does not list are looked at alone. */
+function forbidden({ path, type, mode }: TarHeader, isListed: boolean): string | undefined {
   if (type !== 'File' && type !== 'OldFile') return `is a ${type}; only regular files are allowed`;
+  if ((mode & 0o7000) !== 0) return `has mode ${mode.toString(8)}; setuid, setgid and sticky bits are not allowed`;
+  if (isListed) return undefined;
   if (path.startsWith('/')) return 'is an absolute path';
   if (path.split('/').includes('..')) return 'leads out of the release';
   if (/[\\\p{Cc}]/u.test(path)) return 'has a backslash or a control character in its name';
-  if ((mode & 0o7000) !== 0) return `has mode ${mode.toString(8)}; setuid, setgid and sticky bits are not allowed`;
   return undefined;
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import type { FileOwner } from '@silverlining/system';
 import type { Assembly, Piece } from '../../core/release/assembly.ts';
+import { WriteBack } from './write-back.ts';
 
 /** Copied at once. */
 const COPY = 512 << 10;
@@ -19,6 +20,7 @@ export interface AssembledBlobOptions {
 /** A content that is written from front to back: in part copied from others, in part as it comes. */
 export class AssembledBlob {
   readonly #handle: FileHandle;
+  readonly #writeBack: WriteBack;
   readonly #locate: AssembledBlobOptions['locate'];
   readonly #hash = createHash('sha256');
   readonly #pieces: Piece[];
@@ -29,6 +31,7 @@ export class AssembledBlob {
 
   private constructor(handle: FileHandle, { assembly, locate }: AssembledBlobOptions) {
     this.#handle = handle;
+    this.#writeBack = new WriteBack(handle.fd);
     this.#locate = locate;
     this.#pieces = [...assembly.pieces].reverse();
   }
@@ -75,7 +78,11 @@ export class AssembledBlob {
 
   async close(): Promise<void> {
     this.#buffer = undefined;
-    await this.#handle.close();
+    try {
+      await this.#writeBack.end();
+    } finally {
+      await this.#handle.close();
+    }
   }
 
   /** Copies up to the next piece that is sent, or to the end. */
@@ -125,5 +132,6 @@ export class AssembledBlob {
       done += bytesWritten;
       this.#position += bytesWritten;
     }
+    this.#writeBack.wrote(part.length);
   }
 }

@@ -7,6 +7,7 @@ import { AssembledBlob } from './assembled-blob.ts';
 import { blobKey } from './blob-keys.ts';
 import { diskFull, diskFullAs, wrongContent } from './disk-full.ts';
 import type { EntrySink } from './tar-reader.ts';
+import { WriteBack } from './write-back.ts';
 
 /** A content that came whole, still under its temporary name. */
 export interface ReceivedBlob {
@@ -35,7 +36,7 @@ interface Begun {
   temporary: string;
   file: ManifestFile;
 }
-type Plain = Begun & { kind: 'plain'; descriptor: number; hash: Hash; length: number };
+type Plain = Begun & { kind: 'plain'; descriptor: number; writeBack: WriteBack; hash: Hash; length: number };
 type Current = Plain | (Begun & { kind: 'assembled'; blob: AssembledBlob });
 
 /** Writes bodies to files of its folder, and checks each against its hash as it ends. They are not on disk yet. */
@@ -72,8 +73,14 @@ export class BlobWriter implements EntrySink {
     if (current.kind === 'assembled') {
       return this.#guard(current.file, async () => this.#finish(current, await current.blob.end()));
     }
-    this.#endPlain(current);
-    return undefined;
+    if (current.writeBack.isIdle) {
+      this.#endPlain(current);
+      return undefined;
+    }
+    return this.#guard(current.file, async () => {
+      await closePlain(current);
+      this.#finish(current, current.hash.digest('hex'));
+    });
   }
 
   /** A whole content at once. */
@@ -90,8 +97,7 @@ export class BlobWriter implements EntrySink {
     if (current === undefined) return;
     this.#current = undefined;
     const length = current.kind === 'plain' ? current.length : current.blob.length;
-    if (current.kind === 'plain') closeSync(current.descriptor);
-    else await current.blob.close();
+    await (current.kind === 'plain' ? closePlain(current) : current.blob.close()).catch(() => undefined);
     if (keepAs !== undefined && length > 0 && current.file.size >= CHUNKED_FROM) {
       renameSync(current.temporary, keepAs(blobKey(current.file)));
     } else unlinkSync(current.temporary);
@@ -100,7 +106,9 @@ export class BlobWriter implements EntrySink {
   #beginPlain(temporary: string, file: ManifestFile): Plain {
     const { owner } = this.#options;
     const descriptor = diskFullAs(file, () => openSync(temporary, 'wx', 0o600));
-    const current: Plain = { kind: 'plain', temporary, file, descriptor, hash: createHash('sha256'), length: 0 };
+    const writeBack = new WriteBack(descriptor);
+    const hash = createHash('sha256');
+    const current: Plain = { kind: 'plain', temporary, file, descriptor, writeBack, hash, length: 0 };
     this.#current = current;
     fchownSync(descriptor, owner.uid, owner.gid);
     fchmodSync(descriptor, file.mode);
@@ -160,4 +168,13 @@ function appendPlain(current: Plain, chunk: Buffer): void {
     for (let done = 0; done < chunk.length; ) done += writeSync(current.descriptor, chunk, done);
   });
   current.length += chunk.length;
+  current.writeBack.wrote(chunk.length);
+}
+
+async function closePlain({ writeBack, descriptor }: Plain): Promise<void> {
+  try {
+    await writeBack.end();
+  } finally {
+    closeSync(descriptor);
+  }
 }

@@ -27,10 +27,10 @@ export async function writeImage(input: ImageInput): Promise<void> {
   try {
     superblock = await writeRest(input, writer);
   } catch (error) {
-    writer.abandon();
+    await writer.abandon();
     throw error;
   }
-  writer.finish();
+  await writer.finish();
   for (const [key, place] of writer.contents) pack.add(key, place);
   writeSuperblock(pack.data, superblock);
 }

@@ -1,14 +1,17 @@
-import { createHash, hash } from 'node:crypto';
+import { createHash, type Hash, hash } from 'node:crypto';
 import { appendFileSync, closeSync, createReadStream, openSync, writeSync } from 'node:fs';
-import { CHUNKED_FROM, type ManifestFile } from '@silverlining/protocol';
+import type { ManifestFile } from '@silverlining/protocol';
 import { blobKey } from './blob-keys.ts';
-import { diskFullAs, wrongContent } from './disk-full.ts';
+import { diskFull, diskFullAs, wrongContent } from './disk-full.ts';
 import { BLOCK } from './erofs.ts';
 import { indexLine, PACK_DATA, PACK_INDEX, type Packed } from './pack.ts';
 import type { EntrySink } from './tar-reader.ts';
+import { WriteBack } from './write-back.ts';
 
-/** Any content that is not large fits whole, so that it is hashed and written in one piece. */
-const BUFFER = CHUNKED_FROM + BLOCK;
+/** Small enough to stay in a processor's cache, between where contents come from and the file. */
+const BUFFER = 256 << 10;
+/** Characters of the index that are written at once: those of some two hundred contents. */
+const INDEX = 16 << 10;
 
 /** Writes contents one after the other to one file, each at a block, and checks each as it ends. */
 export class PackWriter implements EntrySink {
@@ -16,21 +19,26 @@ export class PackWriter implements EntrySink {
   bytes = 0;
   readonly #folder: string;
   readonly #descriptor: number;
+  readonly #writeBack: WriteBack;
   readonly #buffer = Buffer.alloc(BUFFER);
   /** Of the buffer's start in the file. */
   #position: number;
   #used = 0;
+  /** Of the current content in the file. */
   #start = 0;
   #current: ManifestFile | undefined;
+  /** Of a content that does not fit the buffer; all others are hashed in one piece. */
+  #sum: Hash | undefined;
   /** The last that was begun: the one to name when the disk is full. */
   #last: ManifestFile | undefined;
   #isOpen = true;
-  /** Lines of contents that are in the buffer. */
+  /** Lines of the index that are still to be written. */
   #lines = '';
 
   private constructor(folder: string, how: { flags: 'wx' | 'r+'; position: number; contents: Map<string, Packed> }) {
     this.#folder = folder;
     this.#descriptor = openSync(`${folder}/${PACK_DATA}`, how.flags, 0o600);
+    this.#writeBack = new WriteBack(this.#descriptor);
     this.#position = how.position;
     this.contents = how.contents;
   }
@@ -54,24 +62,26 @@ export class PackWriter implements EntrySink {
     this.#last = file;
     if (this.#used + file.size > BUFFER) this.#flush();
     this.#current = file;
-    this.#start = this.#used;
+    this.#sum = file.size > BUFFER ? createHash('sha256') : undefined;
+    this.#start = this.position;
   }
 
   data(chunk: Buffer): undefined {
-    this.#used += chunk.copy(this.#buffer, this.#used);
+    this.#sum?.update(chunk);
+    this.#write(chunk);
     this.bytes += chunk.length;
   }
 
   end(): undefined {
     const file = this.#current;
     if (file === undefined) throw new RangeError('an end came before its beginning');
-    this.#current = undefined;
-    const content = this.#buffer.subarray(this.#start, this.#used);
-    if (hash('sha256', content, 'hex') !== file.sha256) {
-      this.#used = this.#start;
+    const place = { offset: this.#start, size: this.position - this.#start };
+    if (this.#digest() !== file.sha256) {
+      this.#drop();
       throw wrongContent(file);
     }
-    this.#take(blobKey(file), { offset: this.#position + this.#start, size: content.length });
+    this.#current = undefined;
+    this.#take(blobKey(file), place);
   }
 
   /** Copies a content from elsewhere. E_MANIFEST when it is not what it was. */
@@ -96,20 +106,46 @@ export class PackWriter implements EntrySink {
   }
 
   /** Writes what is in hand and ends. What was being received is not in it. */
-  finish(): void {
-    if (this.#current !== undefined) this.#used = this.#start;
-    this.#current = undefined;
+  async finish(): Promise<void> {
+    this.#drop();
     try {
       this.#flush();
+      this.#flushIndex();
     } finally {
-      this.abandon();
+      await this.#close();
     }
   }
 
   /** Ends without writing anything more. */
-  abandon(): void {
-    if (this.#isOpen) closeSync(this.#descriptor);
+  async abandon(): Promise<void> {
+    // What the disk did not take is of no interest any more.
+    await this.#close().catch(() => undefined);
+  }
+
+  async #close(): Promise<void> {
+    if (!this.#isOpen) return;
     this.#isOpen = false;
+    try {
+      await this.#writeBack.end();
+    } catch (error) {
+      throw diskFull(this.#last, error);
+    } finally {
+      closeSync(this.#descriptor);
+    }
+  }
+
+  #digest(): string {
+    return (
+      this.#sum?.digest('hex') ?? hash('sha256', this.#buffer.subarray(this.#start - this.#position, this.#used), 'hex')
+    );
+  }
+
+  /** What there is of the current content is not in the pack: the next one is written over it. */
+  #drop(): void {
+    if (this.#current === undefined) return;
+    this.#current = undefined;
+    this.#position = Math.min(this.#position, this.#start);
+    this.#used = this.#start - this.#position;
   }
 
   #take(key: string, place: Packed): Packed {
@@ -140,10 +176,16 @@ export class PackWriter implements EntrySink {
       for (let done = 0; done < this.#used; ) {
         done += writeSync(this.#descriptor, this.#buffer, done, this.#used - done, this.#position + done);
       }
-      if (this.#lines !== '') appendFileSync(`${this.#folder}/${PACK_INDEX}`, this.#lines, { mode: 0o600 });
     });
+    this.#writeBack.wrote(this.#used);
     this.#position += this.#used;
     this.#used = 0;
+    if (this.#lines.length >= INDEX) this.#flushIndex();
+  }
+
+  /** Of contents that are in the file: after a crash, what it says is looked for there. */
+  #flushIndex(): void {
+    diskFullAs(this.#last, () => appendFileSync(`${this.#folder}/${PACK_INDEX}`, this.#lines, { mode: 0o600 }));
     this.#lines = '';
   }
 }

@@ -42,17 +42,17 @@ export async function receive(reception: Reception): Promise<{ files: number; by
   const bodies = new Map([...assemblies].map(([path, { body }]) => [path, body]));
   try {
     await unpack(reception.input, new Admission(files.listed, files.missing, bodies), sink, reception.signal);
-    pack?.finish();
+    await pack?.finish();
   } catch (error) {
     if (isDiskFull(error)) {
       // It goes, so that there is room to report it.
-      pack?.abandon();
+      await pack?.abandon();
       await writer.dispose();
       leftovers.removeAll();
       throw await withSpace(error, reception);
     }
     await writer.dispose((key) => leftovers.add(key));
-    pack?.finish();
+    await pack?.finish();
     await admitAll(reception, { writer, pack }, 'cut');
     throw error;
   }

@@ -48,15 +48,16 @@ export class TarReader {
       const limit = `${this.#admission.maxBytes} bytes at most`;
       throw new SlError('E_TAR_TOO_LARGE', `release archive: longer than its manifest allows (${limit})`);
     }
-    let data = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
-    while (data.length > 0) {
-      const used = this.#step(data);
+    const data = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+    let at = 0;
+    while (at < data.length) {
+      const used = this.#step(data, at);
       if (this.#busy !== undefined) await this.#busy;
       this.#busy = undefined;
       if (used === 0) break;
-      data = data.subarray(used);
+      at += used;
     }
-    this.#rest = data;
+    this.#rest = data.subarray(at);
   }
 
   /** The stream ended. Throws E_TAR_TRUNCATED when it should not have. */
@@ -65,25 +66,25 @@ export class TarReader {
     this.#admission.finish();
   }
 
-  /** Uses up some bytes of `data` and returns how many; 0 when it needs more. */
-  #step(data: Buffer): number {
+  /** Uses up some bytes of `data` from `at` on and returns how many; 0 when it needs more. */
+  #step(data: Buffer, at: number): number {
     switch (this.#state) {
       case 'header':
-        return this.#header(data);
+        return this.#header(data, at);
       case 'body':
-        return this.#body(data);
+        return this.#body(data, at);
       case 'padding':
-        return this.#skipPadding(data);
+        return this.#skipPadding(data.length - at);
       case 'extended':
-        return this.#extended(data);
+        return this.#extended(data, at);
       case 'ended':
-        return data.length;
+        return data.length - at;
     }
   }
 
-  #header(data: Buffer): number {
-    if (data.length < BLOCK) return 0;
-    const header = decodeHeader(data, this.#path);
+  #header(data: Buffer, at: number): number {
+    if (data.length - at < BLOCK) return 0;
+    const header = decodeHeader(data, at, this.#path);
     if (header === undefined) {
       this.#state = 'ended';
       return BLOCK;
@@ -110,9 +111,9 @@ export class TarReader {
     if (header.size === 0) this.#endBody();
   }
 
-  #body(data: Buffer): number {
-    const used = Math.min(data.length, this.#remaining);
-    this.#tell(() => this.#sink.data(data.subarray(0, used)));
+  #body(data: Buffer, at: number): number {
+    const used = Math.min(data.length - at, this.#remaining);
+    this.#tell(() => this.#sink.data(data.subarray(at, at + used)));
     this.#remaining -= used;
     if (this.#remaining === 0) this.#endBody();
     return used;
@@ -129,17 +130,17 @@ export class TarReader {
     this.#busy = this.#busy === undefined ? act() : this.#busy.then(act);
   }
 
-  #skipPadding(data: Buffer): number {
-    const used = Math.min(data.length, this.#remaining);
+  #skipPadding(bytes: number): number {
+    const used = Math.min(bytes, this.#remaining);
     this.#remaining -= used;
     if (this.#remaining === 0) this.#state = 'header';
     return used;
   }
 
-  #extended(data: Buffer): number {
+  #extended(data: Buffer, at: number): number {
     const whole = this.#remaining + this.#padding;
-    if (data.length < whole) return 0;
-    const pax = Pax.parse(data.toString('utf8', 0, this.#remaining));
+    if (data.length - at < whole) return 0;
+    const pax = Pax.parse(data.toString('utf8', at, at + this.#remaining));
     if (pax.path === undefined || pax.size !== undefined || pax.linkpath !== undefined) {
       throw new SlError('E_TAR_ENTRY', 'release archive: an extended header may give a path and nothing else');
     }

@@ -19,7 +19,7 @@ import { type EntrySink, TarReader } from './tar-reader.ts';
 const SILENCE_MS = 60_000;
 /** zstd's window: level 3 uses 2 MiB; an archive that wants more memory than 16 MiB is not ours. */
 const WINDOW = { params: { [constants.ZSTD_d_windowLogMax]: 24 } };
-const STREAM = { ...WINDOW, chunkSize: 128 << 10 };
+const STREAM = { ...WINDOW, chunkSize: 512 << 10 };
 const GATHERED = 256 << 10;
 const MAX_MANIFEST = 64 << 20;
 const MAX_MANIFEST_JSON = 256 << 20;
@@ -49,7 +49,7 @@ export async function unpack(
   }
 }
 
-/** Larger pieces: each one costs a way to another thread and back. */
+/** Larger pieces, where they came in smaller ones: each costs a way to another thread and back. */
 async function* gather(input: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let parts: Buffer[] = [];
   let bytes = 0;
@@ -57,10 +57,15 @@ async function* gather(input: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     parts.push(part);
     bytes += part.length;
     if (bytes < GATHERED) continue;
-    yield Buffer.concat(parts);
+    yield joined(parts);
     [parts, bytes] = [[], 0];
   }
-  if (bytes > 0) yield Buffer.concat(parts);
+  if (bytes > 0) yield joined(parts);
+}
+
+function joined(parts: readonly Buffer[]): Buffer {
+  const [first, ...others] = parts;
+  return first !== undefined && others.length === 0 ? first : Buffer.concat(parts);
 }
 
 /** The manifest that a transfer brings, checked beyond its schema. E_MANIFEST when it is none. */

@@ -6,7 +6,7 @@ import { finished } from 'node:stream/promises';
 import { createSweep } from '@silverlining/system';
 
 /** Read and handed on at once: the memory that one reader takes, however many bytes there are. */
-const READ_SIZE = 128 << 10;
+const READ_SIZE = 256 << 10;
 
 /**
  * Bytes that are written once and read by many, each at its own pace, while they are still being written. They are
@@ -73,11 +73,12 @@ export class Spool {
     for (let position = 0; ; ) {
       if (position < this.#length) {
         // New each time: a sink may hand on the very bytes that it was given.
-        const { buffer, bytesRead } = await this.#file.read(Buffer.allocUnsafe(READ_SIZE), 0, READ_SIZE, position);
+        const size = Math.min(READ_SIZE, this.#length - position);
+        const { buffer, bytesRead } = await this.#file.read(Buffer.allocUnsafe(size), 0, size, position);
         await writeTo(sink, buffer.subarray(0, bytesRead));
         position += bytesRead;
         took(bytesRead);
-        this.#sweep(READ_SIZE);
+        this.#sweep(size);
       } else if (this.#end === 'open') {
         await once(this.#events, 'more', { signal });
       } else {
