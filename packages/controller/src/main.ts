@@ -79,6 +79,11 @@ async function serve(outfit: Outfit): Promise<void> {
     info: async () => ({ version: VERSION, pid: process.pid, port, upSince: startedAt, sets: await sets() }),
     onShutdown: () => stop.abort(),
   });
+  daemon.watch(() => {
+    log.error(`${directories.state} was removed: stopping`);
+    // At once: closing its socket would take away that of a controller which began anew in its place.
+    process.exit(1);
+  });
   log.info({ port, pid: process.pid }, 'the controller serves');
 
   await untilStopped(stop);

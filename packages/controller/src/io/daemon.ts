@@ -1,5 +1,5 @@
 /** What makes a process the one controller of a state directory: its lock, and the file that says where to find it. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SlError } from '@silverlining/protocol';
@@ -23,9 +23,14 @@ export type DaemonFile = z.infer<typeof daemonFile>;
 export interface Daemon {
   /** Where its API has to listen. */
   socketPath: string;
+  /** Calls back once the file is gone or another process's: the state directory was removed, and what this one does is remembered nowhere. */
+  watch(onGone: () => void, every?: number): void;
   /** Removes the file and the socket, and lets the next one in. */
   release(): Promise<void>;
 }
+
+/** Milliseconds between looks at the file. */
+const LOOK = 10_000;
 
 /**
  * Becomes the controller of the state directory, and says so in its file; E_CONFLICT when another process is. Clients
@@ -40,9 +45,18 @@ export async function claimDaemon(stateDir: string, version: string): Promise<Da
   }
   const socketPath = apiSocketPath(stateDir);
   await writeDaemonFile(stateDir, { version, ...ownIdentity(), socket: socketPath });
+  let timer: NodeJS.Timeout | undefined;
   return {
     socketPath,
+    watch: (onGone, every = LOOK) => {
+      timer = setInterval(() => {
+        if (!isGone(stateDir)) return;
+        clearInterval(timer);
+        onGone();
+      }, every).unref();
+    },
     release: async () => {
+      clearInterval(timer);
       await rm(daemonFilePath(stateDir), { force: true });
       await rm(socketPath, { force: true });
       await lock.release();
@@ -58,6 +72,13 @@ export function readDaemonFile(stateDir: string): DaemonFile | undefined {
     // Absent, or of another version: both ways there is nobody to talk to at a known place.
     return undefined;
   }
+}
+
+/** A file that cannot be read right now says nothing. */
+function isGone(stateDir: string): boolean {
+  if (statSync(daemonFilePath(stateDir), { throwIfNoEntry: false }) === undefined) return true;
+  const pid = readDaemonFile(stateDir)?.pid;
+  return pid !== undefined && pid !== process.pid;
 }
 
 function writeDaemonFile(stateDir: string, file: DaemonFile): Promise<void> {
