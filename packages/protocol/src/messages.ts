@@ -6,13 +6,12 @@
  * harm. Strict is only what a node is to do on itself (resources, an instance's specification, `update_fetch` lines): half
  * understood it is refused. What must not be ignored takes a new protocol version (version.ts).
  */
-
 import { z } from 'zod';
 import { appAnswer, facts, healthReport, instanceReport } from './health.ts';
 import { manifestChanges } from './manifest-changes.ts';
 import { appName, digest, instanceName } from './names.ts';
 import { trust } from './order.ts';
-import { activeMap, instanceSpec, manifest } from './release.ts';
+import { activeMap, inlineArchive, instanceSpec, manifest, transferId } from './release.ts';
 import { resource, resourceReport } from './resources.ts';
 import { updateFetch } from './server-set.ts';
 import { topology } from './topology.ts';
@@ -21,8 +20,6 @@ import { topologyDifference } from './topology-change.ts';
 const epoch = z.number().int().min(0);
 const nothing = z.object({});
 const milliseconds = z.number().min(0);
-/** Names a bulk socket that the agent opens at `/v1/transfer/ID` for this request. */
-const transferId = z.string().regex(/^[A-Za-z0-9_-]{16,64}$/);
 
 export const agentRequests = {
   /** First answer to hello: what is true for the node. The agent brings itself there. */
@@ -102,6 +99,8 @@ export const agentRequests = {
       epoch,
       /** Tar stream (zstd) of the missing files; absent when nothing is missing. */
       transfer: transferId.optional(),
+      /** The same stream itself, base64, in its place: for agents that say in their hello how much of it they take. */
+      archive: inlineArchive.optional(),
       spec: instanceSpec.strict(),
     }),
     reply: z.object({
@@ -218,6 +217,8 @@ export const agentNotices = {
     epoch,
     active: activeMap,
     instances: z.array(instanceReport),
+    /** Bytes of an archive that `stage` may bring itself. Absent of agents that know transfers alone. */
+    inlineArchive: z.number().int().nonnegative().optional(),
     /** Since protocol 2: requests are to be signed. Absent where the node was given no key. */
     trust: trust.optional(),
   }),

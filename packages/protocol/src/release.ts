@@ -70,6 +70,16 @@ export type InstanceState = z.infer<typeof instanceState>;
 export const activeMap = z.record(appName, instanceName);
 export type ActiveMap = z.infer<typeof activeMap>;
 
+/** Names a bulk socket that the agent opens at `/v1/transfer/ID` for the request that has it. */
+export const transferId = z.string().regex(/^[A-Za-z0-9_-]{16,64}$/);
+
+/**
+ * Bytes of an archive that goes with the order to stage it. A bulk socket takes three round trips to open, which is more than all
+ * else that a small change costs a node far away.
+ */
+export const INLINE_ARCHIVE = 64 << 10;
+export const inlineArchive = z.base64().max(2 * INLINE_ARCHIVE);
+
 /**
  * The text whose SHA-256 is the manifest's digest: one line a file or link, in path order, fields apart by NUL.
  * Both ends compute it; JSON's freedom in spacing and order never matters.

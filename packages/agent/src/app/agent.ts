@@ -1,4 +1,4 @@
-import { type NoticeBody, PROTOCOL, toSlError, VERSION } from '@silverlining/protocol';
+import { INLINE_ARCHIVE, type NoticeBody, PROTOCOL, toSlError, VERSION } from '@silverlining/protocol';
 import { failuresAfter, reconnectDelay, renewalTime } from '../core/backoff.ts';
 import type {
   AgentClock,
@@ -99,6 +99,7 @@ async function hello({ probe, releases, update, generation }: AgentDependencies)
     minProtocol: PROTOCOL.oldest,
     version: VERSION,
     facts: await probe.facts(update.digest),
+    inlineArchive: INLINE_ARCHIVE,
     generation: generation(),
     epoch: releases.epoch(),
     active: releases.active(),

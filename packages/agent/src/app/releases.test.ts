@@ -195,6 +195,17 @@ describe('staging', () => {
     });
   });
 
+  it('takes an archive that comes with the order', async () => {
+    await offer(1);
+    const entries = [
+      { path: 'app/lib.js', content: 'shared' },
+      { path: 'app/server.js', content: content(1) },
+    ];
+    const order = { instance: name(1), deploy: 'd1', epoch: 0, spec: specOf(1) };
+    await releases.stage({ ...order, archive: archiveOf(entries).toString('base64') }, context());
+    expect(await states()).toEqual({ [name(1)]: 'staged' });
+  });
+
   it('brings a release that is on disk back without a transfer', async () => {
     await stage(1);
     await releases.settle({ app: 'blog', keep: [name(1)], running: [] }, context());

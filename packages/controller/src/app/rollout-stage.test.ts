@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { encodeBitmap, type RequestBody, SlError } from '@silverlining/protocol';
+import { encodeBitmap, type NoticeBody, type RequestBody, SlError } from '@silverlining/protocol';
 import { beforeEach, expect, it } from 'vitest';
 import { FakeFleet } from '../../../../test/fakes/fake-fleet.ts';
 import type { PackWish, ReleaseSource, Transfer } from '../ports.ts';
@@ -43,16 +43,22 @@ beforeEach(() => {
   [packed, received] = [[], []];
   lacks = [bitmap(...FILES), bitmap('app/b')];
   failures = [];
-  fleet.connect('app1', {
+  connect();
+});
+
+function connect(hello: Partial<NoticeBody<'hello'>> = {}): void {
+  const answers: Parameters<FakeFleet['connect']>[1] = {
     offer: () => ({ missing: lacks.shift() ?? '', free: 0 }),
-    stage: async ({ transfer = '' }: RequestBody<'stage'>) => {
-      received.push(await text(fleet.sockets.get(transfer) ?? new PassThrough()));
+    stage: async ({ transfer = '', archive }: RequestBody<'stage'>) => {
+      const socket = fleet.sockets.get(transfer) ?? new PassThrough();
+      received.push(archive === undefined ? await text(socket) : Buffer.from(archive, 'base64').toString());
       const failure = failures.shift();
       if (failure !== undefined) throw failure;
       return { port: 1, ms: { received: 0, unpacked: 0, started: 0, healthy: 0 } };
     },
-  });
-});
+  };
+  fleet.connect('app1', answers, hello);
+}
 
 const pack: ReleaseSource['pack'] = (_app, _release, wish) => {
   packed.push(wish);
@@ -114,4 +120,35 @@ it('does not send again what failed for another reason', async () => {
   failures = [new SlError('E_DISK_FULL', 'full')];
   await expect(stage()).rejects.toMatchObject({ code: 'E_DISK_FULL' });
   expect(received).toHaveLength(1);
+});
+
+it.each([
+  [
+    'all of it',
+    10,
+    {
+      files: new Map([
+        [0, 10],
+        [1, 10],
+        [2, 10],
+      ]),
+      sockets: 0,
+    },
+  ],
+  [
+    'less than it has',
+    9,
+    {
+      files: new Map([
+        [0, 10],
+        [1, 10],
+        [2, 10],
+      ]),
+      sockets: 1,
+    },
+  ],
+])('sends an archive with the order to an agent that takes %s so', async (_what, inlineArchive, { files, sockets }) => {
+  connect({ inlineArchive });
+  expect(await stage()).toMatchObject({ files, wire: bitmap(...FILES).length });
+  expect([received, fleet.sockets.size]).toEqual([[bitmap(...FILES)], sockets]);
 });

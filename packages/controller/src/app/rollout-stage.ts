@@ -1,5 +1,6 @@
 /** Brings a release onto one node and has it staged: offer, stream what is missing, wait until it is healthy. */
-import { Readable } from 'node:stream';
+import { PassThrough, Readable, type Writable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { zstdCompress } from 'node:zlib';
@@ -117,17 +118,28 @@ async function bring(deps: ControllerDeps, bringing: Bringing, signal: AbortSign
   const asked = deps.clock.monotonic();
   try {
     let wire = 0;
-    const { ms } = await withTransfer(deps, node, signal, {
-      request: (transfer) => stage(deps, node, { ...request, transfer }, { signal, bytes: packed.bytes }),
-      send: (socket) =>
-        packed.send(socket, signal, (bytes) => {
-          wire += bytes;
-        }),
-    });
+    const send = (sink: Writable) =>
+      packed.send(sink, signal, (bytes) => {
+        wire += bytes;
+      });
+    const ask = (how: Pick<StageRequest, 'transfer' | 'archive'>) =>
+      stage(deps, node, { ...request, ...how }, { signal, bytes: packed.bytes });
+    const isInline = packed.bytes <= (deps.fleet.session(node)?.hello.inlineArchive ?? 0);
+    const { ms } = isInline
+      ? await ask({ archive: await collected(deps, send) })
+      : await withTransfer(deps, node, signal, { request: (transfer) => ask({ transfer }), send });
     return { files: bytesSent(release, files, parts), wire, times: timesOf(ms, asked) };
   } finally {
     await packed.close();
   }
+}
+
+/** In base64, what is written to a sink; made when it is its turn, as thousands of nodes may get it. */
+async function collected({ fleet }: ControllerDeps, send: (sink: Writable) => Promise<void>): Promise<string> {
+  await fleet.turn();
+  const sink = new PassThrough();
+  const [all] = await Promise.all([buffer(sink), send(sink)]);
+  return all.toString('base64');
 }
 
 function notWhole({ instance, release, app }: StageTarget, gone: number): SlError {
@@ -215,6 +227,7 @@ interface StageRequest {
   epoch: number;
   spec: InstanceSpec;
   transfer?: string;
+  archive?: string;
 }
 
 function stage(

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import {
   appUser,
   type InstanceSpec,
@@ -156,20 +157,26 @@ async function startHealthy(
 async function receive(state: ReleaseState, body: Order, offer: Offer, context: RequestContext): Promise<void> {
   const missing = [...missingFiles(state, offer.doubtful)];
   if (missing.length === 0) return;
-  if (body.transfer === undefined) {
+  context.progress({ stage: 'receive', text: `receiving ${missing.length} files`, total: missing.length });
+  const archive = await openArchive(body, context);
+  if (archive === undefined) {
     throw new SlError(
       'E_MANIFEST',
       `${body.instance}: ${missing.length} files are missing and none are sent; offer it again`,
     );
   }
-  context.progress({ stage: 'receive', text: `receiving ${missing.length} files`, total: missing.length });
-  const transfer = await context.openTransfer(body.transfer);
   try {
     const { manifest, assemblies } = offer;
-    await state.ports.store.receive(transfer, { listed: manifest.files, missing, assemblies }, context.signal);
+    await state.ports.store.receive(archive, { listed: manifest.files, missing, assemblies }, context.signal);
   } finally {
-    transfer.destroy();
+    archive.destroy();
   }
+}
+
+/** What the order brings itself, or where it says that more is to be had. */
+async function openArchive({ archive, transfer }: Order, context: RequestContext): Promise<Readable | undefined> {
+  if (archive !== undefined) return Readable.from([Buffer.from(archive, 'base64')]);
+  return transfer === undefined ? undefined : context.openTransfer(transfer);
 }
 
 async function materialise(state: ReleaseState, spec: InstanceSpec, offer: Offer): Promise<void> {
