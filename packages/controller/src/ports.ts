@@ -221,6 +221,8 @@ export interface PackedRelease {
    * compressed bytes as they go.
    */
   send(sink: Writable, signal: AbortSignal, took?: (bytes: number) => void): Promise<void>;
+  /** All of it, compressed, in base64: for what is small. The same text for all who ask. */
+  base64(): Promise<string>;
   /** Every `pack` is closed once by who called it; with the last one what was packed is gone. */
   close(): Promise<void>;
 }

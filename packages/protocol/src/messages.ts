@@ -217,7 +217,7 @@ export const agentNotices = {
     epoch,
     active: activeMap,
     instances: z.array(instanceReport),
-    /** Bytes of an archive that `stage` may bring itself. Absent of agents that know transfers alone. */
+    /** Characters of an archive that `stage` may bring itself. Absent of agents that know transfers alone. */
     inlineArchive: z.number().int().nonnegative().optional(),
     /** Since protocol 2: requests are to be signed. Absent where the node was given no key. */
     trust: trust.optional(),

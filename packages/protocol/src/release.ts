@@ -74,11 +74,11 @@ export type ActiveMap = z.infer<typeof activeMap>;
 export const transferId = z.string().regex(/^[A-Za-z0-9_-]{16,64}$/);
 
 /**
- * Bytes of an archive that goes with the order to stage it. A bulk socket takes three round trips to open, which is more than all
- * else that a small change costs a node far away.
+ * Characters of an archive that goes with the order to stage it. A bulk socket takes three round trips to open, which is more than
+ * all else that a small change costs a node far away.
  */
 export const INLINE_ARCHIVE = 64 << 10;
-export const inlineArchive = z.base64().max(2 * INLINE_ARCHIVE);
+export const inlineArchive = z.base64().max(INLINE_ARCHIVE);
 
 /**
  * The text whose SHA-256 is the manifest's digest: one line a file or link, in path order, fields apart by NUL.

@@ -1,36 +1,23 @@
 /** Brings a release onto one node and has it staged: offer, stream what is missing, wait until it is healthy. */
-import { PassThrough, Readable, type Writable } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
-import { pipeline } from 'node:stream/promises';
-import { promisify } from 'node:util';
-import { zstdCompress } from 'node:zlib';
 import {
   type App,
   decodeBitmap,
-  diffManifests,
   type ErrorCode,
   type InstanceSpec,
-  type ManifestChanges,
   type ReplyBody,
-  type RequestBody,
   SlError,
 } from '@silverlining/protocol';
 import { partBytes } from '../core/release/file-part.ts';
-import type { FilePart, ReleaseRecord, ScannedRelease } from '../ports.ts';
+import type { FilePart, PackedRelease, ReleaseRecord, ScannedRelease } from '../ports.ts';
 import { withTransfer } from './bulk.ts';
 import type { ControllerDeps } from './deps.ts';
 import { missingParts } from './rollout-chunks.ts';
+import { offer } from './rollout-offer.ts';
 
-/** A manifest of more files than this travels over a bulk socket, so that control frames stay small. */
-const INLINE_FILES = 500;
-const OFFER_DEADLINE = 60_000;
 /** Milliseconds for receiving, unpacking and packages, beside what the health check may take. */
 const STAGE_DEADLINE = 600_000;
 /** Bytes a millisecond of the slowest link that is waited for: about a megabit a second. */
 const SLOWEST = 128;
-
-const compress = promisify(zstdCompress);
-const manifests = new WeakMap<ScannedRelease, Promise<Buffer>>();
 
 /** What is to be staged, wherever it comes from: a rollout, or a node that lacks what is live. */
 export interface StageTarget {
@@ -117,29 +104,43 @@ async function bring(deps: ControllerDeps, bringing: Bringing, signal: AbortSign
   const packed = deps.source.pack(app, release, { missing, parts, isAgain });
   const asked = deps.clock.monotonic();
   try {
-    let wire = 0;
-    const send = (sink: Writable) =>
-      packed.send(sink, signal, (bytes) => {
-        wire += bytes;
-      });
     const ask = (how: Pick<StageRequest, 'transfer' | 'archive'>) =>
       stage(deps, node, { ...request, ...how }, { signal, bytes: packed.bytes });
-    const isInline = packed.bytes <= (deps.fleet.session(node)?.hello.inlineArchive ?? 0);
-    const { ms } = isInline
-      ? await ask({ archive: await collected(deps, send) })
-      : await withTransfer(deps, node, signal, { request: (transfer) => ask({ transfer }), send });
+    const { ms, wire } = await send(deps, { node, packed, ask }, signal);
     return { files: bytesSent(release, files, parts), wire, times: timesOf(ms, asked) };
   } finally {
     await packed.close();
   }
 }
 
-/** In base64, what is written to a sink; made when it is its turn, as thousands of nodes may get it. */
-async function collected({ fleet }: ControllerDeps, send: (sink: Writable) => Promise<void>): Promise<string> {
-  await fleet.turn();
-  const sink = new PassThrough();
-  const [all] = await Promise.all([buffer(sink), send(sink)]);
-  return all.toString('base64');
+interface Sending {
+  node: string;
+  packed: PackedRelease;
+  ask(how: Pick<StageRequest, 'transfer' | 'archive'>): Promise<ReplyBody<'stage'>>;
+}
+
+/** With the order, where it is little and the agent takes that; over a bulk socket of its own otherwise. */
+async function send(
+  deps: ControllerDeps,
+  { node, packed, ask }: Sending,
+  signal: AbortSignal,
+): Promise<Pick<ReplyBody<'stage'>, 'ms'> & { wire: number }> {
+  const limit = deps.fleet.session(node)?.hello.inlineArchive ?? 0;
+  const archive = packed.bytes <= limit ? await packed.base64() : undefined;
+  if (archive !== undefined && archive.length <= limit) {
+    await deps.fleet.turn();
+    const { ms } = await ask({ archive });
+    return { ms, wire: Buffer.byteLength(archive, 'base64') };
+  }
+  let wire = 0;
+  const took = (bytes: number) => {
+    wire += bytes;
+  };
+  const { ms } = await withTransfer(deps, node, signal, {
+    request: (transfer) => ask({ transfer }),
+    send: (socket) => packed.send(socket, signal, took),
+  });
+  return { ms, wire };
 }
 
 function notWhole({ instance, release, app }: StageTarget, gone: number): SlError {
@@ -174,53 +175,6 @@ function timesOf({ received, unpacked, started, healthy }: ReplyBody<'stage'>['m
   ];
 }
 
-type Ask = (how: Partial<RequestBody<'offer'>>) => Promise<ReplyBody<'offer'>>;
-
-/** Offers a release; the base64 bitmap of what the node lacks, which may be empty when that is nothing. */
-async function offer(deps: ControllerDeps, target: StageTarget, node: string, signal: AbortSignal): Promise<string> {
-  const { release, instance, app } = target;
-  const body = { instance, app: app.name, digest: release.digest };
-  const ask: Ask = (how) =>
-    deps.fleet.request(node, 'offer', { ...body, ...how }, { signal, deadline: OFFER_DEADLINE });
-  await deps.fleet.turn();
-  if (release.manifest.files.length <= INLINE_FILES) return (await ask({ manifest: release.manifest })).missing;
-  const known = await offerChanges(target, ask);
-  if (known !== undefined) return known.missing;
-  const bytes = await manifestBytes(release);
-  const reply = await withTransfer(deps, node, signal, {
-    request: (transfer) => ask({ transfer }),
-    send: (socket) => pipeline(Readable.from([bytes]), socket, { signal }),
-  });
-  return reply.missing;
-}
-
-/** Says how the release differs from one that the node should have; undefined when the node needs all of it. */
-async function offerChanges({ release, base }: StageTarget, ask: Ask): Promise<ReplyBody<'offer'> | undefined> {
-  if (base === undefined) return undefined;
-  const changes = changesFrom(base, release);
-  if (changes.files.length + changes.links.length + changes.removed.length > INLINE_FILES) return undefined;
-  try {
-    return await ask({ base: { instance: base.instance, digest: base.digest }, changes });
-  } catch (error) {
-    if (error instanceof SlError && NEEDS_ALL.has(error.code)) return undefined;
-    throw error;
-  }
-}
-
-/** The base is not there, is not what it should be, or the agent is one that does not know bases. */
-const NEEDS_ALL: ReadonlySet<ErrorCode> = new Set(['E_NOT_FOUND', 'E_MANIFEST', 'E_FRAME']);
-
-const compared = new WeakMap<ScannedRelease, { base: string; changes: ManifestChanges }>();
-
-/** Compared once per release, whatever the number of nodes. */
-function changesFrom(base: BaseRelease, release: ScannedRelease): ManifestChanges {
-  const known = compared.get(release);
-  if (known?.base === base.digest) return known.changes;
-  const changes = diffManifests(base.manifest, release.manifest);
-  compared.set(release, { base: base.digest, changes });
-  return changes;
-}
-
 interface StageRequest {
   instance: string;
   deploy: string;
@@ -238,11 +192,4 @@ function stage(
 ) {
   const deadline = STAGE_DEADLINE + bytes / SLOWEST + body.spec.health.timeout * 1000;
   return deps.fleet.request(node, 'stage', body, { signal, deadline });
-}
-
-/** Compressed once per release, whatever the number of nodes. */
-function manifestBytes(release: ScannedRelease): Promise<Buffer> {
-  const known = manifests.get(release) ?? compress(Buffer.from(JSON.stringify(release.manifest)));
-  manifests.set(release, known);
-  return known;
 }

@@ -1,4 +1,5 @@
-import type { Transform } from 'node:stream';
+import { PassThrough, type Transform } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { constants, createZstdCompress } from 'node:zlib';
 import { type App, decodeBitmap, type ManifestFile, SlError } from '@silverlining/protocol';
@@ -45,6 +46,7 @@ class SharedPack {
   readonly #spool: Promise<Spool>;
   readonly #packed: Promise<void>;
   readonly #stop = new AbortController();
+  #text: Promise<string> | undefined;
   #users = 0;
 
   constructor(directory: string, input: TarInput) {
@@ -63,6 +65,10 @@ class SharedPack {
       files: this.#input.files.length,
       bytes: this.#bytes(),
       send: async (sink, signal, took = () => undefined) => (await this.#spool).send(sink, signal, took),
+      base64: () => {
+        this.#text ??= this.#base64();
+        return this.#text;
+      },
       close: async () => {
         if (!open) return;
         open = false;
@@ -71,6 +77,13 @@ class SharedPack {
         await this.#dispose();
       },
     };
+  }
+
+  async #base64(): Promise<string> {
+    const sink = new PassThrough();
+    const sent = (await this.#spool).send(sink, this.#stop.signal, () => undefined);
+    const [all] = await Promise.all([buffer(sink), sent]);
+    return all.toString('base64');
   }
 
   #bytes(): number {

@@ -146,6 +146,7 @@ describe('pack', () => {
     const [one, two] = [source.pack(app, release, everything(3)), source.pack(app, release, everything(3))];
     const [first, second] = await Promise.all([sent(one), sent(two)]);
     expect(first.equals(second)).toBe(true);
+    expect(await two.base64()).toBe(first.toString('base64'));
     expect([one.files, one.bytes]).toEqual([3, 23]);
     const listing = execFileSync('tar', ['-tf', '-'], { input: zstdDecompressSync(first), encoding: 'utf8' });
     expect(listing.trim().split('\n')).toEqual(['app/lib/run', 'app/main.py', 'config/site.ini']);
@@ -176,6 +177,7 @@ describe('pack', () => {
     const pack = source.pack(app, release, everything(3));
     await expect(sent(pack)).rejects.toEqual(refused('app/main.py changed while being deployed'));
     await expect(sent(pack)).rejects.toEqual(refused('app/main.py changed'));
+    await expect(pack.base64()).rejects.toEqual(refused('app/main.py changed'));
     await pack.close();
   });
 

@@ -1,0 +1,83 @@
+/** Tells a node of a release, by what it has already where that is less, and hears what it lacks. */
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { promisify } from 'node:util';
+import { zstdCompress } from 'node:zlib';
+import {
+  diffManifests,
+  type ErrorCode,
+  type ManifestChanges,
+  type ReplyBody,
+  type RequestBody,
+  SlError,
+} from '@silverlining/protocol';
+import type { ScannedRelease } from '../ports.ts';
+import { withTransfer } from './bulk.ts';
+import type { ControllerDeps } from './deps.ts';
+import type { BaseRelease, StageTarget } from './rollout-stage.ts';
+
+/** A manifest of more files than this travels over a bulk socket, so that control frames stay small. */
+const INLINE_FILES = 500;
+const OFFER_DEADLINE = 60_000;
+
+const compress = promisify(zstdCompress);
+const manifests = new WeakMap<ScannedRelease, Promise<Buffer>>();
+
+type Ask = (how: Partial<RequestBody<'offer'>>) => Promise<ReplyBody<'offer'>>;
+
+/** Offers a release; the base64 bitmap of what the node lacks, which may be empty when that is nothing. */
+export async function offer(
+  deps: ControllerDeps,
+  target: StageTarget,
+  node: string,
+  signal: AbortSignal,
+): Promise<string> {
+  const { release, instance, app } = target;
+  const body = { instance, app: app.name, digest: release.digest };
+  const ask: Ask = (how) =>
+    deps.fleet.request(node, 'offer', { ...body, ...how }, { signal, deadline: OFFER_DEADLINE });
+  await deps.fleet.turn();
+  if (release.manifest.files.length <= INLINE_FILES) return (await ask({ manifest: release.manifest })).missing;
+  const known = await offerChanges(target, ask);
+  if (known !== undefined) return known.missing;
+  const bytes = await manifestBytes(release);
+  const reply = await withTransfer(deps, node, signal, {
+    request: (transfer) => ask({ transfer }),
+    send: (socket) => pipeline(Readable.from([bytes]), socket, { signal }),
+  });
+  return reply.missing;
+}
+
+/** Says how the release differs from one that the node should have; undefined when the node needs all of it. */
+async function offerChanges({ release, base }: StageTarget, ask: Ask): Promise<ReplyBody<'offer'> | undefined> {
+  if (base === undefined) return undefined;
+  const changes = changesFrom(base, release);
+  if (changes.files.length + changes.links.length + changes.removed.length > INLINE_FILES) return undefined;
+  try {
+    return await ask({ base: { instance: base.instance, digest: base.digest }, changes });
+  } catch (error) {
+    if (error instanceof SlError && NEEDS_ALL.has(error.code)) return undefined;
+    throw error;
+  }
+}
+
+/** The base is not there, is not what it should be, or the agent is one that does not know bases. */
+const NEEDS_ALL: ReadonlySet<ErrorCode> = new Set(['E_NOT_FOUND', 'E_MANIFEST', 'E_FRAME']);
+
+const compared = new WeakMap<ScannedRelease, { base: string; changes: ManifestChanges }>();
+
+/** Compared once per release, whatever the number of nodes. */
+function changesFrom(base: BaseRelease, release: ScannedRelease): ManifestChanges {
+  const known = compared.get(release);
+  if (known?.base === base.digest) return known.changes;
+  const changes = diffManifests(base.manifest, release.manifest);
+  compared.set(release, { base: base.digest, changes });
+  return changes;
+}
+
+/** Compressed once per release, whatever the number of nodes. */
+function manifestBytes(release: ScannedRelease): Promise<Buffer> {
+  const known = manifests.get(release) ?? compress(Buffer.from(JSON.stringify(release.manifest)));
+  manifests.set(release, known);
+  return known;
+}
