@@ -26,6 +26,26 @@ it('gives back what nobody uses once there is nothing to do', () => {
   expect(run(SCRIPT, '--expose-gc')).toBe('small\n');
 });
 
+/** A process that was small before it took in 8 MB of buffers, which are old and dead now and take little of V8's own heap. */
+const BUFFERS = `
+import { setTimeout } from 'node:timers/promises';
+import { keepSmall } from ${JSON.stringify(join(import.meta.dirname, 'memory.ts'))};
+keepSmall({ signal: new AbortController().signal, tick: 50 });
+await setTimeout(500);
+const before = process.memoryUsage().external;
+const hold = Array.from({ length: 8 }, () => Buffer.alloc(1 << 20));
+gc();
+gc();
+hold.length = 0;
+while (process.memoryUsage().external > before + (1 << 20)) await setTimeout(50);
+console.log('small');
+process.exit();
+`;
+
+it('gives buffers back as well', () => {
+  expect(run(BUFFERS, '--expose-gc')).toBe('small\n');
+});
+
 /** A process through which 100 MB of buffers go, none of which lives on; it prints the most that they had, in MiB. */
 const PASSING = `
 import { setTimeout } from 'node:timers/promises';
