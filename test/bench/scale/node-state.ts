@@ -8,6 +8,7 @@ import {
   type Envelope,
   encodeBitmap,
   type HealthReport,
+  INLINE_ARCHIVE,
   type InstanceReport,
   lookUp,
   type NoticeBody,
@@ -89,7 +90,8 @@ export class NodeState {
   hello(): NoticeBody<'hello'> {
     const { name, uuid } = this.#agent;
     return {
-      ...{ protocol: 1, minProtocol: 1, version: VERSION, generation: this.#generation, epoch: this.#epoch },
+      ...{ protocol: 1, minProtocol: 1, version: VERSION, inlineArchive: INLINE_ARCHIVE },
+      ...{ generation: this.#generation, epoch: this.#epoch },
       ...{ active: this.#active, instances: [...this.#instances.values()] },
       trust: { key: this.#surroundings.orderKey, challenge: randomBytes(24).toString('base64url') },
       facts: {
