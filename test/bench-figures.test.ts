@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { changeApp, SHAPES, sha256, writeApp } from './bench/apps.ts';
+import { documentText } from './bench/document.ts';
 import { goalRows } from './bench/goals.ts';
 import type { Measurement } from './bench/meter.ts';
 import { readOptions } from './bench/options.ts';
@@ -26,9 +27,13 @@ function measured(seconds: number): Measurement {
 }
 
 function partOf(ours: readonly number[], theirs: readonly number[]): Part {
-  const tool = (title: string, all: readonly number[]) => ({ title, how: '', runs: { change: all.map(measured) } });
+  const tool = (title: string, all: readonly number[]) => ({
+    title,
+    how: 'as ever',
+    runs: { change: all.map(measured) },
+  });
   return {
-    ...{ name: 'medium', title: 'files', nodes: 10, runs: 3, date: '', commit: '', load: 0 },
+    ...{ name: 'medium', title: 'files', nodes: 10, runs: 3, date: '', commit: '', machine: '2 cores', load: 0 },
     operations: [{ name: 'change', title: '1 file changed' }],
     tools: [tool('Silver Lining', ours), tool('Capistrano', theirs)],
   };
@@ -47,7 +52,7 @@ describe('figures', () => {
   });
 
   it('a goal is met or missed by the medians', () => {
-    const of = (part: Part) => goalRows([part]).filter((row) => /1 file of|Capistrano/.test(row));
+    const of = (part: Part) => goalRows(part, '').filter((row) => /1 file of|Capistrano/.test(row));
     expect(of(partOf([0.9], [9]))).toEqual([
       '| 1 file of 10,000 changed: 1 s | 0.90 s | met |',
       '| … 9 times as fast as Capistrano | 10x | met |',
@@ -56,6 +61,30 @@ describe('figures', () => {
       '| 1 file of 10,000 changed: 1 s | 1.10 s | **missed** |',
       '| … 9 times as fast as Capistrano | 8.2x | **missed** |',
     ]);
+  });
+});
+
+describe('the document', () => {
+  const text = (before: string, part: Part) => documentText(before, { machine: ['Machine: 2 cores'], part });
+  const other: Part = { ...partOf([2], [3]), name: 'small', title: 'few files' };
+
+  it('has a part as it was measured last, and the others as they were', () => {
+    const first = text(text('', partOf([0.9], [9])), other);
+    const again = text(first, partOf([1.1], [9]));
+    expect(again.match(/^### .*$/gm)).toEqual([
+      ...['### Goals', '### files, 10 nodes', '### few files, 10 nodes'],
+      ...['### On what', '### How it is measured', '### Run it again'],
+    ]);
+    expect([first, again].map((it) => it.match(/\*\*[0-9.]+ s\*\*/g))).toEqual([
+      ['**0.90 s**', '**2.00 s**'],
+      ['**1.10 s**', '**2.00 s**'],
+    ]);
+    expect(text(again, other)).toBe(again);
+  });
+
+  it('keeps what it says of the goals of other parts', () => {
+    const before = text('', partOf([0.9], [9]));
+    expect(text(before, other)).toContain('| 1 file of 10,000 changed: 1 s | 0.90 s | met |');
   });
 });
 

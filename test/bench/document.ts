@@ -45,23 +45,25 @@ It needs root on Debian or Ubuntu, installs what is missing (Ansible, Capistrano
 
 export interface DocumentInput {
   machine: readonly string[];
-  parts: readonly Part[];
+  part: Part;
 }
 
 /** What follows this line in the document is left as it is. */
 const END = '<!-- `npm run bench` writes what is above this line. -->\n';
+/** Headings of what is no part. */
+const OTHERS = new Set(['Goals', 'On what', 'How it is measured', 'Run it again']);
 
+/** Puts the part into the document; other parts stay as they were measured, here or elsewhere. */
 export async function writeDocument(file: string, input: DocumentInput): Promise<void> {
   const before = await readFile(file, 'utf8');
   const end = before.indexOf(END);
   if (end === -1) throw new Error(`${file} has lost the line ${END}`);
-  await writeFile(file, `${documentText(input)}\n${before.slice(end)}`);
+  await writeFile(file, `${documentText(before.slice(0, end), input)}\n${before.slice(end)}`);
 }
 
-function documentText({ machine, parts }: DocumentInput): string {
-  const goals = parts.some(({ name }) => name === 'medium' || name === 'roles')
-    ? ['### Goals', '', ...goalRows(parts), '']
-    : [];
+/** The first part of the document, after what it was before. */
+export function documentText(before: string, { machine, part }: DocumentInput): string {
+  const parts = partsIn(before).set(part.title, `### ${partText(part)}\n`);
   const lines = [
     '# Benchmarks',
     '',
@@ -70,13 +72,29 @@ function documentText({ machine, parts }: DocumentInput): string {
     'Silver Lining beside rsync, Capistrano and Ansible, on the same nodes, with the same files. Medians (in brackets the quickest and',
     'the slowest run); `2.0x` means that it took twice as long as Silver Lining.',
     '',
-    ...goals,
-    ...parts.flatMap((part) => [`### ${headingOf(part)}`, '', ...partTables(part), '', ...notesOf(part), '']),
+    '### Goals',
+    '',
+    ...goalRows(part, before),
+    '',
+    ...parts.values(),
     '### On what',
+    '',
+    'The part that was measured last; each part says what its machine was.',
     '',
     ...machine.map((line) => `- ${line}`),
   ];
   return `${lines.join('\n')}\n${HOW}`;
+}
+
+/** Texts of parts by their titles, which headings have with the number of nodes. */
+function partsIn(document: string): Map<string, string> {
+  const sections = document.split(/^### /m).slice(1);
+  const parts = sections.map((text): [string, string] => [text.split('\n', 1)[0] ?? '', `### ${text.trim()}\n`]);
+  return new Map(
+    parts
+      .filter(([heading]) => !OTHERS.has(heading))
+      .map(([heading, text]) => [heading.replace(/, \d+ nodes$/, ''), text]),
+  );
 }
 
 /** As printed at the end of a part. */
@@ -88,9 +106,9 @@ function headingOf({ title, nodes }: Part): string {
   return `${title}, ${nodes} nodes`;
 }
 
-function notesOf({ runs, date, commit, load, tools }: Part): string[] {
+function notesOf({ runs, date, commit, machine, load, tools }: Part): string[] {
   return [
-    `${runs} run${runs === 1 ? '' : 's'} on ${date}, commit ${commit}, load average ${load.toFixed(1)} at the start.`,
+    `${runs} run${runs === 1 ? '' : 's'} on ${date}, commit ${commit}, on ${machine}, load average ${load.toFixed(1)} at the start.`,
     '',
     ...tools.map(({ title, how }) => `- ${title}: ${how}`),
   ];

@@ -3,14 +3,18 @@ import { readFile } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
 import { exec } from '@silverlining/system';
 
+/** Such as `2 cores (AMD EPYC), 24 GiB`. */
+export function machineSize(): string {
+  const [cpu] = cpus();
+  return `${cpus().length} cores (${cpu?.model.trim() ?? 'unknown'}), ${Math.round(totalmem() / 2 ** 30)} GiB`;
+}
+
 /** Lines such as `Ansible: ansible [core 2.14.18]`. */
 export async function describeMachine(): Promise<string[]> {
-  const [cpu] = cpus();
   const release = await readFile('/etc/os-release', 'utf8');
   const system = /^PRETTY_NAME="(.*)"$/m.exec(release)?.[1] ?? 'Linux';
-  const memory = Math.round(totalmem() / 2 ** 30);
   return [
-    `Machine: ${cpus().length} cores (${cpu?.model.trim() ?? 'unknown'}), ${memory} GiB of memory`,
+    `Machine: ${machineSize()}`,
     `System: ${system}, Linux ${await firstLine(['uname', '-r'])}`,
     `Node: ${process.version}`,
     `rsync: ${await firstLine(['rsync', '--version'])}`,

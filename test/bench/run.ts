@@ -13,9 +13,9 @@ import { type Entrant, measureDeploys, operationTitles } from './deploys.ts';
 import { mountDisk, removeDisk, trimDisk } from './disk.ts';
 import { partText, writeDocument } from './document.ts';
 import { type Fleet, findFleet, prepareForPeers } from './fleet.ts';
-import { commitNow, describeMachine } from './machine.ts';
+import { commitNow, describeMachine, machineSize } from './machine.ts';
 import { type BenchOptions, readOptions, USAGE } from './options.ts';
-import { type Part, readPart, type ToolResult, writePart } from './results.ts';
+import type { Part, ToolResult } from './results.ts';
 import { measureRoles, ROLE_OPERATIONS } from './roles.ts';
 import { rsync } from './rsync.ts';
 import { SET, silverLining, sl, writeServerSet } from './silver-lining.ts';
@@ -25,10 +25,8 @@ const BASE = '/var/tmp/silverlining-bench';
 /** Nodes, tools and apps are on a file system of their own. */
 const DISK = join(BASE, 'disk');
 const WORK = join(DISK, 'work');
-const RESULTS = join(BASE, 'results');
 const TOOLS = ['silver', 'rsync', 'capistrano', 'ansible'] as const;
 const PEERS = { rsync, capistrano, ansible } as const;
-const PART_NAMES = ['medium', 'small', 'large', 'roles'];
 const NEEDS = [
   { file: 'ansible-playbook', package: 'ansible' },
   { file: 'cap', package: 'capistrano' },
@@ -148,18 +146,22 @@ function measureApp({ options, tools, signal }: Bench, { fleet, file, dir, shape
 
 type Heading = Pick<Part, 'name' | 'title' | 'operations'>;
 
-/** Measures a part, prints it, and keeps it with the document unless it is a try. */
+/** Measures a part, prints it, and puts it into the document unless it is a try. */
 async function measurePart(options: BenchOptions, heading: Heading, work: () => Promise<ToolResult[]>): Promise<void> {
   const begun = { date: new Date().toISOString().slice(0, 16).replace('T', ' '), load: loadavg()[0] ?? 0 };
-  const commit = await commitNow(ROOT);
-  const part: Part = { ...heading, ...begun, commit, nodes: options.nodes, runs: options.runs, tools: await work() };
+  const measured = { commit: await commitNow(ROOT), machine: machineSize() };
+  const part: Part = {
+    ...heading,
+    ...begun,
+    ...measured,
+    nodes: options.nodes,
+    runs: options.runs,
+    tools: await work(),
+  };
   say(`\n${partText(part)}\n`);
   if (!options.keep) return;
-  await mkdir(RESULTS, { recursive: true });
-  await writePart(RESULTS, part);
-  const parts = await Promise.all(PART_NAMES.map((name) => readPart(RESULTS, name)));
   const file = join(ROOT, 'docs/benchmarks.md');
-  await writeDocument(file, { machine: await describeMachine(), parts: parts.filter((it) => it !== undefined) });
+  await writeDocument(file, { machine: await describeMachine(), part });
   say(`written to ${file}`);
 }
 
