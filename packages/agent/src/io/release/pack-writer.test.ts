@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ManifestFile } from '@silverlining/protocol';
@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { noise } from '../../../../../test/bench/apps.ts';
 import { blobKey } from './blob-keys.ts';
 import { BLOCK } from './erofs.ts';
-import { PACK_INDEX, Pack, readPart } from './pack.ts';
+import { PACK_DATA, PACK_INDEX, Pack, readPart } from './pack.ts';
 import { PackWriter } from './pack-writer.ts';
 
 let folder: string;
@@ -83,4 +83,14 @@ it.each([
   writer.data(cut.subarray(0, cut.length - 1));
   await writer.finish();
   expect(found([before, cut])).toEqual([sum(before), undefined]);
+});
+
+it('fails once and for all when the disk does not take it', async () => {
+  const disk = join(folder, 'disk');
+  await mkdir(disk);
+  await symlink('/dev/full', join(disk, PACK_DATA));
+  const full = PackWriter.append(disk, 0);
+  full.append(SMALL);
+  await expect(full.finish()).rejects.toMatchObject({ code: 'E_DISK_FULL' });
+  await expect(full.finish()).rejects.toMatchObject({ code: 'E_DISK_FULL' });
 });

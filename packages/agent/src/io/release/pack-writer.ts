@@ -32,6 +32,7 @@ export class PackWriter implements EntrySink {
   /** The last that was begun: the one to name when the disk is full. */
   #last: ManifestFile | undefined;
   #isOpen = true;
+  #finished: Promise<void> | undefined;
   /** Lines of the index that are still to be written. */
   #lines = '';
 
@@ -105,8 +106,13 @@ export class PackWriter implements EntrySink {
     return place;
   }
 
-  /** Writes what is in hand and ends. What was being received is not in it. */
-  async finish(): Promise<void> {
+  /** Writes what is in hand and ends. What was being received is not in it. Whoever asks again after a failure hears of it again. */
+  finish(): Promise<void> {
+    this.#finished ??= this.#finish();
+    return this.#finished;
+  }
+
+  async #finish(): Promise<void> {
     this.#drop();
     try {
       this.#flush();
