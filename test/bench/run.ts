@@ -40,6 +40,8 @@ type Tools = Record<(typeof TOOLS)[number], ToolGroup>;
 interface Bench {
   options: BenchOptions;
   tools: Tools;
+  /** What is measured, before the document changes. */
+  commit: string;
   signal: AbortSignal;
 }
 
@@ -69,7 +71,7 @@ async function bench(options: BenchOptions, lock: FileLock, signal: AbortSignal)
   try {
     await mountDisk(DISK);
     await makeDirectories(findDirectories());
-    await measureParts({ options, tools, signal });
+    await measureParts({ options, tools, commit: await commitNow(ROOT), signal });
     return 0;
   } catch (error) {
     return signal.aborted ? 130 : fail(error instanceof Error ? error.message : String(error));
@@ -105,13 +107,12 @@ async function measureParts(it: Bench): Promise<void> {
     const fleet = await raiseFleet(it, file);
     for (const shape of shapes) {
       const work = () => measureApp(it, { fleet, file, dir, shape });
-      await measurePart(options, { name: shape.name, title: shape.title, operations: operationTitles(shape) }, work);
+      await measurePart(it, { name: shape.name, title: shape.title, operations: operationTitles(shape) }, work);
     }
     await tools.silver.run(sl(['down', '--set', SET, '--yes']), signal);
   }
   const part = { name: 'roles', title: 'Role setup: base and app server', operations: ROLE_OPERATIONS };
-  if (options.roles)
-    await measurePart(options, part, () => measureRoles({ nodes, runs, work: WORK, tools, say, signal }));
+  if (options.roles) await measurePart(it, part, () => measureRoles({ nodes, runs, work: WORK, tools, say, signal }));
 }
 
 async function raiseFleet({ options, tools, signal }: Bench, file: string): Promise<Fleet> {
@@ -147,13 +148,17 @@ function measureApp({ options, tools, signal }: Bench, { fleet, file, dir, shape
 type Heading = Pick<Part, 'name' | 'title' | 'operations'>;
 
 /** Measures a part, prints it, and puts it into the document unless it is a try. */
-async function measurePart(options: BenchOptions, heading: Heading, work: () => Promise<ToolResult[]>): Promise<void> {
+async function measurePart(
+  { options, commit }: Bench,
+  heading: Heading,
+  work: () => Promise<ToolResult[]>,
+): Promise<void> {
   const begun = { date: new Date().toISOString().slice(0, 16).replace('T', ' '), load: loadavg()[0] ?? 0 };
-  const measured = { commit: await commitNow(ROOT), machine: machineSize() };
   const part: Part = {
     ...heading,
     ...begun,
-    ...measured,
+    commit,
+    machine: machineSize(),
     nodes: options.nodes,
     runs: options.runs,
     tools: await work(),
