@@ -74,9 +74,13 @@ export function readDaemonFile(stateDir: string): DaemonFile | undefined {
   }
 }
 
-/** A file that cannot be read right now says nothing. */
+/** A file that cannot be looked at right now says nothing. */
 function isGone(stateDir: string): boolean {
-  if (statSync(daemonFilePath(stateDir), { throwIfNoEntry: false }) === undefined) return true;
+  try {
+    if (statSync(daemonFilePath(stateDir), { throwIfNoEntry: false }) === undefined) return true;
+  } catch {
+    return false;
+  }
   const pid = readDaemonFile(stateDir)?.pid;
   return pid !== undefined && pid !== process.pid;
 }

@@ -17,7 +17,7 @@ import { type EntrySink, TarReader } from './tar-reader.ts';
 
 /** A sender that is silent this long is gone, whatever its socket says. */
 const SILENCE_MS = 60_000;
-/** zstd's window: level 3 uses 2 MiB; an archive that wants more memory than 16 MiB is not ours. */
+/** zstd's window: ours is 2 MiB at most; an archive that wants more memory than 16 MiB is not ours. */
 const WINDOW = { params: { [constants.ZSTD_d_windowLogMax]: 24 } };
 const STREAM = { ...WINDOW, chunkSize: 512 << 10 };
 const GATHERED = 256 << 10;
