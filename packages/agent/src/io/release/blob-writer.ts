@@ -77,6 +77,8 @@ export class BlobWriter implements EntrySink {
       this.#endPlain(current);
       return undefined;
     }
+    // Closed whatever comes of it: `dispose` must not close a descriptor that may be another file's by then.
+    this.#current = undefined;
     return this.#guard(current.file, async () => {
       await closePlain(current);
       this.#finish(current, current.hash.digest('hex'));
