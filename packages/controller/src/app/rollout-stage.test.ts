@@ -37,14 +37,15 @@ let packed: PackWish[];
 let lacks: string[];
 let failures: (SlError | undefined)[];
 let received: string[];
-/** What an archive has beside its files. */
+/** What an archive has beside its files, and the bytes of these. */
 let overhead: string;
+let size: number;
 
 beforeEach(() => {
   fleet = new SendingFleet();
   [packed, received] = [[], []];
   lacks = [bitmap(...FILES), bitmap('app/b')];
-  [failures, overhead] = [[], ''];
+  [failures, overhead, size] = [[], '', 10];
   connect();
 });
 
@@ -65,7 +66,7 @@ function connect(hello: Partial<NoticeBody<'hello'>> = {}): void {
 const pack: ReleaseSource['pack'] = (_app, _release, wish) => {
   packed.push(wish);
   return {
-    ...{ files: 1, bytes: 10 },
+    ...{ files: 1, bytes: size },
     send: async (sink, _signal, took) => {
       took?.(wish.missing.length);
       sink.end(wish.missing);
@@ -134,4 +135,11 @@ it.each([
   connect({ inlineArchive });
   expect(await stage()).toMatchObject({ wire: bitmap(...FILES).length });
   expect([received, fleet.sockets.size]).toEqual([[bitmap(...FILES)], sockets]);
+});
+
+it('sends no large archive with the order, whatever an agent says that it takes', async () => {
+  size = 100_000;
+  connect({ inlineArchive: Number.MAX_SAFE_INTEGER });
+  await stage();
+  expect([received, fleet.sockets.size]).toEqual([[bitmap(...FILES)], 1]);
 });

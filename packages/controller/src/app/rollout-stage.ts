@@ -3,6 +3,7 @@ import {
   type App,
   decodeBitmap,
   type ErrorCode,
+  INLINE_ARCHIVE,
   type InstanceSpec,
   type ReplyBody,
   SlError,
@@ -125,7 +126,8 @@ async function send(
   { node, packed, ask }: Sending,
   signal: AbortSignal,
 ): Promise<Pick<ReplyBody<'stage'>, 'ms'> & { wire: number }> {
-  const limit = deps.fleet.session(node)?.hello.inlineArchive ?? 0;
+  // Whatever an agent says that it takes: what goes with an order is held in memory.
+  const limit = Math.min(deps.fleet.session(node)?.hello.inlineArchive ?? 0, INLINE_ARCHIVE);
   const archive = packed.bytes <= limit ? await packed.base64() : undefined;
   if (archive !== undefined && archive.length <= limit) {
     await deps.fleet.turn();
