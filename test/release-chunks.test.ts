@@ -13,6 +13,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type DiskContentStore, openContentStore } from '../packages/agent/src/io/release/content-store.ts';
 import { createReleaseSource } from '../packages/controller/src/io/release-source/index.ts';
 import type { ReleaseSource } from '../packages/controller/src/ports.ts';
+import { listingOf } from './builders/listing.ts';
 
 const me = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
 const signal = new AbortController().signal;
@@ -54,10 +55,13 @@ async function deploy({ wire, sources = [] }: Sending = {}): Promise<{ sent: num
   const parts = plans.flatMap((plan, i) => {
     const content = contents[i];
     if (content === undefined) return [];
-    const bitmap = encodeBitmap(content.list.sizes.length, (chunk) => plan.missing.has(chunk));
+    const bitmap = encodeBitmap(content.list.sizes.length, plan.missing);
     return [{ file: content.file, chunks: content.list, missing: bitmap }];
   });
-  const bitmap = encodeBitmap(files.length, (i) => missing.some((file) => file === files[i]));
+  const bitmap = encodeBitmap(
+    files.length,
+    missing.map((file) => files.indexOf(file)),
+  );
   const pack = source.pack(app, release, { missing: bitmap, parts });
   const direct = new PassThrough();
   let sent = 0;
@@ -66,7 +70,7 @@ async function deploy({ wire, sources = [] }: Sending = {}): Promise<{ sent: num
   };
   const [, received] = await Promise.allSettled([
     pack.send(wire?.in ?? direct, signal, took),
-    store.receive(wire?.out ?? direct, { listed: files, missing, assemblies }, signal),
+    store.receive(wire?.out ?? direct, { listing: listingOf(files), missing, assemblies }, signal),
   ]);
   await pack.close();
   if (received.status === 'rejected') throw received.reason;

@@ -6,6 +6,7 @@ import { PassThrough } from 'node:stream';
 import { type App, encodeBitmap } from '@silverlining/protocol';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { Listing } from '../packages/agent/src/core/release/listing.ts';
 import { releasePaths } from '../packages/agent/src/core/release/paths.ts';
 import { openContentStore } from '../packages/agent/src/io/release/content-store.ts';
 import { createReleaseTree } from '../packages/agent/src/io/release/release-tree.ts';
@@ -78,22 +79,20 @@ async function transfer(folder: string, dir: string, instance: string) {
   const app = { name: 'blog', dir } as App;
   const scanned = await source.scan(app, signal);
   const { manifest } = scanned;
+  const listing = Listing.of(manifest);
   const store = await openContentStore(join(folder, 'store'), async () => me);
-  const pack = source.pack(app, scanned, { missing: encodeBitmap(manifest.files.length, () => true) });
+  const pack = source.pack(app, scanned, { missing: encodeBitmap(manifest.files.length, manifest.files.keys()) });
   const wire = new PassThrough();
-  await Promise.all([
-    pack.send(wire, signal),
-    store.receive(wire, { listed: manifest.files, missing: manifest.files }, signal),
-  ]);
+  await Promise.all([pack.send(wire, signal), store.receive(wire, { listing, missing: manifest.files }, signal)]);
   await pack.close();
   const paths = releasePaths(folder);
   const releases = createReleaseTree({
     ...{ paths, store, owners: async () => ({ release: me, config: me }) },
     ...{ mounts: NO_MOUNTS, warn: (message) => expect.unreachable(message) },
   });
-  await releases.materialise({ instance, manifest, support: {}, group: 'app-blog', shareable: true });
+  await releases.materialise({ instance, listing, support: {}, group: 'app-blog', shareable: true });
   expect(await releases.intact(instance)).toBe(true);
-  expect(await releases.manifest(instance)).toEqual(manifest);
+  expect((await releases.listing(instance))?.manifest()).toEqual(manifest);
   expect(await readlink(join(paths.www, instance))).toBe(join(paths.releases, instance, 'app'));
   return manifest;
 }

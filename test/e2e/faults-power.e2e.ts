@@ -13,6 +13,7 @@ import { writeImage } from '../../packages/agent/src/io/release/image.ts';
 import { openJournals } from '../../packages/agent/src/io/release/journals.ts';
 import { syncFileSystems } from '../../packages/agent/src/io/release/sync.ts';
 import { hostCommand } from '../../packages/controller/src/io/host-packages.ts';
+import { listingOf } from '../builders/listing.ts';
 import { archiveOf } from '../builders/tar-archive.ts';
 
 let folder: string;
@@ -146,7 +147,7 @@ async function takeIn(count: number): Promise<{ files: ManifestFile[]; store: Di
   });
   const store = await openContentStore(`${disk}/store`, me);
   const input = Readable.from([archiveOf(entries)], { objectMode: false });
-  await store.receive(input, { listed: files, missing: files }, new AbortController().signal);
+  await store.receive(input, { listing: listingOf(files), missing: files }, new AbortController().signal);
   return { files, store };
 }
 

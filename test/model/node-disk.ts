@@ -1,6 +1,6 @@
 /** What an agent's releases keep on the disk of a machine of the model: journals, releases, environments. */
+import type { Listing } from '../../packages/agent/src/core/release/listing.ts';
 import type { ReleasePorts } from '../../packages/agent/src/release-ports.ts';
-import type { Manifest } from '../../packages/protocol/src/index.ts';
 import type { Life } from './life.ts';
 import type { NodeMachine } from './node-machine.ts';
 import type { Rules } from './rules.ts';
@@ -38,14 +38,15 @@ export function journals(machine: NodeMachine, life: Life, rules: Rules): Releas
 }
 
 export function tree(machine: NodeMachine, life: Life, rules: Rules): ReleasePorts['tree'] {
-  const unpack = (instance: string, manifest: Manifest) => {
+  const unpack = (instance: string, listing: Listing) => {
     rules.unpacked(machine, instance);
-    machine.releases.set(instance, { manifest, isSynced: false });
+    machine.releases.set(instance, { listing, isSynced: false });
   };
   return {
-    materialise: ({ instance, manifest }) =>
-      life.call('unpack', instance, () => unpack(instance, manifest), { ms: 20, ...DISK }),
-    manifest: (instance) => life.quick(() => machine.releases.get(instance)?.manifest),
+    materialise: ({ instance, listing }) =>
+      life.call('unpack', instance, () => unpack(instance, listing), { ms: 20, ...DISK }),
+    listing: (instance) => life.quick(() => machine.releases.get(instance)?.listing),
+    isLayer: () => false,
     intact: (instance) => life.quick(() => machine.releases.has(instance)),
     remove: (instance) =>
       life.call('remove', instance, () => void machine.releases.delete(instance), { fails: 'E_RESOURCE' }),

@@ -1,6 +1,7 @@
 /** A node's disk and processes: what outlives its agent, and what a power cut leaves of it. */
 import type { CommittedMap, InstanceJournal, TrafficBaseline } from '../../packages/agent/src/core/release/journal.ts';
-import type { ActiveMap, Manifest, Topology } from '../../packages/protocol/src/index.ts';
+import type { Listing } from '../../packages/agent/src/core/release/listing.ts';
+import type { ActiveMap, Topology } from '../../packages/protocol/src/index.ts';
 
 /** Times until which something is wrong with the node. */
 export interface Ailments {
@@ -28,7 +29,7 @@ export class NodeMachine {
   committed: CommittedMap | undefined;
   baseline: TrafficBaseline | undefined;
   /** Releases by instance; those that were not synced do not survive a power cut. */
-  readonly releases = new Map<string, { manifest: Manifest; isSynced: boolean }>();
+  readonly releases = new Map<string, { listing: Listing; isSynced: boolean }>();
   /** Environment files by instance, each with the port that it says. */
   readonly environments = new Map<string, number>();
   readonly units = new Set<string>();

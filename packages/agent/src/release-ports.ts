@@ -3,6 +3,7 @@ import type { Duplex, Readable } from 'node:stream';
 import type { ActiveMap, ChunkList, ChunkLists, ErrorCode, Manifest, ManifestFile } from '@silverlining/protocol';
 import type { Assembly } from './core/release/assembly.ts';
 import type { CommittedMap, InstanceJournal, TrafficBaseline } from './core/release/journal.ts';
+import type { Listing } from './core/release/listing.ts';
 import type { InstancePorts } from './core/release/maps.ts';
 import type { ReleasePaths } from './core/release/paths.ts';
 import type { TrafficTable } from './core/release/traffic.ts';
@@ -32,14 +33,14 @@ export interface ContentStore {
    * stays, so that a resumed upload goes on where it was cut. Returns when it is on disk.
    */
   receive(input: Readable, files: ReceivedFiles, signal: AbortSignal): Promise<{ files: number; bytes: number }>;
-  /** Removes contents that none of the manifests needs; returns how many. */
-  collect(live: readonly Manifest[]): Promise<number>;
+  /** Removes contents that are none of these; returns how many. */
+  collect(needed: Iterable<ManifestFile>): Promise<number>;
   /** Free bytes and inodes; `inodes` is undefined where the file system has no fixed number. */
   space(): Promise<{ bytes: number; inodes: number | undefined }>;
   removeAll(): Promise<void>;
 }
 export interface ReceivedFiles {
-  listed: readonly ManifestFile[];
+  listing: Listing;
   missing: readonly ManifestFile[];
   /** Those of which only a part is sent, by path. */
   assemblies?: ReadonlyMap<string, Assembly>;
@@ -54,7 +55,10 @@ export interface ReleaseTree {
    * its own adds to it, is neither layer nor below one.
    */
   materialise(release: NewRelease): Promise<void>;
-  manifest(instance: string): Promise<Manifest | undefined>;
+  /** What the release consists of, as it was written here: only as right as the digest of its text. */
+  listing(instance: string): Promise<Listing | undefined>;
+  /** Whether such a release can be a layer here, as far as that can be said before. */
+  isLayer(listing: Listing): boolean;
   /** Whether every file and link is there with its size: after a power cut, who knows. */
   intact(instance: string): Promise<boolean>;
   remove(instance: string): Promise<void>;
@@ -67,7 +71,7 @@ export interface ReleaseTree {
 
 export interface NewRelease {
   instance: string;
-  manifest: Manifest;
+  listing: Listing;
   /** Extra files of `support/`, name to content. */
   support: Record<string, string>;
   group: string;

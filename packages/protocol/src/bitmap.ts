@@ -3,12 +3,10 @@ import { SlError } from './errors.ts';
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 
-/** The bitmap of `length` bits in which those are set for which `isSet` is true. */
-export function encodeBitmap(length: number, isSet: (index: number) => boolean): string {
+/** The bitmap of `length` bits in which those of the indices are set. */
+export function encodeBitmap(length: number, indices: Iterable<number>): string {
   const bytes = new Uint8Array(Math.ceil(length / 8));
-  for (let i = 0; i < length; i++) {
-    if (isSet(i)) bytes[i >> 3] = at(bytes, i >> 3) | (1 << (i & 7));
-  }
+  for (const i of indices) bytes[i >> 3] = at(bytes, i >> 3) | (1 << (i & 7));
   return toBase64(bytes);
 }
 

@@ -6,6 +6,7 @@ export * from './errors.ts';
 export * from './health.ts';
 export * from './manifest-changes.ts';
 export * from './manifest-rules.ts';
+export * from './manifest-text.ts';
 export * from './messages.ts';
 export * from './names.ts';
 export * from './order.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { addsPaths, applyChanges, diffManifests } from './manifest-changes.ts';
+import { applyChanges, diffManifests } from './manifest-changes.ts';
 import { comparePaths } from './manifest-rules.ts';
 import type { Manifest } from './release.ts';
 
@@ -36,22 +36,5 @@ describe('changes of a manifest', () => {
         expect(new Set(paths).size).toBe(paths.length);
       }),
     );
-  });
-
-  it('that bring a path, however that is hidden, are told from those that do not', () => {
-    fc.assert(
-      fc.property(anyManifest, anyManifest, (from, to) => {
-        const changes = diffManifests(from, to);
-        const before = new Set([...from.files, ...from.links].map((it) => it.path));
-        const brings = [...to.files, ...to.links].some((it) => !before.has(it.path));
-        if (brings) expect(addsPaths(from, changes, applyChanges(from, changes))).toBe(true);
-      }),
-    );
-    const file = { path: 'app/a', mode: 0o644 as const, size: 1, sha256: '0'.repeat(64) };
-    const base: Manifest = { version: 1, app: 'blog', files: [file], links: [] };
-    const changes = { files: [{ ...file, size: 2 }], links: [], removed: [] };
-    expect(addsPaths(base, changes, applyChanges(base, changes))).toBe(false);
-    const twice = { files: [file, file], links: [], removed: [] };
-    expect(addsPaths(base, twice, applyChanges(base, twice))).toBe(true);
   });
 });

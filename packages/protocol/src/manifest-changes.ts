@@ -23,7 +23,7 @@ export function diffManifests(from: Manifest, to: Manifest): ManifestChanges {
   return { files: files.changed, links: links.changed, removed };
 }
 
-/** The manifest that changes make of another. Its order is right; other rules are for `checkManifest` when `addsPaths`. */
+/** The manifest that changes make of another. Its order is right; other rules are for `checkManifest`. */
 export function applyChanges(base: Manifest, changes: ManifestChanges): Manifest {
   const { files, links, removed } = changes;
   const touched = new Set([...removed, ...[...files, ...links].map((it) => it.path)]);
@@ -32,13 +32,6 @@ export function applyChanges(base: Manifest, changes: ManifestChanges): Manifest
     files: merge(base.files, files, touched),
     links: merge(base.links, links, touched),
   };
-}
-
-/** Whether what `applyChanges` made has paths that its base did not have; without them rules about paths hold as before. */
-export function addsPaths(base: Manifest, changes: ManifestChanges, made: Manifest): boolean {
-  // Every changed file took the place of exactly one file when nothing went away and the number stayed.
-  if (changes.links.length > 0 || changes.removed.length > 0) return true;
-  return made.files.length !== base.files.length || made.links.length !== base.links.length;
 }
 
 type Entry = { path: string };

@@ -16,15 +16,16 @@ const manifest = (paths: string[], links: Manifest['links'] = []): Manifest => (
 
 describe('bitmap', () => {
   it('is base64 with the least significant bit first', () => {
-    expect(encodeBitmap(10, (i) => i === 0 || i === 9)).toBe(Buffer.from([1, 2]).toString('base64'));
+    expect(encodeBitmap(10, [0, 9])).toBe(Buffer.from([1, 2]).toString('base64'));
   });
 
   it('comes back as the indices that went in', () => {
     fc.assert(
       fc.property(fc.array(fc.boolean(), { maxLength: 200 }), (bits) => {
-        const text = encodeBitmap(bits.length, (i) => bits[i] === true);
+        const indices = bits.flatMap((bit, i) => (bit ? [i] : []));
+        const text = encodeBitmap(bits.length, indices);
         expect(Buffer.from(text, 'base64').toString('base64')).toBe(text);
-        expect(decodeBitmap(text, bits.length)).toEqual(bits.flatMap((bit, i) => (bit ? [i] : [])));
+        expect(decodeBitmap(text, bits.length)).toEqual(indices);
       }),
     );
   });

@@ -79,14 +79,3 @@ export const transferId = z.string().regex(/^[A-Za-z0-9_-]{16,64}$/);
  */
 export const INLINE_ARCHIVE = 64 << 10;
 export const inlineArchive = z.base64().max(INLINE_ARCHIVE);
-
-/**
- * The text whose SHA-256 is the manifest's digest: one line a file or link, in path order, fields apart by NUL.
- * Both ends compute it; JSON's freedom in spacing and order never matters.
- */
-export function manifestText(it: Manifest): string {
-  const lines = [`silver-manifest 1\0${it.app}`];
-  for (const file of it.files) lines.push(`f\0${file.path}\0${file.mode.toString(8)}\0${file.size}\0${file.sha256}`);
-  for (const link of it.links) lines.push(`l\0${link.path}\0${link.target}`);
-  return `${lines.join('\n')}\n`;
-}

@@ -137,7 +137,8 @@ export class NodeState {
   #offer({ instance, app, digest, manifest }: RequestBody<'offer'>): ReplyBody<'offer'> {
     const files = manifest?.files.map((it) => it.sha256) ?? [];
     this.#offers.set(instance, { app, digest, files });
-    const missing = encodeBitmap(files.length, (i) => !this.#files.has(files[i] ?? ''));
+    const lacking = files.flatMap((sha256, i) => (this.#files.has(sha256) ? [] : [i]));
+    const missing = encodeBitmap(files.length, lacking);
     return { missing, free: DISK.total - DISK.used };
   }
 

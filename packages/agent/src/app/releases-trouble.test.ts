@@ -123,7 +123,7 @@ it('what cannot be swept at a start keeps nothing else from it, and goes with th
   broken.add('stop');
   await restart();
   expect([...node.running].sort()).toEqual([name(1), name(2)]);
-  expect(await ports.tree.manifest(name(2))).toBeUndefined();
+  expect(await ports.tree.listing(name(2))).toBeUndefined();
   broken.clear();
   await settle(1);
   expect([...node.running]).toEqual([name(1)]);

@@ -15,7 +15,11 @@ const target = {
   spec: { health: { timeout: 1 } },
   ...{ deploy: 'D', epoch: 3, sendable: true, base: undefined },
 } as unknown as StageTarget;
-const bitmap = (...missing: string[]) => encodeBitmap(FILES.length, (i) => missing.includes(FILES[i] ?? ''));
+const bitmap = (...missing: string[]) =>
+  encodeBitmap(
+    FILES.length,
+    missing.map((path) => FILES.indexOf(path)),
+  );
 const { signal } = new AbortController();
 
 /** Gives what was sent to whoever asks for it by the transfer's id. */

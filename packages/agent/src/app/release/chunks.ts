@@ -1,4 +1,4 @@
-import { CHUNKED_FROM, encodeBitmap, type Manifest, type ManifestFile, SlError } from '@silverlining/protocol';
+import { CHUNKED_FROM, encodeBitmap, type ManifestFile, SlError } from '@silverlining/protocol';
 import type { Assembly } from '../../core/release/assembly.ts';
 import { appOf } from '../../core/release/choices.ts';
 import type { Handlers } from '../../ports.ts';
@@ -23,8 +23,7 @@ export function createChunks(state: ReleaseState): Handlers['chunks'] {
         if (assembly !== undefined) assemblies.set(file.path, assembly);
       });
       state.addOffer(instance, { ...offer, assemblies });
-      const bitmap = (missing: ReadonlySet<number>, length: number) => encodeBitmap(length, (i) => missing.has(i));
-      return { missing: plans.map(({ missing }, i) => bitmap(missing, contents[i]?.list.sizes.length ?? 0)) };
+      return { missing: plans.map(({ missing }, i) => encodeBitmap(contents[i]?.list.sizes.length ?? 0, missing)) };
     } finally {
       transfer.destroy();
     }
@@ -34,8 +33,8 @@ export function createChunks(state: ReleaseState): Handlers['chunks'] {
 type Content = { file: ManifestFile; list: Lists[number]['chunks'] };
 type Lists = Awaited<ReturnType<ReleaseState['ports']['readChunkLists']>>['files'];
 
-function contentsOf(lists: Lists, missing: ReadonlySet<ManifestFile>): Content[] {
-  const byPath = new Map([...missing].map((file) => [file.path, file]));
+function contentsOf(lists: Lists, missing: readonly ManifestFile[]): Content[] {
+  const byPath = new Map(missing.map((file) => [file.path, file]));
   return lists.map(({ path, chunks }) => {
     const file = byPath.get(path);
     const bytes = chunks.sizes.reduce((sum, size) => sum + size, 0);
@@ -48,9 +47,10 @@ function contentsOf(lists: Lists, missing: ReadonlySet<ManifestFile>): Content[]
 async function sourcesOf(state: ReleaseState, instance: string): Promise<ManifestFile[]> {
   const app = appOf(instance);
   const others = state.all().filter((it) => it.spec.app === app && it.instance !== instance);
-  const manifests: (Manifest | undefined)[] = [];
+  const large: ManifestFile[] = [];
   for (const other of others.sort((a, b) => (a.instance < b.instance ? 1 : -1))) {
-    manifests.push(await state.ports.tree.manifest(other.instance));
+    const listing = await state.ports.tree.listing(other.instance);
+    if (listing?.isReadable) large.push(...listing.manifest().files.filter(({ size }) => size >= CHUNKED_FROM));
   }
-  return manifests.flatMap((manifest) => manifest?.files.filter(({ size }) => size >= CHUNKED_FROM) ?? []);
+  return large;
 }

@@ -1,15 +1,6 @@
 import type { RequestBody } from '@silverlining/protocol';
-import {
-  addsPaths,
-  applyChanges,
-  checkManifest,
-  encodeBitmap,
-  type Manifest,
-  type ManifestChanges,
-  type ManifestFile,
-  manifestText,
-  SlError,
-} from '@silverlining/protocol';
+import { checkManifest, type ManifestChanges, type ManifestFile, SlError } from '@silverlining/protocol';
+import { Listing } from '../../core/release/listing.ts';
 import { checkSpace } from '../../core/release/space.ts';
 import type { Handlers, RequestContext } from '../../ports.ts';
 import type { ReleaseState } from './state.ts';
@@ -19,21 +10,17 @@ export function createOffer(state: ReleaseState): Handlers['offer'] {
   return async (body, context) => {
     const free = await state.ports.store.space();
     if (isHere(state, body)) return { missing: '', free: free.bytes };
-    const manifest = await manifestOf(state, body, context);
-    checkOffer(state, body, manifest);
+    const listing = await listingOf(state, body, context);
+    checkOffer(state, body, listing);
     // All else is of the base, which is here.
-    const doubtful = body.changes === undefined || state.lacksContents ? manifest.files : body.changes.files;
+    const doubtful = body.changes === undefined || state.lacksContents ? listing.manifest().files : body.changes.files;
     // What an interrupted transfer left need not come again.
     const left = await state.ports.store.salvage(doubtful, context.signal);
     const missing = missingFiles(state, doubtful);
-    checkSpace(manifest, [...missing], { ...free, bytes: free.bytes + left });
-    state.addOffer(body.instance, { digest: body.digest, manifest, doubtful, assemblies: new Map() });
-    const { files } = manifest;
-    const isMissing = (index: number) => {
-      const file = files[index];
-      return file !== undefined && missing.has(file);
-    };
-    return { missing: encodeBitmap(files.length, isMissing), free: free.bytes };
+    const isLayer = state.ports.tree.isLayer(listing);
+    checkSpace({ listing, missing, isLayer }, { ...free, bytes: free.bytes + left });
+    state.addOffer(body.instance, { digest: body.digest, listing, doubtful, assemblies: new Map() });
+    return { missing: listing.bitmap(new Set(missing.map((file) => file.path))), free: free.bytes };
   };
 }
 
@@ -45,16 +32,16 @@ function isHere(state: ReleaseState, { instance, digest, base }: RequestBody<'of
   throw new SlError('E_NOT_FOUND', `${instance} is not on this node, or damaged`);
 }
 
-async function manifestOf(state: ReleaseState, body: RequestBody<'offer'>, context: RequestContext): Promise<Manifest> {
+async function listingOf(state: ReleaseState, body: RequestBody<'offer'>, context: RequestContext): Promise<Listing> {
   if (body.manifest !== undefined) {
     checkManifest(body.manifest);
-    return body.manifest;
+    return Listing.of(body.manifest);
   }
   if (body.base !== undefined && body.changes !== undefined) return changed(state, body.base, body.changes);
   if (body.transfer === undefined) throw new SlError('E_FRAME', 'offer: neither a manifest nor a transfer is given');
   const transfer = await context.openTransfer(body.transfer);
   try {
-    return await state.ports.readManifest(transfer, context.signal);
+    return Listing.of(await state.ports.readManifest(transfer, context.signal));
   } finally {
     transfer.destroy();
   }
@@ -65,21 +52,23 @@ async function changed(
   state: ReleaseState,
   base: { instance: string; digest: string },
   changes: ManifestChanges,
-): Promise<Manifest> {
+): Promise<Listing> {
   const journal = state.journals.get(base.instance);
   const isHere = journal?.digest === base.digest && journal.state !== 'failed';
-  const known = isHere ? await state.ports.tree.manifest(base.instance) : undefined;
+  const known = isHere ? await state.ports.tree.listing(base.instance) : undefined;
   if (known === undefined) throw new SlError('E_NOT_FOUND', `${base.instance} is not on this node as it is described`);
-  const made = applyChanges(known, changes);
-  if (addsPaths(known, changes, made)) checkManifest(made);
+  const made = known.with(changes);
+  // Rules about paths hold as before where the paths are those that were there.
+  const isKnown = changes.links.length === 0 && changes.files.every(({ path }) => known.find(path) !== undefined);
+  if (!isKnown) checkManifest(made.manifest());
   return made;
 }
 
-function checkOffer(state: ReleaseState, body: RequestBody<'offer'>, manifest: Manifest): void {
-  if (manifest.app !== body.app || !body.instance.startsWith(`${body.app}.`)) {
-    throw new SlError('E_MANIFEST', `the manifest is of app ${manifest.app}, offered for ${body.instance}`);
+function checkOffer(state: ReleaseState, body: RequestBody<'offer'>, listing: Listing): void {
+  if (listing.app !== body.app || !body.instance.startsWith(`${body.app}.`)) {
+    throw new SlError('E_MANIFEST', `the manifest is of app ${listing.app}, offered for ${body.instance}`);
   }
-  const digest = state.ports.sha256(manifestText(manifest));
+  const digest = state.ports.sha256(listing.text);
   if (digest !== body.digest) {
     throw new SlError('E_MANIFEST', `the manifest's digest is ${digest}; the offer says ${body.digest}`);
   }
@@ -90,12 +79,12 @@ function checkOffer(state: ReleaseState, body: RequestBody<'offer'>, manifest: M
 }
 
 /** Files of equal content are asked for once. */
-export function missingFiles(state: ReleaseState, files: readonly ManifestFile[]): Set<ManifestFile> {
+export function missingFiles(state: ReleaseState, files: readonly ManifestFile[]): ManifestFile[] {
   const missing = new Map<string, ManifestFile>();
   for (const file of files) {
     if (state.ports.store.has(file)) continue;
     const key = `${file.sha256} ${file.mode}`;
     if (!missing.has(key)) missing.set(key, file);
   }
-  return new Set(missing.values());
+  return [...missing.values()];
 }

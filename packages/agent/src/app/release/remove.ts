@@ -1,5 +1,6 @@
 import { appOf, unfinishedOf } from '../../core/release/choices.ts';
 import type { InstanceJournal } from '../../core/release/journal.ts';
+import { contentsOf } from '../../core/release/listing.ts';
 import type { ReleaseState } from './state.ts';
 
 /** Stops instances and keeps them on disk. They leave the map first, so that nothing is sent to a port that closes. */
@@ -39,12 +40,12 @@ export async function finish(state: ReleaseState): Promise<void> {
 
 /** Removes contents that no release here, and none that is offered, is made of. */
 export async function collectGarbage(state: ReleaseState): Promise<void> {
-  const manifests = [...state.offers.values()].map((offer) => offer.manifest);
+  const listings = [...state.offers.values()].map((offer) => offer.listing);
   for (const { instance } of state.all()) {
-    const manifest = await state.ports.tree.manifest(instance);
+    const listing = await state.ports.tree.listing(instance);
     // Nobody knows what it needs: rather keep too much.
-    if (manifest === undefined) return;
-    manifests.push(manifest);
+    if (listing?.isReadable !== true) return;
+    listings.push(listing);
   }
-  await state.ports.store.collect(manifests);
+  await state.ports.store.collect(contentsOf(listings));
 }

@@ -155,7 +155,7 @@ async function startHealthy(
 }
 
 async function receive(state: ReleaseState, body: Order, offer: Offer, context: RequestContext): Promise<void> {
-  const missing = [...missingFiles(state, offer.doubtful)];
+  const missing = missingFiles(state, offer.doubtful);
   if (missing.length === 0) return;
   context.progress({ stage: 'receive', text: `receiving ${missing.length} files`, total: missing.length });
   const archive = await openArchive(body, context);
@@ -166,8 +166,8 @@ async function receive(state: ReleaseState, body: Order, offer: Offer, context: 
     );
   }
   try {
-    const { manifest, assemblies } = offer;
-    await state.ports.store.receive(archive, { listed: manifest.files, missing, assemblies }, context.signal);
+    const { listing, assemblies } = offer;
+    await state.ports.store.receive(archive, { listing, missing, assemblies }, context.signal);
   } finally {
     archive.destroy();
   }
@@ -185,7 +185,7 @@ async function materialise(state: ReleaseState, spec: InstanceSpec, offer: Offer
   const support = supportFiles(spec.platform);
   // A script that runs as root may add to the folder of its release.
   const shareable = spec.packageInstallScript === undefined;
-  await state.ports.tree.materialise({ instance: spec.instance, manifest: offer.manifest, support, group, shareable });
+  await state.ports.tree.materialise({ instance: spec.instance, listing: offer.listing, support, group, shareable });
 }
 
 async function isRunning(state: ReleaseState, journal: InstanceJournal): Promise<boolean> {
@@ -196,7 +196,7 @@ async function isRunning(state: ReleaseState, journal: InstanceJournal): Promise
 function checkRunner(spec: InstanceSpec, offer: Offer): void {
   const file = spec.runner?.split('#')[0];
   const wanted = `app/${file}`;
-  if (file === undefined || offer.manifest.files.some(({ path }) => path === wanted)) return;
+  if (file === undefined || offer.listing.find(wanted) !== undefined) return;
   throw new SlError('E_APP_CONFIG', `runner ${JSON.stringify(file)} is not a file of the release`);
 }
 

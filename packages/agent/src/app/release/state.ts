@@ -1,7 +1,6 @@
 import {
   type ActiveMap,
   type InstanceReport,
-  type Manifest,
   type ManifestFile,
   type Role,
   SlError,
@@ -10,13 +9,14 @@ import {
 import type { Assembly } from '../../core/release/assembly.ts';
 import { candidatePorts, holdsAll } from '../../core/release/choices.ts';
 import { type CommittedMap, type InstanceJournal, NOTHING_COMMITTED } from '../../core/release/journal.ts';
+import type { Listing } from '../../core/release/listing.ts';
 import { othersMapText } from '../../core/release/maps.ts';
 import { type InstancePaths, instancePaths } from '../../core/release/paths.ts';
 import type { Exclusive, ReleasePorts } from '../../release-ports.ts';
 
 export interface Offer {
   digest: string;
-  manifest: Manifest;
+  listing: Listing;
   /** Those of its files that may be missing; all others are of a release that is here. */
   doubtful: readonly ManifestFile[];
   /** Large files of which only a part is to be sent, by path. */
@@ -79,7 +79,7 @@ export class ReleaseState {
     return [...this.stagings.keys()].flatMap((instance) => {
       const offer = this.offers.get(instance);
       if (offer === undefined || this.journals.has(instance)) return [];
-      return [{ app: offer.manifest.app, instance, state: 'staging' as const, digest: offer.digest }];
+      return [{ app: offer.listing.app, instance, state: 'staging' as const, digest: offer.digest }];
     });
   }
 

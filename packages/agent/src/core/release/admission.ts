@@ -1,5 +1,6 @@
 /** What of a release archive is let in: regular files that the manifest lists and that are missing, each once. */
 import { type ErrorCode, type ManifestFile, SlError } from '@silverlining/protocol';
+import type { Listing } from './listing.ts';
 
 /** A tar header as it came, before anything of it is trusted. */
 export interface TarHeader {
@@ -18,23 +19,19 @@ const ARCHIVE_OVERHEAD = 20 * BLOCK;
 
 /** Admits the headers of one archive. */
 export class Admission {
-  readonly #listed: ReadonlyMap<string, ManifestFile>;
+  readonly #listing: Listing;
   readonly #waiting: Map<string, ManifestFile>;
   readonly #bodies: ReadonlyMap<string, number>;
   /** Uncompressed bytes that the archive may have; anything longer is a bomb. */
   readonly maxBytes: number;
 
   /**
-   * `listed` is the whole manifest, `missing` what the archive is to hold. `bodies` has the bytes that come of files of
+   * `listing` is of the whole release, `missing` what the archive is to hold. `bodies` has the bytes that come of files of
    * which only a part is sent, by path.
    */
-  constructor(
-    listed: readonly ManifestFile[],
-    missing: readonly ManifestFile[],
-    bodies: ReadonlyMap<string, number> = new Map(),
-  ) {
+  constructor(listing: Listing, missing: readonly ManifestFile[], bodies: ReadonlyMap<string, number> = new Map()) {
     this.#bodies = bodies;
-    this.#listed = new Map(listed.map((file) => [file.path, file]));
+    this.#listing = listing;
     this.#waiting = new Map(missing.map((file) => [file.path, file]));
     const blocks = (file: ManifestFile) => Math.ceil(this.#bytesOf(file) / BLOCK) * BLOCK;
     this.maxBytes = missing.reduce((sum, file) => sum + blocks(file) + ENTRY_OVERHEAD, ARCHIVE_OVERHEAD);
@@ -42,7 +39,7 @@ export class Admission {
 
   /** The manifest's file for a header. Throws E_TAR_ENTRY or E_MANIFEST that names the entry. */
   admit(header: TarHeader): ManifestFile {
-    const file = this.#listed.get(header.path);
+    const file = this.#waiting.get(header.path) ?? this.#listing.find(header.path);
     const reason = forbidden(header, file !== undefined);
     if (reason !== undefined)
       throw refusal('E_TAR_ENTRY', `release archive: entry ${nameOf(header)} ${reason}`, header.path);

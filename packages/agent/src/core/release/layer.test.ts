@@ -1,5 +1,5 @@
-import type { Manifest } from '@silverlining/protocol';
 import { describe, expect, it } from 'vitest';
+import { listingOf } from '../../../../../test/builders/listing.ts';
 import {
   hiddenPaths,
   imageMount,
@@ -13,19 +13,20 @@ import {
 
 const SHA = '0'.repeat(64);
 const file = (path: string) => ({ path, mode: 0o644 as const, size: 1, sha256: SHA });
-const manifestOf = (paths: string[], links: string[] = []): Manifest => ({
-  ...{ version: 1, app: 'blog', files: paths.map(file) },
-  links: links.map((path) => ({ path, target: 'x' })),
-});
+const releaseOf = (paths: string[], links: string[] = []) =>
+  listingOf(
+    paths.map(file),
+    links.map((path) => ({ path, target: 'x' })),
+  );
 
 describe('a layer', () => {
   it('is worth it for many files of which few differ', () => {
-    const many = manifestOf(Array.from({ length: 1000 }, (_, i) => `app/${i}`));
-    const changes = (n: number) => ({ files: many.files.slice(0, n), links: [], removed: [] });
+    const many = releaseOf(Array.from({ length: 1000 }, (_, i) => `app/${i}`));
+    const changes = (n: number) => ({ files: many.manifest().files.slice(0, n), links: [], removed: [] });
     expect(worthLayering(many, changes(1))).toBe(true);
     expect(worthLayering(many, changes(250))).toBe(true);
     expect(worthLayering(many, changes(251))).toBe(false);
-    expect(worthLayering(manifestOf(['app/a']), changes(0))).toBe(false);
+    expect(worthLayering(releaseOf(['app/a']), changes(0))).toBe(false);
   });
 
   it.each<[string, string[], string[], string[]]>([
@@ -35,29 +36,29 @@ describe('a layer', () => {
     ['nothing where a file took the place of a folder', ['app/a'], ['app/a/x', 'app/a/b/y'], []],
     ['a file beside another whose name goes on', ['app/a-b', 'app/a.c'], ['app/a/x'], ['app/a']],
   ])('hides %s', (_what, there, removed, hidden) => {
-    expect(hiddenPaths(manifestOf(there), removed)).toEqual(hidden);
+    expect(hiddenPaths(releaseOf(there), removed)).toEqual(hidden);
   });
 
   it('hides nothing where a link took the place of a folder', () => {
-    expect(hiddenPaths(manifestOf([], ['app/a']), ['app/a/b/x'])).toEqual([]);
+    expect(hiddenPaths(releaseOf([], ['app/a']), ['app/a/b/x'])).toEqual([]);
   });
 });
 
 describe('what comes', () => {
-  const many = manifestOf(Array.from({ length: 1000 }, (_, i) => `app/${i}`)).files;
+  const many = Array.from({ length: 1000 }, (_, i) => file(`app/${i}`));
 
   it('is worth one file when it is many contents and most of a release', () => {
-    expect(worthPacking(many, many)).toBe(true);
-    expect(worthPacking(many, many.slice(0, 256))).toBe(true);
-    expect(worthPacking(many, many.slice(0, 250))).toBe(false);
-    expect(worthPacking(many.slice(0, 255), many.slice(0, 255))).toBe(false);
+    expect(worthPacking(listingOf(many), many)).toBe(true);
+    expect(worthPacking(listingOf(many), many.slice(0, 256))).toBe(true);
+    expect(worthPacking(listingOf(many), many.slice(0, 250))).toBe(false);
+    expect(worthPacking(listingOf(many.slice(0, 255)), many.slice(0, 255))).toBe(false);
   });
 
   it('is not where large contents are most of it', () => {
-    const large = (size: number) => [...many, { ...file('app/large'), size }];
+    const large = (size: number) => listingOf([...many, { ...file('app/large'), size }]);
     expect(worthPacking(large(8 << 20), many)).toBe(false);
     const others = many.map((it) => ({ ...it, size: 64 << 10 }));
-    expect(worthPacking([...others, { ...file('app/large'), size: 8 << 20 }], others)).toBe(true);
+    expect(worthPacking(listingOf([...others, { ...file('app/large'), size: 8 << 20 }]), others)).toBe(true);
   });
 });
 

@@ -2,15 +2,9 @@
  * Releases that are mounts: an image of a whole release, or a layer over an earlier one that is there in full, which is what
  * differs, seen through a read-only overlay. Pure decisions; `io/release/layers.ts` acts on them.
  */
-import {
-  CHUNKED_FROM,
-  instanceName,
-  instanceUnit,
-  type Manifest,
-  type ManifestFile,
-  manifestChanges,
-} from '@silverlining/protocol';
+import { CHUNKED_FROM, instanceName, instanceUnit, type ManifestFile, manifestChanges } from '@silverlining/protocol';
 import { z } from 'zod';
+import type { Listing } from './listing.ts';
 
 /** `layer.json` of a layered release. Its manifest is that of the base with the changes. */
 export const layerRecord = z.object({ version: z.literal(1), base: instanceName, changes: manifestChanges });
@@ -22,17 +16,18 @@ const FEWEST_FILES = 256;
 const LARGEST_PART = 1 / 4;
 
 /** Whether a release had better be a layer than a tree of its own. */
-export function worthLayering(manifest: Manifest, { files, links, removed }: Layer['changes']): boolean {
+export function worthLayering({ fileCount }: Listing, { files, links, removed }: Layer['changes']): boolean {
   const changed = files.length + links.length + removed.length;
-  return manifest.files.length >= FEWEST_FILES && changed <= manifest.files.length * LARGEST_PART;
+  return fileCount >= FEWEST_FILES && changed <= fileCount * LARGEST_PART;
 }
 
 /**
  * Whether what comes had better be written into one file, which becomes an image of the release: that saves making, naming and
  * removing a file for each content, which is most of what many small ones cost.
  */
-export function worthPacking(listed: readonly ManifestFile[], missing: readonly ManifestFile[]): boolean {
-  if (!isMost(missing.length, listed.length)) return false;
+export function worthPacking(listing: Listing, missing: readonly ManifestFile[]): boolean {
+  if (missing.length < FEWEST_FILES || !isMost(missing.length, listing.fileCount)) return false;
+  const listed = listing.manifest().files;
   const bytes = (files: readonly ManifestFile[]) => files.reduce((sum, file) => sum + file.size, 0);
   // Large ones are kept as files as well, since chunks of them may be wanted again.
   return bytes(listed.filter((file) => file.size >= CHUNKED_FROM)) <= bytes(listed) * LARGEST_PART;
@@ -44,43 +39,17 @@ export function isMost(count: number, files: number): boolean {
 }
 
 /** Paths that the layer has to hide: what was removed or, where a whole folder went, that folder, parents first. */
-export function hiddenPaths(manifest: Manifest, removed: readonly string[]): string[] {
-  const there = (path: string) => has(manifest.files, path) || has(manifest.links, path);
-  const holds = (folder: string) => below(manifest.files, folder) || below(manifest.links, folder);
-  const hidden = removed.map((path) => topmostGone(path, holds));
+export function hiddenPaths(listing: Listing, removed: readonly string[]): string[] {
+  const hidden = removed.map((path) => foldersAbove(path).find((folder) => !listing.holds(folder)) ?? path);
   // What took the place of a folder hides it by itself, and so does what took the place of a folder above it.
-  return [...new Set(hidden)].filter((path) => ![path, ...foldersAbove(path)].some(there)).sort();
+  const isHidden = (path: string) => [path, ...foldersAbove(path)].some((it) => listing.has(it));
+  return [...new Set(hidden)].filter((path) => !isHidden(path)).sort();
 }
 
 /** Folders above a path, without the two parts that every release has. */
 function foldersAbove(path: string): string[] {
   const parts = path.split('/');
   return parts.slice(2).map((_part, i) => parts.slice(0, i + 2).join('/'));
-}
-
-function topmostGone(path: string, holds: (folder: string) => boolean): string {
-  return foldersAbove(path).find((folder) => !holds(folder)) ?? path;
-}
-
-type Sorted = readonly { path: string }[];
-
-function has(entries: Sorted, path: string): boolean {
-  return entries[firstFrom(entries, path)]?.path === path;
-}
-
-function below(entries: Sorted, folder: string): boolean {
-  return entries[firstFrom(entries, `${folder}/`)]?.path.startsWith(`${folder}/`) ?? false;
-}
-
-/** Index of the first entry whose path is not before the given one. */
-function firstFrom(entries: Sorted, path: string): number {
-  let [low, high] = [0, entries.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((entries[middle]?.path ?? '') < path) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 export interface ReleaseMount {

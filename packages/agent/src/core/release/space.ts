@@ -1,6 +1,7 @@
 /** Whether a release fits. */
-import { type Manifest, type ManifestFile, SlError } from '@silverlining/protocol';
+import { type ManifestFile, SlError } from '@silverlining/protocol';
 import { worthPacking } from './layer.ts';
+import type { Listing } from './listing.ts';
 
 const BLOCK = 4096;
 /** Left free for journals and logs. */
@@ -13,16 +14,24 @@ export interface Space {
   inodes: number | undefined;
 }
 
+export interface NewFiles {
+  listing: Listing;
+  missing: readonly ManifestFile[];
+  /** Whether nothing has to be made but what differs from another release. */
+  isLayer: boolean;
+}
+
 /**
  * What a release takes beside what is there already: missing contents, copies of its configuration, folders; all contents when
  * it becomes an image. Inodes are counted as if it did not: whether it can be mounted shows later.
  */
-export function spaceNeeded(manifest: Manifest, missing: readonly ManifestFile[]): { bytes: number; inodes: number } {
-  const config = manifest.files.filter((file) => file.path.startsWith('config/'));
-  const written = worthPacking(manifest.files, missing) ? manifest.files : [...missing, ...config];
-  const folders = countFolders(manifest.files);
+export function spaceNeeded({ listing, missing, isLayer }: NewFiles): { bytes: number; inodes: number } {
+  const { files, links } = isLayer ? listing.changes : listing.manifest();
+  const config = files.filter((file) => file.path.startsWith('config/'));
+  const written = !isLayer && worthPacking(listing, missing) ? files : [...missing, ...config];
+  const folders = countFolders(files);
   const bytes = written.reduce((sum, file) => sum + Math.ceil(file.size / BLOCK) * BLOCK, folders * BLOCK);
-  return { bytes, inodes: written.length + folders + manifest.links.length };
+  return { bytes, inodes: written.length + folders + links.length };
 }
 
 /** Files of a folder mostly follow each other; a folder that is counted twice does no harm here. */
@@ -37,8 +46,8 @@ function countFolders(files: readonly ManifestFile[]): number {
 }
 
 /** Throws E_DISK_FULL with need and free, in bytes or inodes, when it does not fit. */
-export function checkSpace(manifest: Manifest, missing: readonly ManifestFile[], free: Space): void {
-  const need = spaceNeeded(manifest, missing);
+export function checkSpace(files: NewFiles, free: Space): void {
+  const need = spaceNeeded(files);
   if (need.bytes + RESERVE > free.bytes) {
     throw full(`${mebibytes(need.bytes)} and ${mebibytes(RESERVE)} to spare`, mebibytes(free.bytes), need, free);
   }

@@ -7,6 +7,7 @@ import { Readable } from 'node:stream';
 import { zstdCompressSync } from 'node:zlib';
 import type { ManifestFile } from '@silverlining/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { listingOf } from '../../../../../test/builders/listing.ts';
 import { archiveOf, type TarEntry, tarOf } from '../../../../../test/builders/tar-archive.ts';
 import { blobKey, blobPath } from './blob-keys.ts';
 import { type DiskContentStore, openContentStore } from './content-store.ts';
@@ -30,7 +31,7 @@ const B = listed('app/b', 'beta', 0o755);
 const entry = (path: string, content: string): TarEntry => ({ path, content });
 
 function receive(bytes: Buffer, files: ManifestFile[] = [A, B], missing = files) {
-  return store.receive(Readable.from([bytes], { objectMode: false }), { listed: files, missing }, signal);
+  return store.receive(Readable.from([bytes], { objectMode: false }), { listing: listingOf(files), missing }, signal);
 }
 const rejected = (code: string, text: string) =>
   expect.objectContaining({ code, message: expect.stringContaining(text) });
@@ -51,7 +52,7 @@ describe('receiving', () => {
     const bytes = archiveOf([entry(empty.path, ''), entry(long.path, 'x'.repeat(1500))]);
     const pieces = Array.from({ length: Math.ceil(bytes.length / 7) }, (_, i) => bytes.subarray(i * 7, i * 7 + 7));
     const input = Readable.from(pieces, { objectMode: false });
-    await store.receive(input, { listed: [empty, long], missing: [empty, long] }, signal);
+    await store.receive(input, { listing: listingOf([empty, long]), missing: [empty, long] }, signal);
     expect([store.has(empty), store.has(long)]).toEqual([true, true]);
   });
 
@@ -125,7 +126,7 @@ describe('receiving', () => {
     const abort = new AbortController();
     const input = new Readable({ read: () => undefined });
     input.push(archiveOf([entry('app/a', 'alpha')]).subarray(0, 20));
-    const receiving = store.receive(input, { listed: [A], missing: [A] }, abort.signal);
+    const receiving = store.receive(input, { listing: listingOf([A]), missing: [A] }, abort.signal);
     abort.abort();
     await expect(receiving).rejects.toMatchObject({ code: 'E_ABORTED' });
     expect(input.destroyed).toBe(true);
@@ -136,7 +137,7 @@ describe('receiving', () => {
 describe('the store', () => {
   it('removes contents that no manifest needs', async () => {
     await receive(archiveOf([entry('app/a', 'alpha'), entry('app/b', 'beta')]));
-    expect(await store.collect([{ version: 1, app: 'blog', files: [B], links: [] }])).toBe(1);
+    expect(await store.collect([B])).toBe(1);
     expect([store.has(A), store.has(B)]).toEqual([false, true]);
     expect(existsSync(blobPath(folder, blobKey(A)))).toBe(false);
   });

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { chmodSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
-import type { ChunkList, Manifest, ManifestFile } from '@silverlining/protocol';
+import type { ChunkList, ManifestFile } from '@silverlining/protocol';
 import { errno, type FileOwner, freeSpace, makeDirectoryDurable } from '@silverlining/system';
 import { planAssembly } from '../../core/release/assembly.ts';
 import type { ContentStore } from '../../release-ports.ts';
@@ -39,7 +39,7 @@ export async function openContentStore(folder: string, owner: () => Promise<File
     salvage: (files, signal) => disk.salvage(files, signal),
     plan: (contents, sources, signal) => disk.plan(contents, sources, signal),
     receive: async (input, files, signal) => disk.receive({ input, files, signal, owner: await owner() }),
-    collect: (live) => disk.collect(live),
+    collect: (needed) => disk.collect(new Set([...needed].map(blobKey))),
     space: () => freeSpace(folder),
     removeAll: async () => {
       disk.keys.clear();
@@ -154,8 +154,7 @@ class StoreDisk {
     return bytes;
   }
 
-  async collect(live: readonly Manifest[]): Promise<number> {
-    const needed = new Set(live.flatMap((manifest) => manifest.files.map(blobKey)));
+  async collect(needed: ReadonlySet<string>): Promise<number> {
     return this.#exclusive('store', async () => {
       const dead = [...this.keys].filter((key) => !needed.has(key) && !this.#spared.has(key));
       // Out of the index first: an offer that comes in between asks for them again, and they are renamed in after this.

@@ -4,11 +4,13 @@ import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writ
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { comparePaths, type Manifest, type ManifestFile } from '@silverlining/protocol';
+import type { ManifestFile } from '@silverlining/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { listingOf } from '../../../../../test/builders/listing.ts';
 import { archiveOf } from '../../../../../test/builders/tar-archive.ts';
 import { readErofs } from '../../../../../test/fakes/erofs-reader.ts';
 import { copiedMounts, NO_MOUNTS } from '../../../../../test/fakes/mounts.ts';
+import { contentsOf, type Listing } from '../../core/release/listing.ts';
 import { type ReleasePaths, releasePaths } from '../../core/release/paths.ts';
 import type { ReleaseTree } from '../../release-ports.ts';
 import { type DiskContentStore, openContentStore } from './content-store.ts';
@@ -50,23 +52,24 @@ const filesOf = (tag: string, count = 300): Files =>
   Object.fromEntries(Array.from({ length: count }, (_, i) => [`app/lib/${i}`, `${tag} ${i} ${'.'.repeat(i * 20)}`]));
 const MANY = filesOf('one');
 
-function manifestOf(files: Files): Manifest {
+function releaseOf(files: Files): Listing {
   const listed = Object.entries(files).map(([path, text]): ManifestFile => {
     const sha256 = createHash('sha256').update(text).digest('hex');
     return { path, mode: 0o644, size: Buffer.byteLength(text), sha256 };
   });
-  return { version: 1, app: 'blog', files: listed.sort(comparePaths), links: [] };
+  return listingOf(listed);
 }
 
 /** Takes in what is missing, or the first part of it; returns how many files that were. */
 async function receive(files: Files, part?: number): Promise<number> {
-  const { files: listed } = manifestOf(files);
+  const listing = releaseOf(files);
+  const { files: listed } = listing.manifest();
   await store.salvage(listed, signal);
   const missing = [...new Map(listed.map((it) => [it.sha256, it])).values()].filter((it) => !store.has(it));
   if (missing.length === 0) return 0;
   const sent = missing.slice(0, part).map(({ path }) => ({ path, content: files[path] ?? '' }));
   const input = Readable.from([archiveOf(sent)]);
-  await store.receive(input, { listed, missing }, signal).catch((error: unknown) => {
+  await store.receive(input, { listing, missing }, signal).catch((error: unknown) => {
     if (part === undefined) throw error;
   });
   return sent.length;
@@ -75,7 +78,7 @@ async function receive(files: Files, part?: number): Promise<number> {
 const materialise = (instance: string, files: Files, shareable = true) =>
   tree.materialise({
     instance,
-    manifest: manifestOf(files),
+    listing: releaseOf(files),
     support: { wrap: instance },
     group: 'app-blog',
     shareable,
@@ -101,9 +104,10 @@ describe('a release of many files that came together', () => {
     expect(inodes.get('app/lib/7')?.mode).toBe(0o100644);
     expect(inodes.get('config')?.mode).toBe(0o040750);
     expect(inodes.get('config/c')?.mode).toBe(0o100640);
-    expect(inodes.get('manifest.json')).toMatchObject({ mode: 0o100600, uid: 0 });
+    expect(inodes.get('manifest')).toMatchObject({ mode: 0o100600, uid: 0 });
     expect([await read(FIRST, 'lib/299'), await read(FIRST, 'twice')]).toEqual([MANY['app/lib/299'], 'one 0 ']);
-    expect(await tree.manifest(FIRST)).toEqual(manifestOf({ ...MANY, 'config/c': 'secret', 'app/twice': 'one 0 ' }));
+    const listing = await tree.listing(FIRST);
+    expect(listing?.text).toBe(releaseOf({ ...MANY, 'config/c': 'secret', 'app/twice': 'one 0 ' }).text);
     expect([await tree.intact(FIRST), warnings]).toEqual([true, []]);
   });
 
@@ -122,7 +126,7 @@ describe('a release of many files that came together', () => {
     const next = { ...MANY, ...filesOf('two', 290) };
     expect(await make(SECOND, next)).toBe(290);
     await tree.remove(FIRST);
-    expect(await store.collect([manifestOf(next)])).toBe(0);
+    expect(await store.collect(contentsOf([releaseOf(next)]))).toBe(0);
     expect([await images(), await packs()]).toEqual([[SECOND], []]);
     expect([await read(SECOND, 'lib/295'), await read(SECOND, 'lib/5')]).toEqual([
       next['app/lib/295'],
@@ -156,7 +160,7 @@ describe('a release of many files that came together', () => {
     await materialise(SECOND, filesOf('two'), false);
     expect([await images(), await read(SECOND, 'lib/7')]).toEqual([[], filesOf('two')['app/lib/7']]);
     // Their contents are files from here on, so that other releases can link to them.
-    await store.collect([manifestOf({ ...MANY, 'config/c': 'secret' }), manifestOf(filesOf('two'))]);
+    await store.collect(contentsOf([releaseOf({ ...MANY, 'config/c': 'secret' }), releaseOf(filesOf('two'))]));
     expect([await packs(), await receive({ ...MANY, ...filesOf('two') })]).toEqual([[], 0]);
     expect((await stat(join(paths.releases, SECOND, 'app/lib/7'))).nlink).toBe(2);
   });
@@ -196,7 +200,7 @@ describe('contents of an image', () => {
     await writeFile(data, bytes.fill(0, 4096, 8192));
     await truncate(data, bytes.length - 4096);
     await start(mounts);
-    const { files } = manifestOf(MANY);
+    const { files } = releaseOf(MANY).manifest();
     expect(files.filter((file) => store.has(file))).toEqual([]);
     await store.salvage(files, signal);
     expect(files.filter((file) => !store.has(file))).toHaveLength(2);
@@ -210,7 +214,7 @@ describe('a pack', () => {
     await mkdir(join(paths.store, 'packs/cut'), { recursive: true });
     await start(mounts);
     await make(FIRST, MANY);
-    expect([await store.collect([manifestOf(MANY)]), await packs()]).toEqual([0, []]);
+    expect([await store.collect(contentsOf([releaseOf(MANY)])), await packs()]).toEqual([0, []]);
   });
 });
 

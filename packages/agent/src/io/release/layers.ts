@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
-import { type Manifest, SlError } from '@silverlining/protocol';
+import { SlError } from '@silverlining/protocol';
 import { errno } from '@silverlining/system';
 import {
   hiddenPaths,
@@ -11,6 +11,7 @@ import {
   overlayMount,
   type ReleaseMount,
 } from '../../core/release/layer.ts';
+import type { Listing } from '../../core/release/listing.ts';
 import type { ReleasePaths } from '../../core/release/paths.ts';
 import type { DiskContentStore } from './content-store.ts';
 import { type ImageInput, writeImage } from './image.ts';
@@ -27,7 +28,12 @@ export interface LayersOptions {
   mounts: Mounts;
 }
 
-export type NewLayer = Omit<TreeInput, 'folder' | 'hidden'> & { instance: string; layer: Layer };
+export type NewLayer = Omit<TreeInput, 'folder' | 'hidden' | 'release'> & {
+  instance: string;
+  layer: Layer;
+  listing: Listing;
+  support: TreeInput['release']['support'];
+};
 export type NewImage = ImageInput & { instance: string };
 
 /** Releases that are mounts: images, and layers over others. Each has a folder, a mount, and a unit for that. */
@@ -196,15 +202,13 @@ function parseLayer(text: string): Layer | undefined {
 }
 
 async function writeLayer(
-  { layer, release, store, owners }: NewLayer,
+  { layer, listing, support, store, owners }: NewLayer,
   { folder, temporary, whiteout }: { folder: string; temporary: string; whiteout: string },
 ): Promise<void> {
-  const { manifest, support } = release;
-  const changed: Manifest = { ...manifest, files: layer.changes.files, links: layer.changes.links };
   await mkdir(`${temporary}/tree`, { recursive: true, mode: 0o755 });
   await buildByLinks({
-    ...{ folder: `${temporary}/tree`, release: { manifest: changed, support }, store, owners },
-    hidden: { paths: hiddenPaths(manifest, layer.changes.removed), whiteout },
+    ...{ folder: `${temporary}/tree`, release: { parts: layer.changes, support }, store, owners },
+    hidden: { paths: hiddenPaths(listing, layer.changes.removed), whiteout },
   });
   await writeFile(`${temporary}/layer.json`, JSON.stringify({ version: 1, ...layer }), { mode: 0o600 });
   await rename(temporary, folder);

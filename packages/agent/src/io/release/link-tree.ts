@@ -18,7 +18,7 @@ import { inSlices } from './slices.ts';
 export interface TreeInput {
   /** Exists and is empty. */
   folder: string;
-  release: { manifest: Manifest; support: Record<string, string> };
+  release: { parts: Pick<Manifest, 'files' | 'links'>; support: Record<string, string> };
   store: DiskContentStore;
   owners: TreeOwners;
   /** Of a layer: what it hides of the folder below, by links to a device file that means that. */
@@ -28,12 +28,12 @@ export interface TreeInput {
 /** Fills the folder. E_MANIFEST when the store lacks a content after all; the next offer then asks for it. */
 export async function buildByLinks(input: TreeInput): Promise<void> {
   const { folder, release, store, owners, hidden = { paths: [], whiteout: '' } } = input;
-  const { manifest, support } = release;
-  const paths = [...manifest.files, ...manifest.links].map((it) => it.path);
+  const { parts, support } = release;
+  const paths = [...parts.files, ...parts.links].map((it) => it.path);
   await inSlices(foldersOf([...paths, ...hidden.paths]), (path) => makeFolder(`${folder}/${path}`, path, owners));
-  await store.unpack(manifest.files);
-  await inSlices(manifest.files, (file) => placeFile(input, file));
-  await inSlices(manifest.links, (link) => {
+  await store.unpack(parts.files);
+  await inSlices(parts.files, (file) => placeFile(input, file));
+  await inSlices(parts.links, (link) => {
     symlinkSync(link.target, `${folder}/${link.path}`);
     const owner = ownerOf(link.path, owners);
     lchownSync(`${folder}/${link.path}`, owner.uid, owner.gid);

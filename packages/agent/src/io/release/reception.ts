@@ -37,11 +37,11 @@ export async function receive(reception: Reception): Promise<{ files: number; by
   const assemblies = files.assemblies ?? new Map();
   const leftover = (key: string) => leftovers.take(key);
   const writer = new BlobWriter({ folder: batch, owner, parts: { assemblies, locate, leftover } });
-  const pack = worthPacking(files.listed, files.missing) ? PackWriter.create(batch) : undefined;
+  const pack = worthPacking(files.listing, files.missing) ? PackWriter.create(batch) : undefined;
   const sink = pack === undefined ? writer : bySize(pack, writer);
   const bodies = new Map([...assemblies].map(([path, { body }]) => [path, body]));
   try {
-    await unpack(reception.input, new Admission(files.listed, files.missing, bodies), sink, reception.signal);
+    await unpack(reception.input, new Admission(files.listing, files.missing, bodies), sink, reception.signal);
     await pack?.finish();
   } catch (error) {
     if (isDiskFull(error)) {

@@ -4,8 +4,9 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { comparePaths, type Manifest, type ManifestFile } from '@silverlining/protocol';
+import type { Manifest, ManifestFile } from '@silverlining/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { listingOf } from '../../../../../test/builders/listing.ts';
 import { archiveOf } from '../../../../../test/builders/tar-archive.ts';
 import { copiedMounts, NO_MOUNTS } from '../../../../../test/fakes/mounts.ts';
 import { type ReleasePaths, releasePaths } from '../../core/release/paths.ts';
@@ -53,11 +54,12 @@ async function make(instance: string, files: Files, shareable = true): Promise<M
     const sha256 = createHash('sha256').update(text).digest('hex');
     return { path, mode: 0o644, size: Buffer.byteLength(text), sha256 };
   });
-  const manifest: Manifest = { version: 1, app: 'blog', files: listed.sort(comparePaths), links: [] };
+  const listing = listingOf(listed);
+  const manifest = listing.manifest();
   const missing = [...new Map(manifest.files.map((it) => [it.sha256, it])).values()].filter((it) => !store.has(it));
   const entries = missing.map(({ path }) => ({ path, content: files[path] ?? '' }));
-  await store.receive(Readable.from([archiveOf(entries)]), { listed: manifest.files, missing }, signal);
-  await tree.materialise({ instance, manifest, support: { 'wrap.py': instance }, group: 'app-blog', shareable });
+  await store.receive(Readable.from([archiveOf(entries)]), { listing, missing }, signal);
+  await tree.materialise({ instance, listing, support: { 'wrap.py': instance }, group: 'app-blog', shareable });
   return manifest;
 }
 
@@ -75,7 +77,7 @@ describe('a release that differs little from the one before', () => {
     expect((await readdir(join(paths.www, SECOND))).sort()).toEqual(['lib', 'main', 'new']);
     expect(await readFile(join(paths.releases, SECOND, 'support/wrap.py'), 'utf8')).toBe(SECOND);
     expect(await readdir(join(paths.layers, SECOND, 'tree/app'))).toEqual(['main', 'new', 'old']);
-    expect(await tree.manifest(SECOND)).toEqual(manifest);
+    expect((await tree.listing(SECOND))?.manifest()).toEqual(manifest);
     expect([await tree.intact(FIRST), await tree.intact(SECOND)]).toEqual([true, true]);
   });
 
@@ -86,6 +88,33 @@ describe('a release that differs little from the one before', () => {
     const unchanged = manifest.files.filter((it) => it.path !== 'app/main');
     const links = await Promise.all([...new Map(unchanged.map((it) => [it.sha256, it])).values()].map(inStore));
     expect(links.reduce((sum, n) => sum + n - 1, 0)).toBe(300);
+  });
+
+  it('may be described by what differs from another layer', async () => {
+    await make(FIRST, { ...MANY, 'app/main': 'one' });
+    await make(SECOND, { ...MANY, 'app/main': 'two', 'app/new': 'y' });
+    const listing = (await tree.listing(SECOND))?.with({ files: [], links: [], removed: ['app/new', 'app/lib/3'] });
+    if (listing === undefined) expect.unreachable();
+    expect(tree.isLayer(listing)).toBe(true);
+    await tree.materialise({ instance: THIRD, listing, support: {}, group: 'app-blog', shareable: true });
+    expect(JSON.parse(await readFile(join(paths.layers, THIRD, 'layer.json'), 'utf8'))).toMatchObject({
+      base: FIRST,
+      changes: { files: [{ path: 'app/main' }], removed: ['app/lib/3'] },
+    });
+    expect([existsSync(join(paths.www, THIRD, 'new')), existsSync(join(paths.www, THIRD, 'lib/3'))]).toEqual([
+      false,
+      false,
+    ]);
+    expect((await tree.listing(THIRD))?.text).toBe(listing.text);
+  });
+
+  it('can lie over what an earlier agent wrote', async () => {
+    const manifest = await make(FIRST, { ...MANY, 'app/main': 'one' });
+    await rm(join(paths.releases, FIRST, 'manifest'));
+    await writeFile(join(paths.releases, FIRST, 'manifest.json'), JSON.stringify(manifest));
+    expect((await tree.listing(FIRST))?.manifest()).toEqual(manifest);
+    await make(SECOND, { ...MANY, 'app/main': 'two' });
+    expect([(await left())[1], await tree.intact(FIRST), await tree.intact(SECOND)]).toEqual([[SECOND], true, true]);
   });
 
   it('stays whole when the release below it is removed, which goes with the last layer', async () => {

@@ -1,19 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
-import {
-  applyChanges,
-  diffManifests,
-  type Manifest,
-  manifest as manifestSchema,
-  toSlError,
-} from '@silverlining/protocol';
+import { mkdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { diffManifests, toSlError } from '@silverlining/protocol';
 import { type Layer, worthLayering } from '../../core/release/layer.ts';
+import type { Listing } from '../../core/release/listing.ts';
 import type { ReleasePaths } from '../../core/release/paths.ts';
 import type { NewRelease, ReleaseTree } from '../../release-ports.ts';
 import type { DiskContentStore } from './content-store.ts';
 import { createLayers } from './layers.ts';
 import { buildByLinks } from './link-tree.ts';
+import { LISTING, listingReader } from './listing-reader.ts';
 import type { Mounts } from './mounts.ts';
 import { namesIn } from './names-in.ts';
 import type { TreeOwners } from './release-entries.ts';
@@ -28,8 +24,6 @@ export interface ReleaseTreeOptions {
   warn(message: string): void;
 }
 
-/** In a full tree: its manifest. */
-const MANIFEST = 'manifest.json';
 /** In a full tree: nothing but what the manifest says is in it, so that others may lie over it. */
 const SHAREABLE = 'shareable';
 
@@ -42,16 +36,15 @@ export function createReleaseTree({ paths, store, owners, mounts, warn }: Releas
   const link = (instance: string) => `${paths.www}/${instance}`;
   const partial = () => folder(`${PARTIAL}${randomUUID()}`);
   const layers = createLayers({ paths, packs: store.packs, mounts });
-  const fullManifest = manifestReader((instance) => `${folder(instance)}/${MANIFEST}`);
+  const wholeListing = listingReader(folder);
   /** What of an image or a folder says that others may lie over it. */
   const marker = (instance: string) => `${layers.imageFolder(instance) ?? folder(instance)}/${SHAREABLE}`;
   const works = { layers: true, images: true };
 
-  const manifest = async (instance: string): Promise<Manifest | undefined> => {
+  const listing = async (instance: string): Promise<Listing | undefined> => {
     const layer = await layers.read(instance);
-    if (layer === undefined) return fullManifest(instance);
-    const base = await fullManifest(layer.base);
-    return base && applyChanges(base, layer.changes);
+    if (layer === undefined) return wholeListing(instance);
+    return (await wholeListing(layer.base))?.with(layer.changes);
   };
   const removeWhole = async (instance: string): Promise<void> => {
     if ((await layers.bases()).has(instance)) return;
@@ -68,7 +61,8 @@ export function createReleaseTree({ paths, store, owners, mounts, warn }: Releas
 
   return {
     remove,
-    manifest,
+    listing,
+    isLayer: (it) => works.layers && it.whole !== it && worthLayering(it, it.changes),
     materialise: async (release) => {
       await remove(release.instance);
       // What others lie over is made again in its place.
@@ -78,8 +72,8 @@ export function createReleaseTree({ paths, store, owners, mounts, warn }: Releas
       await symlink(`${folder(release.instance)}/app`, link(release.instance));
     },
     intact: async (instance) => {
-      const listed = await manifest(instance);
-      const holds = listed !== undefined && (await holdsAllOf(folder(instance), listed));
+      const listed = await listing(instance);
+      const holds = listed?.isReadable === true && (await holdsAllOf(folder(instance), listed.manifest()));
       if (holds && existsSync(`${folder(instance)}/app`)) return true;
       await unshare(instance);
       return false;
@@ -106,13 +100,13 @@ export function createReleaseTree({ paths, store, owners, mounts, warn }: Releas
     await rm(marker(full), { force: true });
   }
 
-  async function buildFull({ instance, manifest: listed, support, group, shareable }: NewRelease): Promise<void> {
+  async function buildFull({ instance, listing: listed, support, group, shareable }: NewRelease): Promise<void> {
     const temporary = partial();
     await mkdir(temporary, { recursive: true, mode: 0o755 });
     try {
-      const release = { manifest: listed, support };
+      const release = { parts: listed.manifest(), support };
       await buildByLinks({ folder: temporary, release, store, owners: await owners(group) });
-      await writeFile(`${temporary}/${MANIFEST}`, JSON.stringify(listed), { mode: 0o600 });
+      await writeFile(`${temporary}/${LISTING}`, listed.text, { mode: 0o600 });
       if (shareable) await writeFile(`${temporary}/${SHAREABLE}`, '', { mode: 0o600 });
       await layers.drop(instance);
       await removeFolder(folder(instance), partial());
@@ -125,21 +119,20 @@ export function createReleaseTree({ paths, store, owners, mounts, warn }: Releas
   }
 
   /** False when nothing is there that it could lie over, or the node has no overlays. */
-  async function buildLayer({ instance, manifest: listed, support, group, shareable }: NewRelease): Promise<boolean> {
+  async function buildLayer({ instance, listing: listed, support, group, shareable }: NewRelease): Promise<boolean> {
     const layer = works.layers && shareable ? await layerOf(listed) : undefined;
     if (layer === undefined) return false;
-    const release = { manifest: listed, support };
-    const ownersOfIt = await owners(group);
-    return tryToMount('layers', () => layers.build({ instance, layer, release, store, owners: ownersOfIt }));
+    const release = { instance, layer, listing: listed, support, store, owners: await owners(group) };
+    return tryToMount('layers', () => layers.build(release));
   }
 
   /** False when not enough of it came at once, or the node cannot mount images. */
-  async function buildImage({ instance, manifest: listed, support, group, shareable }: NewRelease): Promise<boolean> {
+  async function buildImage({ instance, listing: listed, support, group, shareable }: NewRelease): Promise<boolean> {
     const ownersOfIt = await owners(group);
-    const pack = works.images && shareable ? store.packs.claim(listed) : undefined;
+    const pack = works.images && shareable ? store.packs.claim(listed.manifest()) : undefined;
     if (pack === undefined) return false;
-    const release = { manifest: listed, support };
-    const own = { [MANIFEST]: JSON.stringify(listed) };
+    const release = { manifest: listed.manifest(), support };
+    const own = { [LISTING]: listed.text };
     return tryToMount('images', async () => {
       await layers.buildImage({ instance, pack, release, own, store, owners: ownersOfIt });
       await writeFile(marker(instance), '', { mode: 0o600 });
@@ -161,7 +154,7 @@ export function createReleaseTree({ paths, store, owners, mounts, warn }: Releas
   }
 
   /** Over the newest release of the app that is there in full. */
-  async function layerOf(listed: Manifest): Promise<Layer | undefined> {
+  async function layerOf(listed: Listing): Promise<Layer | undefined> {
     // Seen through a layer, what marks the tree below is there too.
     const layered = new Set(await layers.overlays());
     const base = (await namesIn(paths.releases))
@@ -169,46 +162,13 @@ export function createReleaseTree({ paths, store, owners, mounts, warn }: Releas
       .filter((name) => existsSync(marker(name)))
       .sort()
       .at(-1);
-    const below = base === undefined ? undefined : await fullManifest(base);
+    const below = base === undefined ? undefined : await wholeListing(base);
     if (base === undefined || below === undefined) return undefined;
-    const changes = diffManifests(below, listed);
+    const isItsBase = below.text === listed.whole.text;
+    if (!isItsBase && !below.isReadable) return undefined;
+    const changes = isItsBase ? listed.changes : diffManifests(below.manifest(), listed.manifest());
     return worthLayering(listed, changes) ? { base, changes } : undefined;
   }
-}
-
-/**
- * Reads manifests of full trees, which never change. What was read is remembered until memory is wanted for something else:
- * within one deploy it is asked for several times, and then not for hours.
- */
-function manifestReader(pathOf: (instance: string) => string): (instance: string) => Promise<Manifest | undefined> {
-  const known = new Map<string, WeakRef<Manifest>>();
-  return async (instance) => {
-    try {
-      const remembered = known.get(instance)?.deref();
-      if (remembered !== undefined && existsSync(pathOf(instance))) return remembered;
-      const read: unknown = JSON.parse(await readFile(pathOf(instance), 'utf8'));
-      if (!isManifest(read)) return undefined;
-      known.clear();
-      known.set(instance, new WeakRef(read));
-      return read;
-    } catch {
-      // Missing or cut by a crash: either way there is no release that could be trusted.
-      return undefined;
-    }
-  };
-}
-
-/**
- * This agent wrote it, from what it had checked in full, and what is made of it is checked against a digest. So a look is
- * enough: checking ten thousand entries again would take longer than all else that a small change costs.
- */
-function isManifest(it: unknown): it is Manifest {
-  if (typeof it !== 'object' || it === null || !('files' in it) || !('links' in it)) return false;
-  return (
-    Array.isArray(it.files) &&
-    Array.isArray(it.links) &&
-    manifestSchema.safeParse({ ...it, files: [], links: [] }).success
-  );
 }
 
 async function linkTarget(path: string): Promise<string | undefined> {

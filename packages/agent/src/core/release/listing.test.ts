@@ -1,0 +1,106 @@
+import { comparePaths, diffManifests, type Manifest, manifestText } from '@silverlining/protocol';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { contentsOf, Listing } from './listing.ts';
+
+const content = fc.constantFrom('0', 'a', 'f').map((digit) => digit.repeat(64));
+// Code units and code points order the last two differently.
+const name = fc.constantFrom('a', 'a-b', 'a/c', 'b', 'b/c', 'b/d/e', 'B', 'z', '\u{1f600}', '\uff01');
+const entry = fc.record({
+  sha256: content,
+  mode: fc.constantFrom(0o644 as const, 0o755 as const),
+  size: fc.constantFrom(0, 7, 12_345),
+  isLink: fc.boolean(),
+});
+const anyManifest: fc.Arbitrary<Manifest> = fc.dictionary(name, entry).map((entries) => {
+  const all = Object.entries(entries).map(([path, it]) => ({ ...it, path: `app/${path}` }));
+  const files = all.filter((it) => !it.isLink).map(({ isLink, ...file }) => file);
+  const links = all.filter((it) => it.isLink).map(({ path, sha256 }) => ({ path, target: sha256.slice(0, 3) }));
+  return { version: 1, app: 'blog', files: files.sort(comparePaths), links: links.sort(comparePaths) };
+});
+
+describe('a listing', () => {
+  it('is its manifest, read from its text alone too', () => {
+    fc.assert(
+      fc.property(anyManifest, (manifest) => {
+        const listing = Listing.read(Listing.of(manifest).text);
+        expect([listing.manifest(), listing.app, listing.fileCount]).toEqual([manifest, 'blog', manifest.files.length]);
+        expect(listing.changes).toEqual({ files: [], links: [], removed: [] });
+      }),
+    );
+  });
+
+  it('finds what is in it, and nothing else', () => {
+    fc.assert(
+      fc.property(anyManifest, name, (manifest, any) => {
+        const listing = Listing.of(manifest);
+        const path = `app/${any}`;
+        const all = [...manifest.files, ...manifest.links].map((it) => it.path);
+        expect(listing.find(path)).toEqual(manifest.files.find((it) => it.path === path));
+        expect(listing.has(path)).toBe(all.includes(path));
+        expect(listing.holds(path)).toBe(all.some((it) => it.startsWith(`${path}/`)));
+      }),
+    );
+  });
+
+  it('becomes another by any chain of changes, and knows what differs from the first', () => {
+    fc.assert(
+      fc.property(anyManifest, anyManifest, anyManifest, (first, second, third) => {
+        const whole = Listing.of(first);
+        const next = whole.with(diffManifests(first, second)).with(diffManifests(second, third));
+        expect(next.text).toBe(manifestText(third));
+        expect(next.manifest()).toEqual(third);
+        expect(next.whole).toBe(whole);
+        expect(next.changes).toEqual(diffManifests(first, third));
+      }),
+    );
+  });
+
+  it('says where its files stand', () => {
+    const files = Array.from({ length: 20 }, (_, i) => ({
+      path: `app/${String.fromCharCode(97 + i)}`,
+      mode: 0o644 as const,
+      size: 1,
+      sha256: '0'.repeat(64),
+    }));
+    const listing = Listing.of({ version: 1, app: 'blog', files, links: [{ path: 'app/c.link', target: 'c' }] });
+    const next = listing.with({ files: [], links: [], removed: ['app/a'] });
+    const bitmap = Buffer.from([1, 1, 0]).toString('base64');
+    expect(next.bitmap(new Set(['app/b', 'app/j', 'app/c.link', 'app/none']))).toBe(bitmap);
+  });
+
+  it('is refused when it is cut, and is not readable when it is damaged', () => {
+    const { text } = Listing.of({
+      ...{ version: 1, app: 'blog', links: [] },
+      files: [{ path: 'app/a', mode: 0o644, size: 1, sha256: '0'.repeat(64) }],
+    });
+    expect(Listing.read(text).isReadable).toBe(true);
+    for (const bad of ['', text.slice(0, -1), text.slice(1)]) {
+      expect(() => Listing.read(bad)).toThrow(expect.objectContaining({ code: 'E_MANIFEST' }));
+    }
+    for (const bad of [text.replace('644', '777'), text.replace('\x001\0', '\0'), `${text}\n`]) {
+      expect(Listing.read(bad).isReadable).toBe(false);
+    }
+  });
+
+  it('takes no changes that name a path twice', () => {
+    const listing = Listing.of({ version: 1, app: 'blog', files: [], links: [] });
+    const file = { path: 'app/a', mode: 0o644 as const, size: 1, sha256: '0'.repeat(64) };
+    const twice = [
+      { files: [file, file], links: [], removed: [] },
+      { files: [file], links: [], removed: ['app/a'] },
+      { files: [file], links: [{ path: 'app/a', target: 'b' }], removed: [] },
+    ];
+    for (const changes of twice) {
+      expect(() => listing.with(changes)).toThrow(expect.objectContaining({ code: 'E_MANIFEST' }));
+    }
+  });
+});
+
+it('contents of listings are those of what they were described by, and what differs', () => {
+  const file = (path: string, digit: string) => ({ path, mode: 0o644 as const, size: 1, sha256: digit.repeat(64) });
+  const first = Listing.of({ version: 1, app: 'blog', files: [file('app/a', '0'), file('app/b', '1')], links: [] });
+  const changed = (digit: string) => first.with({ files: [file('app/a', digit)], links: [], removed: [] });
+  const all = [...contentsOf([changed('2'), first, changed('3')])].map((it) => it.sha256[0]);
+  expect(all).toEqual(['0', '1', '2', '3']);
+});
