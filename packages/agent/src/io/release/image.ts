@@ -3,7 +3,8 @@ import { type Manifest, type ManifestFile, SlError } from '@silverlining/protoco
 import { blobKey } from './blob-keys.ts';
 import type { DiskContentStore } from './content-store.ts';
 import { BLOCK, erofsMetadata, type ImageEntry, SUPERBLOCK_AT } from './erofs.ts';
-import type { Pack, Packed } from './pack.ts';
+import type { Pack } from './pack.ts';
+import type { Packed } from './pack-index.ts';
 import { PackWriter } from './pack-writer.ts';
 import { foldersOf, isConfig, modeOf, ownerOf, type TreeOwners } from './release-entries.ts';
 

@@ -4,7 +4,8 @@ import type { ManifestFile } from '@silverlining/protocol';
 import { blobKey } from './blob-keys.ts';
 import { diskFull, diskFullAs, wrongContent } from './disk-full.ts';
 import { BLOCK } from './erofs.ts';
-import { indexLine, PACK_DATA, PACK_INDEX, type Packed } from './pack.ts';
+import { PACK_DATA, PACK_INDEX } from './pack.ts';
+import { indexLine, type Packed } from './pack-index.ts';
 import type { EntrySink } from './tar-reader.ts';
 import { WriteBack } from './write-back.ts';
 

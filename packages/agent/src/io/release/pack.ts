@@ -1,42 +1,46 @@
 import { hash } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, readFileSync, readSync, renameSync, rmSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { ManifestFile } from '@silverlining/protocol';
-import { blobKey, isBlobKey } from './blob-keys.ts';
+import { blobKey } from './blob-keys.ts';
+import { type Packed, PackIndex, readPlaces } from './pack-index.ts';
 
 /** The file with the contents, in the folder of a pack. */
 export const PACK_DATA = 'data';
 /** Says where which content is: a line each, `KEY OFFSET SIZE`. */
 export const PACK_INDEX = 'contents';
 
-/** A content in a file that holds many. */
-export interface Packed {
-  offset: number;
-  size: number;
-}
-
 /** Contents in one file, for the price of one file: a release of many is an image in which they stand. */
 export class Pack {
   #folder: string;
-  readonly #contents: Map<string, Packed>;
+  /** Undefined while it is an image: then its index says what is in it. */
+  #contents: Map<string, Packed> | undefined;
+  #index: PackIndex;
+  /** What the index says and is not so. */
+  readonly #forgotten = new Set<string>();
   /** What a process that ended wrote, and nobody has looked at since. */
   readonly #doubtful: Map<string, Packed>;
 
-  private constructor(folder: string, parts: { contents: Map<string, Packed>; doubtful: Map<string, Packed> }) {
+  private constructor(folder: string, contents: Map<string, Packed> | undefined, doubtful = new Map<string, Packed>()) {
     this.#folder = folder;
-    this.#contents = parts.contents;
-    this.#doubtful = parts.doubtful;
+    this.#contents = contents;
+    this.#index = new PackIndex(indexOf(folder));
+    this.#doubtful = doubtful;
   }
 
   /** Of contents that were checked as they came. */
   static received(folder: string, contents: Map<string, Packed>): Pack {
-    return new Pack(folder, { contents, doubtful: new Map() });
+    return new Pack(folder, contents);
   }
 
-  /** Of what stands in the folder; `trusted` when it is known to be on disk. */
-  static found(folder: string, { trusted }: { trusted: boolean }): Pack {
-    const [known, empty] = [readIndex(`${folder}/${PACK_INDEX}`), new Map<string, Packed>()];
-    return new Pack(folder, trusted ? { contents: known, doubtful: empty } : { contents: empty, doubtful: known });
+  /** Of what stands in the folder, and may not be on disk. */
+  static found(folder: string): Pack {
+    return new Pack(folder, new Map(), readPlaces(indexOf(folder)));
+  }
+
+  /** That became an image, and is known to be on disk. */
+  static image(folder: string): Pack {
+    return new Pack(folder, undefined);
   }
 
   get folder(): string {
@@ -48,19 +52,38 @@ export class Pack {
   }
 
   get keys(): Iterable<string> {
-    return this.#contents.keys();
+    return this.#all().keys();
   }
 
   find(key: string): Packed | undefined {
-    return this.#contents.get(key);
+    if (this.#contents !== undefined) return this.#contents.get(key);
+    return this.#forgotten.has(key) ? undefined : this.#index.find(key);
   }
 
   add(key: string, place: Packed): void {
-    this.#contents.set(key, place);
+    this.#all().set(key, place);
+    this.#forgotten.delete(key);
   }
 
   forget(key: string): void {
-    this.#contents.delete(key);
+    this.#forgotten.add(key);
+    this.#contents?.delete(key);
+  }
+
+  /** Nothing is added from here on, and what is in it need not be in memory. */
+  rest(): void {
+    for (const key of this.#doubtful.keys()) if (!this.#contents?.has(key)) this.#forgotten.add(key);
+    this.#doubtful.clear();
+    this.#contents = undefined;
+    this.#index = new PackIndex(indexOf(this.#folder));
+  }
+
+  #all(): Map<string, Packed> {
+    if (this.#contents === undefined) {
+      this.#contents = readPlaces(indexOf(this.#folder));
+      for (const key of this.#forgotten) this.#contents.delete(key);
+    }
+    return this.#contents;
   }
 
   /** Looks whether what an interruption left of the content is it. */
@@ -69,9 +92,9 @@ export class Pack {
     const place = this.#doubtful.get(key);
     if (place === undefined) return;
     this.#doubtful.delete(key);
-    if (place.size !== file.size) return;
-    const content = readPart(this.data, place);
-    if (content !== undefined && hash('sha256', content, 'hex') === file.sha256) this.#contents.set(key, place);
+    const content = place.size === file.size ? readPart(this.data, place) : undefined;
+    if (content !== undefined && hash('sha256', content, 'hex') === file.sha256) this.add(key, place);
+    else this.forget(key);
   }
 
   /** Its folder gets that path, whose parent is made. */
@@ -79,6 +102,7 @@ export class Pack {
     mkdirSync(dirname(folder), { recursive: true, mode: 0o700 });
     renameSync(this.#folder, folder);
     this.#folder = folder;
+    this.#index = new PackIndex(indexOf(folder));
   }
 
   remove(): void {
@@ -107,23 +131,6 @@ export function readPart(path: string, { offset, size }: Packed): Buffer | undef
   }
 }
 
-export function indexLine(key: string, { offset, size }: Packed): string {
-  return `${key} ${offset} ${size}\n`;
-}
-
-function readIndex(path: string): Map<string, Packed> {
-  let text = '';
-  try {
-    text = readFileSync(path, 'latin1');
-  } catch {
-    // Cut off before the first line.
-  }
-  const known = new Map<string, Packed>();
-  // The last line may be cut.
-  for (const line of text.split('\n').slice(0, -1)) {
-    const [key = '', offset = '', size = ''] = line.split(' ');
-    const place = { offset: Number(offset), size: Number(size) };
-    if (isBlobKey(key) && Number.isSafeInteger(place.offset) && Number.isSafeInteger(place.size)) known.set(key, place);
-  }
-  return known;
+function indexOf(folder: string): string {
+  return `${folder}/${PACK_INDEX}`;
 }

@@ -22,7 +22,7 @@ export class Packs {
     this.#folder = folder;
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     for (const batch of namesIn(incoming)) moveParts(`${incoming}/${batch}`, `${folder}/${batch}`);
-    for (const name of readdirSync(folder)) this.#wait(Pack.found(`${folder}/${name}`, { trusted: false }), 'cut');
+    for (const name of readdirSync(folder)) this.#wait(Pack.found(`${folder}/${name}`), 'cut');
   }
 
   find(key: string): { path: string; offset: number } | undefined {
@@ -70,18 +70,19 @@ export class Packs {
   /** It became an image, and stands in that folder from now on. */
   lend(pack: Pack, folder: string): void {
     pack.moveTo(folder);
+    pack.rest();
     for (const set of [this.#waiting, this.#claimed, this.#spared]) set.delete(pack);
     this.#images.set(folder, pack);
   }
 
   /** The image of that folder was found at the start of this process. */
   open(folder: string): void {
-    if (!this.#images.has(folder)) this.#images.set(folder, Pack.found(folder, { trusted: true }));
+    if (!this.#images.has(folder)) this.#images.set(folder, Pack.image(folder));
   }
 
   /** The folder is no release any more: what is in it can still be used, until `collect`. */
   takeBack(folder: string): void {
-    const pack = this.#images.get(folder) ?? Pack.found(folder, { trusted: false });
+    const pack = this.#images.get(folder) ?? Pack.found(folder);
     this.#images.delete(folder);
     pack.moveTo(this.#place());
     this.#wait(pack, 'all');
