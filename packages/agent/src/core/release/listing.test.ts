@@ -67,6 +67,8 @@ describe('a listing', () => {
     const next = listing.with({ files: [], links: [], removed: ['app/a'] });
     const bitmap = Buffer.from([1, 1, 0]).toString('base64');
     expect(next.bitmap(new Set(['app/b', 'app/j', 'app/c.link', 'app/none']))).toBe(bitmap);
+    const others = Array.from({ length: 300 }, (_, i) => `app/none/${i}`);
+    expect(next.bitmap(new Set(['app/b', 'app/j', ...others]))).toBe(bitmap);
   });
 
   it('is refused when it is cut, and is not readable when it is damaged', () => {
