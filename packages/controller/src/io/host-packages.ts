@@ -42,6 +42,9 @@ export async function requireHostPackages(): Promise<void> {
   );
 }
 
+/** apt 2.6 never wakes up for a retry that it puts off. */
+const RETRY_AT_ONCE = ['-o', 'Acquire::Retries::Delay=false'];
+
 /** Installs what is missing of `needs` (local nodes' when not given), for a user who agreed to it. */
 export async function installHostPackages(
   report: (text: string) => void,
@@ -53,8 +56,8 @@ export async function installHostPackages(
   report(`installing ${packages.join(', ')} on this machine`);
   const env = { ...hostEnvironment(), DEBIAN_FRONTEND: 'noninteractive' };
   const options = { signal, env, deadline: INSTALL_TIMEOUT_MS, code: 'E_HOST_PACKAGES' as const };
-  await exec(['apt-get', 'update'], options);
-  await exec(installCommand(packages), options);
+  await exec(['apt-get', 'update', ...RETRY_AT_ONCE], options);
+  await exec([...installCommand(packages), ...RETRY_AT_ONCE], options);
   await requireHostPackages();
 }
 

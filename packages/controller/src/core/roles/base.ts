@@ -94,6 +94,9 @@ Dpkg::Options { "--force-confdef"; "--force-confold"; };
 `;
 }
 
+/** A retry comes at once: apt 2.6 never wakes up for one that it puts off. */
+const APT_OPTIONS = ['-o', 'DPkg::Lock::Timeout=300', '-o', 'Acquire::Retries::Delay=false'];
+
 /**
  * The distributions' images bring one of several, which all provide `time-daemon`, and installing another would remove it.
  * No unit is asked to run: in containers the clock is the host's and the unit's condition keeps it off.
@@ -101,7 +104,7 @@ Dpkg::Options { "--force-confdef"; "--force-confold"; };
 function timeSync(): ResourceInput {
   return {
     type: 'command',
-    argv: ['apt-get', '-q', '-y', '-o', 'DPkg::Lock::Timeout=300', 'install', 'systemd-timesyncd'],
+    argv: ['apt-get', '-q', '-y', ...APT_OPTIONS, 'install', 'systemd-timesyncd'],
     unless: ['grep', '--quiet', '--extended-regexp', '^Provides:.*time-daemon', '/var/lib/dpkg/status'],
   };
 }

@@ -24,8 +24,12 @@ const PACKAGES = [
   'ca-certificates',
 ];
 
-/** Manuals, documents and translations take most of the time of an apt run, and fsync of each file most of the rest. */
-const APT_OPTIONS = ['Acquire::Languages "none"'];
+/**
+ * Manuals, documents and translations take most of the time of an apt run, and fsync of each file most of the rest. The nodes have
+ * these options too. A retry comes at once: apt 2.6 never wakes up for one that it puts off, and the cache of packages answers 503
+ * when many nodes ask for the same list in one moment.
+ */
+const APT_OPTIONS = ['Acquire::Languages "none"', 'Acquire::Retries "3"', 'Acquire::Retries::Delay "false"'];
 const DPKG_OPTIONS = [
   'path-exclude=/usr/share/man/*',
   'path-exclude=/usr/share/doc/*',
