@@ -26,7 +26,7 @@ export function worthLayering({ fileCount }: Listing, { files, links, removed }:
  * removing a file for each content, which is most of what many small ones cost.
  */
 export function worthPacking(listing: Listing, missing: readonly ManifestFile[]): boolean {
-  if (missing.length < FEWEST_FILES || !isMost(missing.length, listing.fileCount)) return false;
+  if (!isMost(missing.length, listing.fileCount)) return false;
   const listed = listing.manifest().files;
   const bytes = (files: readonly ManifestFile[]) => files.reduce((sum, file) => sum + file.size, 0);
   // Large ones are kept as files as well, since chunks of them may be wanted again.

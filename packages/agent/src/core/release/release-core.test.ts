@@ -1,7 +1,6 @@
 import type { InstanceSpec } from '@silverlining/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { listingOf } from '../../../../../test/builders/listing.ts';
 import {
   candidatePorts,
   FIRST_PORT,
@@ -17,7 +16,6 @@ import type { InstanceJournal } from './journal.ts';
 import { activeMapText, instancesMapText, mapTransaction, parseShownMap } from './maps.ts';
 import { instancePaths, releasePaths } from './paths.ts';
 import { commandLine, environmentFile, parseEnvironmentFile } from './quoting.ts';
-import { checkSpace } from './space.ts';
 import { parseTrafficTable, trafficReply } from './traffic.ts';
 import { crashOf, parseUnitStatus } from './unit-status.ts';
 
@@ -253,18 +251,5 @@ describe('choices', () => {
       ['shop.20260131_001', 'stop' as const],
     ]);
     expect(unfinishedOf('blog', left, { blog: name(3) })).toEqual({ stop: [name(1)], remove: [name(2)] });
-  });
-});
-
-describe('space', () => {
-  const file = { path: 'app/a', mode: 0o644 as const, size: 100 << 20, sha256: '0'.repeat(64) };
-  const release = { listing: listingOf([file]), missing: [file], isLayer: false };
-
-  it('is refused with need and free, for bytes and for inodes', () => {
-    expect(() => checkSpace(release, { bytes: 64 << 20, inodes: undefined })).toThrow(
-      /needs 101 MiB and 32 MiB to spare; 64 MiB are free/,
-    );
-    expect(() => checkSpace(release, { bytes: 2 ** 40, inodes: 10 })).toThrow(/needs 2 inodes .* 10 inodes are free/);
-    expect(() => checkSpace({ ...release, missing: [] }, { bytes: 64 << 20, inodes: 1000 })).not.toThrow();
   });
 });

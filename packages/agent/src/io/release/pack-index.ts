@@ -66,9 +66,8 @@ function readIndex(path: string): string {
 function placesIn(text: string): Map<string, Packed> {
   const known = new Map<string, Packed>();
   for (const line of text.split('\n')) {
-    const [key = ''] = line.split(' ', 1);
     const place = placeIn(line);
-    if (place !== undefined) known.set(key, place);
+    if (place !== undefined) known.set(line.slice(0, line.indexOf(' ')), place);
   }
   return known;
 }
