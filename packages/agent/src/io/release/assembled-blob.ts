@@ -125,13 +125,19 @@ export class AssembledBlob {
     return this.#buffer.subarray(0, bytesRead);
   }
 
+  /** The hash is made while the part is written. */
   async #append(part: Buffer): Promise<void> {
+    const written = this.#write(part);
     this.#hash.update(part);
+    await written;
+    this.#writeBack.wrote(part.length);
+  }
+
+  async #write(part: Buffer): Promise<void> {
     for (let done = 0; done < part.length; ) {
       const { bytesWritten } = await this.#handle.write(part, done, part.length - done, this.#position);
       done += bytesWritten;
       this.#position += bytesWritten;
     }
-    this.#writeBack.wrote(part.length);
   }
 }
