@@ -1,6 +1,6 @@
 /** The agent of the fault tests: the shipped one, with failpoints at its ports. */
 import { readFileSync } from 'node:fs';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { releasePaths } from '../../packages/agent/src/core/release/paths.ts';
 import { runAgent } from '../../packages/agent/src/main.ts';
 import { Failpoints } from './failpoints.ts';

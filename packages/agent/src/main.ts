@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { topology as topologySchema, toSlError, VERSION } from '@silverlining/protocol';
 import { keepSmall } from '@silverlining/system';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { createAgent } from './app/agent.ts';
 import { createHandlers } from './app/handlers.ts';
 import { createHealth } from './app/health.ts';

@@ -13,7 +13,7 @@ import type {
   ServerSet,
   Topology,
 } from '@silverlining/protocol';
-import type { z } from 'zod';
+import type * as z from 'zod/mini';
 import type {
   BootstrapRequest,
   BootstrapResult,

@@ -2,13 +2,13 @@
  * The controller's HTTP API, as `sl` uses it over a unix socket, and the JSON that `sl --json` prints.
  * Operations answer with NDJSON: progress events, then one `done` or `failed`.
  */
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { wireError } from './codec.ts';
 import { serverSet } from './server-set.ts';
 
 export const problem = z.strictObject({
   file: z.string(),
-  line: z.number().int(),
+  line: z.int(),
   message: z.string(),
   severity: z.enum(['error', 'warning']),
 });
@@ -17,7 +17,7 @@ export type Problem = z.infer<typeof problem>;
 export const planNode = z.object({
   name: z.string(),
   roles: z.array(z.string()),
-  size: z.string().optional(),
+  size: z.optional(z.string()),
   exists: z.boolean(),
 });
 /** One thing that `sl up` will do. */
@@ -35,8 +35,8 @@ export const planStep = z.object({
     'workstation-hosts',
     'remove-app',
   ]),
-  node: z.string().optional(),
-  app: z.string().optional(),
+  node: z.optional(z.string()),
+  app: z.optional(z.string()),
   summary: z.string(),
 });
 export type PlanStep = z.infer<typeof planStep>;
@@ -44,7 +44,7 @@ export const plan = z.object({
   set: z.string(),
   nodes: z.array(planNode),
   steps: z.array(planStep),
-  changes: z.number().int(),
+  changes: z.int(),
 });
 export type Plan = z.infer<typeof plan>;
 
@@ -52,35 +52,35 @@ export const deployRecord = z.object({
   id: z.string(),
   app: z.string(),
   instance: z.string(),
-  previous: z.string().nullable(),
+  previous: z.nullable(z.string()),
   outcome: z.enum(['done', 'aborted', 'rolled-back', 'unchanged']),
-  epoch: z.number().int(),
-  error: wireError.optional(),
+  epoch: z.int(),
+  error: z.optional(wireError),
   files: z.object({ total: z.number(), sent: z.number() }),
   /** `wire`: compressed bytes sent to all nodes together. */
   bytes: z.object({ total: z.number(), sent: z.number(), wire: z.number() }),
   ms: z.object({ total: z.number(), stage: z.number(), switch: z.number(), skew: z.number() }),
   /** Counted by the balancers around the switch; absent where nothing counts. */
-  requests: z
-    .object({
+  requests: z.optional(
+    z.object({
       releases: z.record(z.string(), z.object({ requests: z.number(), failed: z.number() })),
       failed: z.number(),
       /** Responses of the old release to requests that began after the switch. */
       stale: z.number(),
-    })
-    .optional(),
+    }),
+  ),
   /** Milliseconds since the start of the deploy, for each node, of each thing that happened there. */
-  timeline: z.array(z.object({ node: z.string(), event: z.string(), ms: z.number() })).optional(),
+  timeline: z.optional(z.array(z.object({ node: z.string(), event: z.string(), ms: z.number() }))),
   /** Who asked for it: `user@machine`. */
-  by: z.string().optional(),
+  by: z.optional(z.string()),
   /** It is done, and its releases are still watched: it is rolled back by itself when they crash again and again. */
-  watching: z.literal(true).optional(),
+  watching: z.optional(z.literal(true)),
 });
 export type DeployRecord = z.infer<typeof deployRecord>;
 
 export const upResult = z.object({
   set: z.string(),
-  changes: z.number().int(),
+  changes: z.int(),
   deploys: z.array(deployRecord),
   /** Addresses at which the set's locations answer. */
   sites: z.array(z.object({ url: z.string(), app: z.string(), address: z.string() })),
@@ -92,14 +92,16 @@ export const downResult = z.object({
   set: z.string(),
   destroyed: z.array(z.string()),
   /** The machines are the user's own: they left the set and were not destroyed. */
-  keepsMachines: z.boolean().optional(),
+  keepsMachines: z.optional(z.boolean()),
 });
 export type DownResult = z.infer<typeof downResult>;
+/** What the result of any of these may hold. */
+export const anyResult = z.partial(z.extend(upResult, downResult.shape));
 /** Newest first. */
 export const deploysResult = z.object({
   set: z.string(),
   deploys: z.array(
-    deployRecord.extend({
+    z.extend(deployRecord, {
       /** Milliseconds since 1970. */
       startedAt: z.number(),
       state: z.enum(['staging', 'committed', 'ended']),
@@ -112,34 +114,34 @@ const usage = z.object({ used: z.number(), total: z.number() });
 export const statusResult = z.object({
   set: z.string(),
   controller: z.object({ version: z.string(), pid: z.number(), url: z.string(), upSince: z.number() }),
-  generation: z.number().int(),
+  generation: z.int(),
   /** As in `downResult`: what `sl down` would do with the nodes. */
-  keepsMachines: z.boolean().optional(),
+  keepsMachines: z.optional(z.boolean()),
   nodes: z.array(
     z.object({
       name: z.string(),
-      address: z.string().nullable(),
+      address: z.nullable(z.string()),
       roles: z.array(z.string()),
       state: z.enum(['healthy', 'degraded', 'down', 'missing']),
       /** Why it is not healthy. */
       reasons: z.array(z.string()),
       /** Version of its agent. */
-      agent: z.string().nullable(),
-      generation: z.number().int().nullable(),
+      agent: z.nullable(z.string()),
+      generation: z.nullable(z.int()),
       /** Milliseconds since 1970. */
-      lastSeen: z.number().nullable(),
-      load: z.number().nullable(),
-      memory: usage.nullable(),
-      disk: usage.nullable(),
+      lastSeen: z.nullable(z.number()),
+      load: z.nullable(z.number()),
+      memory: z.nullable(usage),
+      disk: z.nullable(usage),
     }),
   ),
   apps: z.array(
     z.object({
       name: z.string(),
       locations: z.array(z.string()),
-      active: z.string().nullable(),
+      active: z.nullable(z.string()),
       /** What is to be known of its last deploy: it is watched, or was rolled back. */
-      notices: z.array(z.string()).default([]),
+      notices: z._default(z.array(z.string()), []),
       instances: z.array(z.object({ node: z.string(), instance: z.string(), state: z.string() })),
     }),
   ),
@@ -154,11 +156,11 @@ export const progressEvent = z.object({
   status: z.enum(['started', 'running', 'ok', 'changed', 'failed', 'info', 'warning']),
   /** Which part of the work: a plan step's action, or `stage`, `hook`, `switch`, `drain`... */
   action: z.string(),
-  node: z.string().optional(),
-  app: z.string().optional(),
+  node: z.optional(z.string()),
+  app: z.optional(z.string()),
   text: z.string(),
-  done: z.number().optional(),
-  total: z.number().optional(),
+  done: z.optional(z.number()),
+  total: z.optional(z.number()),
 });
 export type ProgressEvent = z.infer<typeof progressEvent>;
 export const operationEvent = z.discriminatedUnion('type', [
@@ -166,37 +168,37 @@ export const operationEvent = z.discriminatedUnion('type', [
   z.object({ type: z.literal('operation'), id: z.string(), kind: z.string(), set: z.string() }),
   progressEvent,
   z.object({ type: z.literal('done'), result: z.unknown() }),
-  z.object({ type: z.literal('failed'), error: wireError, result: z.unknown().optional() }),
+  z.object({ type: z.literal('failed'), error: wireError, result: z.optional(z.unknown()) }),
 ]);
 export type OperationEvent = z.infer<typeof operationEvent>;
 
 /** Who asks, for records and for who finds the set locked: `user@machine`. */
-const by = z.string().max(200).optional();
+const by = z.optional(z.string().check(z.maxLength(200)));
 /** Whether the operation ends when its releases are no longer watched, instead of when they are switched and verified. */
-const watch = z.boolean().optional();
+const watch = z.optional(z.boolean());
 
 /** Requests: `POST /v1/VERB` with the body; `up`, `deploy`, `rollback`, `down` stream operation events. */
 export const apiRequests = {
-  plan: z.strictObject({ set: serverSet, deep: z.boolean().default(false) }),
-  up: z.strictObject({ set: serverSet, installHostPackages: z.boolean().default(false), watch, by }),
-  deploy: z.strictObject({ set: serverSet, apps: z.array(z.string()).default([]), watch, by }),
-  rollback: z.strictObject({ set: z.string(), app: z.string().optional(), to: z.string().optional(), watch, by }),
+  plan: z.strictObject({ set: serverSet, deep: z._default(z.boolean(), false) }),
+  up: z.strictObject({ set: serverSet, installHostPackages: z._default(z.boolean(), false), watch, by }),
+  deploy: z.strictObject({ set: serverSet, apps: z._default(z.array(z.string()), []), watch, by }),
+  rollback: z.strictObject({ set: z.string(), app: z.optional(z.string()), to: z.optional(z.string()), watch, by }),
   down: z.strictObject({ set: z.string(), by }),
   status: z.strictObject({ set: z.string() }),
   logs: z.strictObject({
     set: z.string(),
-    app: z.string().optional(),
-    node: z.string().optional(),
-    lines: z.number().int().min(0).max(100_000).default(100),
-    follow: z.boolean().default(false),
+    app: z.optional(z.string()),
+    node: z.optional(z.string()),
+    lines: z._default(z.int().check(z.minimum(0), z.maximum(100_000)), 100),
+    follow: z._default(z.boolean(), false),
   }),
   /** With `id` those of one operation, or one of them; a part from the beginning is enough where it is the only one. */
-  deploys: z.strictObject({ set: z.string(), id: z.string().optional() }),
+  deploys: z.strictObject({ set: z.string(), id: z.optional(z.string()) }),
   /** Streams an operation from its beginning, running or ended. */
   attach: z.strictObject({ operation: z.string() }),
   /** Cancels an operation as Ctrl-C does; what is committed is finished. */
   cancel: z.strictObject({ operation: z.string() }),
-} as const satisfies Record<string, z.ZodType>;
+} as const satisfies Record<string, z.ZodMiniType>;
 export type ApiVerb = keyof typeof apiRequests;
 export type ApiRequest<V extends ApiVerb> = z.infer<(typeof apiRequests)[V]>;
 

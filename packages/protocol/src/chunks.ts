@@ -1,5 +1,5 @@
 /** Large files are compared chunk by chunk, so that of a file that changed a little, little is sent. */
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { releasePath } from './release.ts';
 
 /** Bytes from which on a file is looked at in chunks. */
@@ -13,11 +13,13 @@ export const MAX_CHUNK = 1 << 20;
 export const chunkList = z
   .object({
     /** Bytes of each. */
-    sizes: z.array(z.number().int().positive().max(MAX_CHUNK)),
+    sizes: z.array(z.int().check(z.positive(), z.maximum(MAX_CHUNK))),
     /** Their digests, one behind the other. */
-    digests: z.string().regex(/^[0-9a-f]*$/),
+    digests: z.string().check(z.regex(/^[0-9a-f]*$/)),
   })
-  .refine(({ sizes, digests }) => digests.length === sizes.length * CHUNK_DIGEST, 'not one digest for each chunk');
+  .check(
+    z.refine(({ sizes, digests }) => digests.length === sizes.length * CHUNK_DIGEST, 'not one digest for each chunk'),
+  );
 export type ChunkList = z.infer<typeof chunkList>;
 
 /** What files of a release consist of. */

@@ -1,5 +1,5 @@
 /** Frames of the control socket: UTF-8 JSON envelopes, parsed at the edge and trusted after it. */
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { ERROR_CATALOGUE, type ErrorCode, SlError, type WireError } from './errors.ts';
 import { orderSeal } from './order.ts';
 
@@ -11,14 +11,14 @@ export const MAX_CONTROLLER_FRAME = 16 << 20;
 export const envelope = z.object({
   v: z.literal(1),
   /** Unique for the sender's session. */
-  id: z.string().min(1).max(64),
+  id: z.string().check(z.minLength(1), z.maxLength(64)),
   /** The request that this answers or reports on. */
-  re: z.string().max(64).optional(),
+  re: z.optional(z.string().check(z.maxLength(64))),
   /** A key of `agentRequests`, `agentNotices` or `controllerNotices`, `result`, or `error`. */
-  type: z.string().max(64),
+  type: z.string().check(z.maxLength(64)),
   body: z.unknown(),
   /** Of the controller's requests to an agent that asked for it. */
-  order: orderSeal.optional(),
+  order: z.optional(orderSeal),
 });
 export type Envelope = z.infer<typeof envelope>;
 
@@ -41,7 +41,7 @@ export function decode(text: string): Envelope {
 }
 
 /** Parses a body by its schema; E_FRAME that names the type when it does not fit. */
-export function parseBody<T extends z.ZodType>(schema: T, it: Envelope): z.infer<T> {
+export function parseBody<T extends z.ZodMiniType>(schema: T, it: Envelope): z.infer<T> {
   const parsed = schema.safeParse(it.body);
   if (!parsed.success) throw new SlError('E_FRAME', `${it.type}: ${z.prettifyError(parsed.error)}`);
   return parsed.data;
@@ -52,10 +52,10 @@ export function lookUp<T extends object>(table: T, key: string): T[keyof T] | un
   return Object.hasOwn(table, key) ? table[key as keyof T] : undefined;
 }
 
-export const wireError: z.ZodType<WireError> = z.object({
+export const wireError: z.ZodMiniType<WireError> = z.object({
   /** A newer end may know codes that this one does not. */
-  code: z.enum(Object.keys(ERROR_CATALOGUE) as [ErrorCode, ...ErrorCode[]]).catch('E_INTERNAL'),
+  code: z.catch(z.enum(Object.keys(ERROR_CATALOGUE) as [ErrorCode, ...ErrorCode[]]), 'E_INTERNAL'),
   message: z.string(),
-  node: z.string().optional(),
-  details: z.record(z.string(), z.unknown()).optional(),
+  node: z.optional(z.string()),
+  details: z.optional(z.record(z.string(), z.unknown())),
 });

@@ -1,6 +1,6 @@
 /** Messages may grow: either end may be a version ahead of the other, and says what the other does not know. */
 import { describe, expect, it } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import {
   agentNotices,
   agentRequests,
@@ -17,26 +17,27 @@ import {
 
 /** What a node is to do on itself: refused when it is not understood as a whole. */
 const STRICT: ReadonlySet<unknown> = new Set([
-  ...resource.options,
-  ...updateFetch.options,
+  ...resource.def.options,
+  ...updateFetch.def.options,
   agentRequests.stage.request.shape.spec,
 ]);
+
+const WRAPPERS = [z.ZodMiniOptional, z.ZodMiniNullable, z.ZodMiniCatch, z.ZodMiniDefault];
 
 /** The paths of objects below a schema that refuse fields they do not know. */
 function strictObjects(schema: unknown, path: string): string[] {
   if (STRICT.has(schema)) return [];
-  if (schema instanceof z.ZodObject) {
-    const own = schema.def.catchall instanceof z.ZodNever ? [path] : [];
+  if (schema instanceof z.ZodMiniObject) {
+    const own = schema.def.catchall instanceof z.ZodMiniNever ? [path] : [];
     const fields = Object.entries(schema.shape).flatMap(([name, field]) => strictObjects(field, `${path}.${name}`));
     return [...own, ...fields];
   }
-  if (schema instanceof z.ZodArray) return strictObjects(schema.element, `${path}[]`);
-  if (schema instanceof z.ZodRecord) return strictObjects(schema.valueType, `${path}{}`);
-  if (schema instanceof z.ZodUnion) return schema.options.flatMap((it) => strictObjects(it, path));
-  if (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable || schema instanceof z.ZodCatch) {
-    return strictObjects(schema.unwrap(), path);
+  if (schema instanceof z.ZodMiniArray) return strictObjects(schema.def.element, `${path}[]`);
+  if (schema instanceof z.ZodMiniRecord) return strictObjects(schema.def.valueType, `${path}{}`);
+  if (schema instanceof z.ZodMiniUnion) return schema.def.options.flatMap((it) => strictObjects(it, path));
+  if (WRAPPERS.some((wrapper) => schema instanceof wrapper)) {
+    return strictObjects((schema as z.ZodMiniOptional).def.innerType, path);
   }
-  if (schema instanceof z.ZodDefault) return strictObjects(schema.unwrap(), path);
   return [];
 }
 
@@ -52,7 +53,7 @@ describe('fields that this version does not know', () => {
   });
 
   it('are found where they are refused', () => {
-    const nested = z.object({ list: z.array(z.strictObject({ a: z.string() })).optional() });
+    const nested = z.object({ list: z.optional(z.array(z.strictObject({ a: z.string() }))) });
     expect(strictObjects(nested, 'x')).toEqual(['x.list[]']);
     expect(agentRequests.stage.request.shape.spec.safeParse({}).success).toBe(false);
   });

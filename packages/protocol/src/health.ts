@@ -1,12 +1,12 @@
 /** What agents say of their nodes. */
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { activeMap, instanceState } from './release.ts';
 
 export const facts = z.object({
   hostname: z.string(),
   os: z.object({ id: z.string(), version: z.string(), name: z.string() }),
   arch: z.string(),
-  cpus: z.number().int(),
+  cpus: z.int(),
   /** Bytes. */
   memory: z.number(),
   bootId: z.string(),
@@ -30,8 +30,8 @@ export const appAnswer = z.object({
   instance: z.string(),
   healthy: z.boolean(),
   /** HTTP status, where it answered. */
-  status: z.number().optional(),
-  error: z.string().optional(),
+  status: z.optional(z.number()),
+  error: z.optional(z.string()),
 });
 export type AppAnswer = z.infer<typeof appAnswer>;
 
@@ -50,14 +50,14 @@ export const healthReport = z.object({
   units: z.array(z.object({ name: z.string(), active: z.boolean(), state: z.string() })),
   /** The active instance of each app, asked over its health path. */
   apps: z.array(
-    appAnswer.extend({
+    z.extend(appAnswer, {
       /** Starts by systemd since it was staged. */
-      restarts: z.number().int(),
+      restarts: z.int(),
     }),
   ),
   instances: z.array(instanceReport),
   active: activeMap,
-  epoch: z.number().int(),
-  generation: z.number().int(),
+  epoch: z.int(),
+  generation: z.int(),
 });
 export type HealthReport = z.infer<typeof healthReport>;

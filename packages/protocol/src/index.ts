@@ -1,3 +1,5 @@
+import './english.ts';
+
 export * from './api.ts';
 export * from './bitmap.ts';
 export * from './chunks.ts';

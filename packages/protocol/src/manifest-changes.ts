@@ -1,5 +1,5 @@
 /** How one manifest differs from another: a release that differs little from one that is there costs little to describe. */
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { comparePaths } from './manifest-rules.ts';
 import { type Manifest, type ManifestFile, manifestFile, manifestLink, releasePath } from './release.ts';
 

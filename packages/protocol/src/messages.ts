@@ -6,7 +6,7 @@
  * harm. Strict is only what a node is to do on itself (resources, an instance's specification, `update_fetch` lines): half
  * understood it is refused. What must not be ignored takes a new protocol version (version.ts).
  */
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { appAnswer, facts, healthReport, instanceReport } from './health.ts';
 import { manifestChanges } from './manifest-changes.ts';
 import { appName, digest, instanceName } from './names.ts';
@@ -17,9 +17,9 @@ import { updateFetch } from './server-set.ts';
 import { topology } from './topology.ts';
 import { topologyDifference } from './topology-change.ts';
 
-const epoch = z.number().int().min(0);
+const epoch = z.int().check(z.minimum(0));
 const nothing = z.object({});
-const milliseconds = z.number().min(0);
+const milliseconds = z.number().check(z.minimum(0));
 
 export const agentRequests = {
   /** First answer to hello: what is true for the node. The agent brings itself there. */
@@ -30,21 +30,21 @@ export const agentRequests = {
       epoch,
       active: activeMap,
       /** Milliseconds between health reports. */
-      healthInterval: z.number().int().positive(),
+      healthInterval: z.int().check(z.positive()),
     }),
     reply: z.object({ epoch }),
   },
-  topology: { request: z.object({ topology }), reply: z.object({ generation: z.number().int() }) },
+  topology: { request: z.object({ topology }), reply: z.object({ generation: z.int() }) },
   /**
    * What differs from the topology that the node has. E_CONFLICT when it has another one than that, or when what comes of it
    * is not what the digest says: then the whole of it follows.
    */
   'topology-change': {
-    request: topologyDifference.extend({
+    request: z.extend(topologyDifference, {
       /** SHA-256 (hex) of the new topology as JSON. */
       digest,
     }),
-    reply: z.object({ generation: z.number().int() }),
+    reply: z.object({ generation: z.int() }),
   },
   converge: {
     request: z.object({
@@ -52,7 +52,7 @@ export const agentRequests = {
       mode: z.enum(['apply', 'check']),
       resources: z.array(resource),
       /** Units whose state belongs to the node's health. */
-      watch: z.array(z.string()).default([]),
+      watch: z._default(z.array(z.string()), []),
     }),
     reply: z.object({ reports: z.array(resourceReport) }),
   },
@@ -63,11 +63,11 @@ export const agentRequests = {
       app: appName,
       digest,
       /** The manifest itself when it is small; otherwise `transfer` brings it, as zstd of its JSON. */
-      manifest: manifest.optional(),
-      transfer: transferId.optional(),
+      manifest: z.optional(manifest),
+      transfer: z.optional(transferId),
       /** Instead of either: a release that the node is said to have, and how this one differs. E_NOT_FOUND when it has not. */
-      base: z.object({ instance: instanceName, digest }).optional(),
-      changes: manifestChanges.optional(),
+      base: z.optional(z.object({ instance: instanceName, digest })),
+      changes: z.optional(manifestChanges),
     }),
     reply: z.object({
       /**
@@ -98,14 +98,14 @@ export const agentRequests = {
       deploy: z.string(),
       epoch,
       /** Tar stream (zstd) of the missing files; absent when nothing is missing. */
-      transfer: transferId.optional(),
+      transfer: z.optional(transferId),
       /** The same stream itself, base64, in its place: for agents that say in their hello how much of it they take. */
-      archive: inlineArchive.optional(),
-      spec: instanceSpec.strict(),
+      archive: z.optional(inlineArchive),
+      spec: z.strictObject(instanceSpec.shape),
     }),
     reply: z.object({
       /** TCP port on loopback; 0 for static apps. */
-      port: z.number().int(),
+      port: z.int(),
       ms: z.object({
         received: milliseconds,
         unpacked: milliseconds,
@@ -122,7 +122,7 @@ export const agentRequests = {
       turn: z.enum(['primary', 'secondary']),
       fetches: z.array(updateFetch),
       /** Seconds for each line. */
-      timeout: z.number().positive(),
+      timeout: z.number().check(z.positive()),
     }),
     reply: z.object({
       results: z.array(z.object({ fetch: z.string(), ok: z.boolean(), detail: z.string(), ms: milliseconds })),
@@ -132,7 +132,7 @@ export const agentRequests = {
   abort: { request: z.object({ instance: instanceName, deploy: z.string() }), reply: nothing },
   /** The committed map. Refused when `epoch` is lower than the newest seen; repeating the newest is harmless. */
   switch: {
-    request: z.object({ epoch, active: activeMap, deploy: z.string().optional() }),
+    request: z.object({ epoch, active: activeMap, deploy: z.optional(z.string()) }),
     reply: z.object({
       epoch,
       /** The node's clock when its map was in force, milliseconds since 1970. */
@@ -140,7 +140,7 @@ export const agentRequests = {
     }),
   },
   /** Where several balancers switch: new requests wait, for so many seconds at most; 0 lets them go on. */
-  hold: { request: z.object({ seconds: z.number().int().min(0).max(10) }), reply: nothing },
+  hold: { request: z.object({ seconds: z.int().check(z.minimum(0), z.maximum(10)) }), reply: nothing },
   /** After the drain: stops instances that no map names and removes all but the newest `keep` of each app. */
   settle: {
     request: z.object({ app: appName, keep: z.array(instanceName), running: z.array(instanceName) }),
@@ -167,7 +167,7 @@ export const agentRequests = {
     request: z.object({
       ask: z.boolean(),
       /** How many of the last lines that each app wrote are wanted; they cost a process. */
-      log: z.number().int().min(0).max(1000).optional(),
+      log: z.optional(z.int().check(z.minimum(0), z.maximum(1000))),
     }),
     reply: z.object({
       epoch,
@@ -175,10 +175,10 @@ export const agentRequests = {
       instances: z.array(instanceReport),
       /** Empty unless it was asked for. */
       apps: z.array(
-        appAnswer.extend({
+        z.extend(appAnswer, {
           /** Names the run of the instance's process; another one after a restart. Absent while it does not run. */
-          run: z.string().optional(),
-          log: z.array(z.string()).optional(),
+          run: z.optional(z.string()),
+          log: z.optional(z.array(z.string())),
         }),
       ),
     }),
@@ -187,8 +187,8 @@ export const agentRequests = {
   logs: {
     request: z.object({
       transfer: transferId,
-      app: appName.optional(),
-      lines: z.number().int().min(0).max(100_000),
+      app: z.optional(appName),
+      lines: z.int().check(z.minimum(0), z.maximum(100_000)),
       follow: z.boolean(),
     }),
     reply: nothing,
@@ -199,8 +199,8 @@ export const agentRequests = {
    * The node is taken out of its set: stop the apps, forget the identity, do not connect again. `putBack`: the machine goes
    * on without us, so what was there before is put back and the agent removes itself.
    */
-  retire: { request: z.object({ reason: z.string(), putBack: z.boolean().optional() }), reply: nothing },
-} as const satisfies Record<string, { request: z.ZodType; reply: z.ZodType }>;
+  retire: { request: z.object({ reason: z.string(), putBack: z.optional(z.boolean()) }), reply: nothing },
+} as const satisfies Record<string, { request: z.ZodMiniType; reply: z.ZodMiniType }>;
 
 export type RequestType = keyof typeof agentRequests;
 export type RequestBody<T extends RequestType> = z.infer<(typeof agentRequests)[T]['request']>;
@@ -208,29 +208,29 @@ export type ReplyBody<T extends RequestType> = z.infer<(typeof agentRequests)[T]
 
 export const agentNotices = {
   hello: z.object({
-    protocol: z.number().int(),
+    protocol: z.int(),
     /** Oldest protocol version that the agent still speaks. */
-    minProtocol: z.number().int(),
+    minProtocol: z.int(),
     version: z.string(),
     facts,
-    generation: z.number().int(),
+    generation: z.int(),
     epoch,
     active: activeMap,
     instances: z.array(instanceReport),
     /** Characters of an archive that `stage` may bring itself. Absent of agents that know transfers alone. */
-    inlineArchive: z.number().int().nonnegative().optional(),
+    inlineArchive: z.optional(z.int().check(z.nonnegative())),
     /** Since protocol 2: requests are to be signed. Absent where the node was given no key. */
-    trust: trust.optional(),
+    trust: z.optional(trust),
   }),
   health: healthReport,
   /** What an agent is doing for the request `re`; for people. */
   progress: z.object({
     stage: z.string(),
     text: z.string(),
-    done: z.number().optional(),
-    total: z.number().optional(),
+    done: z.optional(z.number()),
+    total: z.optional(z.number()),
   }),
-} as const satisfies Record<string, z.ZodType>;
+} as const satisfies Record<string, z.ZodMiniType>;
 
 export type NoticeType = keyof typeof agentNotices;
 export type NoticeBody<T extends NoticeType> = z.infer<(typeof agentNotices)[T]>;
@@ -239,7 +239,7 @@ export type NoticeBody<T extends NoticeType> = z.infer<(typeof agentNotices)[T]>
 export const controllerNotices = {
   /** The request `re` is no longer wanted: its signal is aborted, and whatever it still answers is ignored. */
   cancel: nothing,
-} as const satisfies Record<string, z.ZodType>;
+} as const satisfies Record<string, z.ZodMiniType>;
 
 export type ControllerNoticeType = keyof typeof controllerNotices;
 

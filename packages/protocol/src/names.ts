@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 
 /** A DNS label: lower case letters, digits and inner hyphens, 63 at most (RFC 1123). */
 const LABEL = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
@@ -6,38 +6,41 @@ const LABEL = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
 /** Node names are host names: they stand in hosts files, certificates and argv, so nothing else is let in. */
 export const nodeName = z
   .string()
-  .max(253)
-  .regex(new RegExp(`^${LABEL}(?:\\.${LABEL})*$`), 'must be a host name: letters, digits, hyphens and dots');
+  .check(
+    z.maxLength(253),
+    z.regex(new RegExp(`^${LABEL}(?:\\.${LABEL})*$`), 'must be a host name: letters, digits, hyphens and dots'),
+  );
 
 /** Host name of a location, `*` or a `.suffix` included. */
 export const locationHost = z
   .string()
-  .max(253)
-  .regex(new RegExp(`^(?:\\*|\\.?${LABEL}(?:\\.${LABEL})*)$`), 'invalid hostname');
+  .check(z.maxLength(253), z.regex(new RegExp(`^(?:\\*|\\.?${LABEL}(?:\\.${LABEL})*)$`), 'invalid hostname'));
 
 /** Set names label nodes at providers and name files. */
 export const setName = z
   .string()
-  .regex(/^[a-z][a-z0-9-]{0,39}$/, 'must be 1 to 40 lower case letters, digits and hyphens, a letter first');
+  .check(z.regex(/^[a-z][a-z0-9-]{0,39}$/, 'must be 1 to 40 lower case letters, digits and hyphens, a letter first'));
 
 /** App names become part of paths, units and users. */
 export const appName = z
   .string()
-  .regex(/^[a-z][a-z0-9_-]{0,39}$/, 'must be 1 to 40 lower case letters, digits, - and _, a letter first');
+  .check(z.regex(/^[a-z][a-z0-9_-]{0,39}$/, 'must be 1 to 40 lower case letters, digits, - and _, a letter first'));
 
 /** `APP.YYYYMMDD_NNN`, given once by the controller. */
 export const instanceName = z
   .string()
-  .regex(/^[a-z][a-z0-9_-]{0,39}\.\d{8}_\d{3,6}$/, 'must look like APP.20260131_001');
+  .check(z.regex(/^[a-z][a-z0-9_-]{0,39}\.\d{8}_\d{3,6}$/, 'must look like APP.20260131_001'));
 
 /** SHA-256 in lower case hex. */
-export const digest = z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in hex');
+export const digest = z.string().check(z.regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in hex'));
 
 /** Absolute path of plain characters, without `..`, empty parts or a trailing slash. */
 export const absolutePath = z
   .string()
-  .max(1024)
-  .regex(/^(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._@+,:=~*-]+)+$|^\/$/, 'must be a plain absolute path');
+  .check(
+    z.maxLength(1024),
+    z.regex(/^(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._@+,:=~*-]+)+$|^\/$/, 'must be a plain absolute path'),
+  );
 
 /** Linux user and group names have 32 characters at most. */
 const USER_NAME_LIMIT = 32;

@@ -1,12 +1,12 @@
 /** What of a request is signed by the controller, and what an agent makes of it. No cryptography here: the ends have that. */
-import { z } from 'zod';
+import * as z from 'zod/mini';
 
 /** Goes with a request to an agent that asked for it in its hello. */
 export const orderSeal = z.object({
   /** Grows by one with every order of a session, so that none can be given twice. */
-  sequence: z.number().int().positive(),
+  sequence: z.int().check(z.positive()),
   /** Ed25519 over `orderText`, base64url. */
-  signature: z.string().max(128),
+  signature: z.string().check(z.maxLength(128)),
 });
 export type OrderSeal = z.infer<typeof orderSeal>;
 
@@ -15,7 +15,7 @@ export const trust = z.object({
   /** SHA-256 (hex) of the public key (SubjectPublicKeyInfo DER) that the node was given when it was set up. */
   key: z.string(),
   /** Random, new with every session: an order that was signed for another one is of no use in it. */
-  challenge: z.string().min(16).max(128),
+  challenge: z.string().check(z.minLength(16), z.maxLength(128)),
 });
 export type Trust = z.infer<typeof trust>;
 

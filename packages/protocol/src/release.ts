@@ -1,5 +1,5 @@
 /** What a release consists of, and how an instance of it runs. */
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { appName, digest, instanceName } from './names.ts';
 import { platform } from './server-set.ts';
 
@@ -9,14 +9,16 @@ import { platform } from './server-set.ts';
  */
 export const releasePath = z
   .string()
-  .max(1024)
-  .regex(/^(?:app|config)(?:\/(?!\.{1,2}(?:\/|$))[^/\\\p{Cc}]+)+$/u, 'not a path inside the release');
+  .check(
+    z.maxLength(1024),
+    z.regex(/^(?:app|config)(?:\/(?!\.{1,2}(?:\/|$))[^/\\\p{Cc}]+)+$/u, 'not a path inside the release'),
+  );
 
 export const manifestFile = z.object({
   path: releasePath,
   mode: z.union([z.literal(0o644), z.literal(0o755)]),
   /** Bytes. */
-  size: z.number().int().min(0),
+  size: z.int().check(z.minimum(0)),
   sha256: digest,
 });
 export type ManifestFile = z.infer<typeof manifestFile>;
@@ -24,7 +26,7 @@ export type ManifestFile = z.infer<typeof manifestFile>;
 export const manifestLink = z.object({
   path: releasePath,
   /** Relative target that stays inside the same part of the release. */
-  target: z.string().min(1).max(1024),
+  target: z.string().check(z.minLength(1), z.maxLength(1024)),
 });
 export type ManifestLink = z.infer<typeof manifestLink>;
 
@@ -43,21 +45,21 @@ export const instanceSpec = z.object({
   instance: instanceName,
   platform,
   /** Relative to the app's directory; `#object` kept. */
-  runner: z.string().optional(),
-  command: z.array(z.string()).optional(),
+  runner: z.optional(z.string()),
+  command: z.optional(z.array(z.string())),
   /** Worker processes; 0 lets the platform decide. */
-  processes: z.number().int().min(0).max(64),
+  processes: z.int().check(z.minimum(0), z.maximum(64)),
   /** Complete but for what only the node knows (PORT, TEMP, SILVER_LOGS, ...). Holds secrets of services. */
   env: z.record(z.string(), z.string()),
   packages: z.array(z.string()),
-  packageInstallScript: z.string().optional(),
-  afterInstallScript: z.string().optional(),
+  packageInstallScript: z.optional(z.string()),
+  afterInstallScript: z.optional(z.string()),
   health: z.object({
-    path: z.string().startsWith('/'),
+    path: z.string().check(z.startsWith('/')),
     /** Host header to ask with. */
     host: z.string(),
     /** Seconds. */
-    timeout: z.number().positive(),
+    timeout: z.number().check(z.positive()),
   }),
 });
 export type InstanceSpec = z.infer<typeof instanceSpec>;
@@ -71,11 +73,11 @@ export const activeMap = z.record(appName, instanceName);
 export type ActiveMap = z.infer<typeof activeMap>;
 
 /** Names a bulk socket that the agent opens at `/v1/transfer/ID` for the request that has it. */
-export const transferId = z.string().regex(/^[A-Za-z0-9_-]{16,64}$/);
+export const transferId = z.string().check(z.regex(/^[A-Za-z0-9_-]{16,64}$/));
 
 /**
  * Characters of an archive that goes with the order to stage it. A bulk socket takes three round trips to open, which is more than
  * all else that a small change costs a node far away.
  */
 export const INLINE_ARCHIVE = 64 << 10;
-export const inlineArchive = z.base64().max(INLINE_ARCHIVE);
+export const inlineArchive = z.base64().check(z.maxLength(INLINE_ARCHIVE));

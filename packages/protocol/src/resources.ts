@@ -4,64 +4,64 @@
  * `resource`, and an executor in the agent (the compiler asks for it). Strict: what an agent does not understand of a
  * resource it must not bring about by half.
  */
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { absolutePath } from './names.ts';
 
 /** Permission bits as in `0o644`; setuid, setgid and sticky bits are never ours to set. */
-const mode = z.number().int().min(0).max(0o777);
-const userName = z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/, 'invalid user name');
+const mode = z.int().check(z.minimum(0), z.maximum(0o777));
+const userName = z.string().check(z.regex(/^[a-z_][a-z0-9_-]{0,31}$/, 'invalid user name'));
 export const unitName = z
   .string()
-  .regex(/^[A-Za-z0-9:_.@\\-]+\.(?:service|socket|timer|mount|target|path)$/, 'invalid unit name');
-const argv = z.array(z.string()).min(1);
+  .check(z.regex(/^[A-Za-z0-9:_.@\\-]+\.(?:service|socket|timer|mount|target|path)$/, 'invalid unit name'));
+const argv = z.array(z.string()).check(z.minLength(1));
 
 /** What a changed resource asks for once all resources of the run are in place; equal ones run once. */
 export const notification = z.strictObject({
   unit: unitName,
   action: z.enum(['reload', 'restart']),
   /** Must exit 0 before the action; when it does not, files changed in this run that ask for it are put back. */
-  check: argv.optional(),
+  check: z.optional(argv),
 });
 export type Notification = z.infer<typeof notification>;
 
-const ownership = { owner: userName.default('root'), group: userName.default('root') };
-const notifying = { notify: z.array(notification).optional() };
+const ownership = { owner: z._default(userName, 'root'), group: z._default(userName, 'root') };
+const notifying = { notify: z.optional(z.array(notification)) };
 
 export const packagesResource = z.strictObject({
   type: z.literal('packages'),
-  names: z.array(z.string().regex(/^[a-z0-9][a-z0-9+.-]+$/)).min(1),
+  names: z.array(z.string().check(z.regex(/^[a-z0-9][a-z0-9+.-]+$/))).check(z.minLength(1)),
   ...notifying,
 });
 export const userResource = z.strictObject({
   type: z.literal('user'),
   name: userName,
-  home: absolutePath.default('/nonexistent'),
-  shell: absolutePath.default('/usr/sbin/nologin'),
-  groups: z.array(userName).default([]),
+  home: z._default(absolutePath, '/nonexistent'),
+  shell: z._default(absolutePath, '/usr/sbin/nologin'),
+  groups: z._default(z.array(userName), []),
 });
 export const directoryResource = z.strictObject({
   type: z.literal('directory'),
   path: absolutePath,
-  mode: mode.default(0o755),
+  mode: z._default(mode, 0o755),
   ...ownership,
 });
 export const fileResource = z.strictObject({
   type: z.literal('file'),
   path: absolutePath,
   content: z.string(),
-  mode: mode.default(0o644),
+  mode: z._default(mode, 0o644),
   ...ownership,
   /** Its content is never shown in reports, diffs or logs. */
-  sensitive: z.boolean().default(false),
+  sensitive: z._default(z.boolean(), false),
   /** Made once and then left to whoever owns it: present is enough, whatever it holds. */
-  once: z.boolean().default(false),
+  once: z._default(z.boolean(), false),
   ...notifying,
 });
 export const linkResource = z.strictObject({
   type: z.literal('link'),
   path: absolutePath,
   /** As stored in the link: absolute or relative. */
-  target: z.string().min(1),
+  target: z.string().check(z.minLength(1)),
   ...notifying,
 });
 export const absentResource = z.strictObject({ type: z.literal('absent'), path: absolutePath, ...notifying });
@@ -70,7 +70,7 @@ export const blockResource = z.strictObject({
   type: z.literal('block'),
   path: absolutePath,
   /** Stands in the markers `# BEGIN silverlining NAME` and `# END silverlining NAME`. */
-  name: z.string().regex(/^[a-z0-9:._-]+$/),
+  name: z.string().check(z.regex(/^[a-z0-9:._-]+$/)),
   /** Without the markers; empty removes the block. */
   content: z.string(),
   ...notifying,
@@ -85,17 +85,17 @@ export const hostnameResource = z.strictObject({ type: z.literal('hostname'), na
 /** A database and the one user that owns it, reachable from `hosts` only; other hosts of the user are dropped. */
 export const mysqlDatabaseResource = z.strictObject({
   type: z.literal('mysql-database'),
-  database: z.string().regex(/^[A-Za-z0-9_]{1,64}$/),
-  user: z.string().regex(/^[A-Za-z0-9_]{1,80}$/),
-  password: z.string().regex(/^[A-Za-z0-9_-]{16,128}$/),
-  hosts: z.array(z.string().regex(/^[0-9a-fA-F.:]+$|^localhost$/)),
+  database: z.string().check(z.regex(/^[A-Za-z0-9_]{1,64}$/)),
+  user: z.string().check(z.regex(/^[A-Za-z0-9_]{1,80}$/)),
+  password: z.string().check(z.regex(/^[A-Za-z0-9_-]{16,128}$/)),
+  hosts: z.array(z.string().check(z.regex(/^[0-9a-fA-F.:]+$|^localhost$/))),
 });
 /** For what no other kind says. Guarded: runs only while `unless` exits non-zero or `creates` does not exist. */
 export const commandResource = z.strictObject({
   type: z.literal('command'),
   argv,
-  unless: argv.optional(),
-  creates: absolutePath.optional(),
+  unless: z.optional(argv),
+  creates: z.optional(absolutePath),
   ...notifying,
 });
 
@@ -124,8 +124,8 @@ export const resourceReport = z.object({
   id: z.string(),
   status: z.enum(['ok', 'changed', 'failed', 'skipped']),
   /** What differed or went wrong, for people; never secret content. */
-  detail: z.string().optional(),
-  log: z.array(z.string()).optional(),
+  detail: z.optional(z.string()),
+  log: z.optional(z.array(z.string())),
 });
 export type ResourceReport = z.infer<typeof resourceReport>;
 

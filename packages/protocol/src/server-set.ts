@@ -2,14 +2,14 @@
  * A server set as the file describes it, with interpolation, defaults and names resolved: what the planner reads,
  * and what `sl` sends to the controller. `core/config` makes it; nothing after it looks at the file again.
  */
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { appName, locationHost, nodeName, setName } from './names.ts';
 
 /** Which size of node is wanted; providers choose the first that fits. */
 export const sizeWish = z.discriminatedUnion('by', [
   z.strictObject({ by: z.literal('id'), id: z.string() }),
   /** RAM in MiB; the smallest size with at least this much. */
-  z.strictObject({ by: z.literal('ram'), mib: z.number().int().positive() }),
+  z.strictObject({ by: z.literal('ram'), mib: z.int().check(z.positive()) }),
   z.strictObject({ by: z.literal('name'), glob: z.string() }),
   z.strictObject({ by: z.literal('first'), wishes: z.array(z.string()) }),
 ]);
@@ -20,22 +20,22 @@ export const location = z.strictObject({
   /** Lower case host, `.suffix` or `*`. */
   host: locationHost,
   /** Starts and ends with `/`. */
-  path: z.string().regex(/^\/(?:[A-Za-z0-9._~!$&()*+,;=:@%-]+\/)*$/, 'invalid path'),
+  path: z.string().check(z.regex(/^\/(?:[A-Za-z0-9._~!$&()*+,;=:@%-]+\/)*$/, 'invalid path')),
   app: appName,
 });
 export type Location = z.infer<typeof location>;
 
 /** `appserver`, `balancer`, `controller` or `service:NAME`. */
-export const role = z.string().regex(/^(?:appserver|balancer|service:[a-z][a-z0-9_-]*)$/, 'unknown role');
+export const role = z.string().check(z.regex(/^(?:appserver|balancer|service:[a-z][a-z0-9_-]*)$/, 'unknown role'));
 export type Role = z.infer<typeof role>;
 
 /** A node that should exist. */
 export const wantedNode = z.strictObject({
   name: nodeName,
-  roles: z.array(role).min(1),
+  roles: z.array(role).check(z.minLength(1)),
   /** As written in the file, for people. */
-  size: z.string().optional(),
-  sizeWish: sizeWish.optional(),
+  size: z.optional(z.string()),
+  sizeWish: z.optional(sizeWish),
 });
 export type WantedNode = z.infer<typeof wantedNode>;
 
@@ -45,9 +45,9 @@ export type Platform = z.infer<typeof platform>;
 /** An `update_fetch` line. */
 export const updateFetch = z.discriminatedUnion('kind', [
   /** A path on the app itself, asked for with GET. */
-  z.strictObject({ kind: z.literal('path'), path: z.string().startsWith('/') }),
+  z.strictObject({ kind: z.literal('path'), path: z.string().check(z.startsWith('/')) }),
   /** `script:command args`, run in the release. */
-  z.strictObject({ kind: z.literal('script'), argv: z.array(z.string()).min(1) }),
+  z.strictObject({ kind: z.literal('script'), argv: z.array(z.string()).check(z.minLength(1)) }),
 ]);
 export type UpdateFetch = z.infer<typeof updateFetch>;
 
@@ -57,28 +57,28 @@ export const app = z.strictObject({
   /** Absolute directory on the workstation. */
   dir: z.string(),
   /** Absolute directory of its configuration, deployed with each release. */
-  config: z.string().optional(),
+  config: z.optional(z.string()),
   /** Releases kept on the nodes, the active one included. */
-  keep: z.number().int().min(1).max(100),
+  keep: z.int().check(z.minimum(1), z.maximum(100)),
   /** Path asked for to see whether an instance is healthy. */
-  health: z.string().startsWith('/'),
+  health: z.string().check(z.startsWith('/')),
   /** Seconds that an instance may take until it is healthy. */
-  healthTimeout: z.number().positive(),
+  healthTimeout: z.number().check(z.positive()),
   /** Worker processes of an instance; 0 lets the platform decide. */
-  processes: z.number().int().min(0).max(64),
+  processes: z.int().check(z.minimum(0), z.maximum(64)),
   /** `env.*` of the section. */
-  env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string()),
+  env: z.record(z.string().check(z.regex(/^[A-Za-z_][A-Za-z0-9_]*$/)), z.string()),
   platform,
   /** `main.py`, `main.py#object`, `server.js`, relative to `dir`; undefined for `command` and `static`. */
-  runner: z.string().optional(),
+  runner: z.optional(z.string()),
   /** argv of a `command` app; `$PORT` stands for the port to listen on. */
-  command: z.array(z.string()).optional(),
+  command: z.optional(z.array(z.string())),
   /** argv that checks the configuration directory before anything is uploaded (`config.checker`). */
-  configChecker: z.array(z.string()).min(1).optional(),
+  configChecker: z.optional(z.array(z.string()).check(z.minLength(1))),
   /** Debian packages that the app needs on its nodes. */
-  packages: z.array(z.string().regex(/^[a-z0-9][a-z0-9+.-]+$/, 'invalid package name')),
-  packageInstallScript: z.string().optional(),
-  afterInstallScript: z.string().optional(),
+  packages: z.array(z.string().check(z.regex(/^[a-z0-9][a-z0-9+.-]+$/, 'invalid package name'))),
+  packageInstallScript: z.optional(z.string()),
+  afterInstallScript: z.optional(z.string()),
   updateFetch: z.array(updateFetch),
   /** Service name to the value given for it in app.ini (may be empty). */
   services: z.record(z.string(), z.string()),
@@ -107,8 +107,8 @@ export const serverSet = z.strictObject({
   baseDomain: nodeName,
   setEtcHosts: z.boolean(),
   controller: z.strictObject({
-    url: z.string().optional(),
-    listen: z.string().optional(),
+    url: z.optional(z.string()),
+    listen: z.optional(z.string()),
   }),
   provider: providerConfig,
   /** In file order: app servers, services, balancers; a node with two roles stands once. */

@@ -1,15 +1,19 @@
 /** What differs between two topologies. That of 1,000 nodes has 150 KB, and most changes concern a line of it. */
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { type Topology, topology, topologyNode } from './topology.ts';
 
 export const topologyDifference = z.object({
   /** Generation of the topology that it starts from, and of the one that comes of it. */
-  base: z.number().int(),
-  generation: z.number().int(),
+  base: z.int(),
+  generation: z.int(),
   /** Everything but the nodes, where it differs. */
-  parts: topology.omit({ version: true, set: true, generation: true, nodes: true }).partial(),
+  parts: z.partial(z.omit(topology, { version: true, set: true, generation: true, nodes: true })),
   /** The nodes from `at` on: so many are taken out, and these are put there. */
-  nodes: z.object({ at: z.number().int().min(0), remove: z.number().int().min(0), insert: z.array(topologyNode) }),
+  nodes: z.object({
+    at: z.int().check(z.minimum(0)),
+    remove: z.int().check(z.minimum(0)),
+    insert: z.array(topologyNode),
+  }),
 });
 export type TopologyDifference = z.infer<typeof topologyDifference>;
 

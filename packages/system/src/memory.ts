@@ -12,7 +12,7 @@ export interface KeepSmallOptions {
  * Gives memory back to the system when there is nothing to do: V8 by itself collects only when it needs room, and a process
  * that took in a large release would sit on what that needed. Without `--expose-gc` it does nothing.
  */
-export function keepSmall({ signal, tick = 5_000, idle = 0.02, slack = 1 << 20 }: KeepSmallOptions): void {
+export function keepSmall({ signal, tick = 5_000, idle = 0.02, slack = 512 << 10 }: KeepSmallOptions): void {
   const collect = globalThis.gc;
   if (collect === undefined) return;
   let floor = 0;

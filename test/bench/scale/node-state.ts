@@ -1,6 +1,6 @@
 /** What a simulated node answers: as a node does on which everything works and nothing has to be changed. */
 import { randomBytes } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import {
   type ActiveMap,
   type AppAnswer,

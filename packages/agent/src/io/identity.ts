@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { SlError } from '@silverlining/protocol';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import type { AgentPaths } from '../core/paths.ts';
 
 const agentConfig = z.object({
@@ -10,7 +10,7 @@ const agentConfig = z.object({
   node: z.string(),
   uuid: z.string(),
   /** `wss://HOST:PORT`. */
-  controllerUrl: z.string().regex(/^wss:\/\//),
+  controllerUrl: z.string().check(z.regex(/^wss:\/\//)),
   /** Name that the controller's certificate must carry, whatever its address is. */
   serverName: z.string(),
 });

@@ -16,7 +16,7 @@ import {
   toWireError,
 } from '@silverlining/protocol';
 import type { RawData, WebSocket } from 'ws';
-import type { z } from 'zod';
+import type * as z from 'zod/mini';
 import type { ControlSession, Handlers, RequestContext } from '../ports.ts';
 import { asDiskFull } from './full-disk.ts';
 import type { OrderCheck } from './order-check.ts';
@@ -107,7 +107,7 @@ async function handle<T extends RequestType>(
   it: Envelope,
   context: RequestContext,
 ): Promise<ReplyBody<T>> {
-  const schema: z.ZodType = agentRequests[type].request;
+  const schema: z.ZodMiniType = agentRequests[type].request;
   // The table pairs each type with its schema, which the compiler cannot follow through the index.
   const body = parseBody(schema, it) as RequestBody<T>;
   return handlers[type](body, context);

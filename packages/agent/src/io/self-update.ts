@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { SlError, toSlError } from '@silverlining/protocol';
 import { exec, linkDurable, makeDirectoryDurable, writeFileDurable } from '@silverlining/system';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import type { AgentPaths } from '../core/paths.ts';
 import { decideStart, type UpdateRecord } from '../core/update-record.ts';
 import type { SelfUpdate, StateFile } from '../ports.ts';
@@ -76,7 +76,7 @@ export async function takeBack(paths: AgentPaths, next: string, host: UpdateHost
 }
 
 function recordFile(paths: AgentPaths): StateFile<UpdateRecord | undefined> {
-  return stateFile(join(paths.state, 'update.json'), updateRecord.optional(), undefined);
+  return stateFile(join(paths.state, 'update.json'), z.optional(updateRecord), undefined);
 }
 
 /** The link first: cut off in between, it is done again. */

@@ -1,14 +1,14 @@
 import { dirname } from 'node:path';
 import { SlError } from '@silverlining/protocol';
 import { makeDirectoryDurable, readFileIfAny, writeFileDurable } from '@silverlining/system';
-import type { z } from 'zod';
+import type * as z from 'zod/mini';
 import type { StateFile } from '../ports.ts';
 
 /**
  * A JSON file of the agent's own state, `{version: 1, value}`, durable and readable by root only.
  * A file that does not exist reads as `initial`; one that is damaged is an error, never silently a fresh start.
  */
-export function stateFile<T>(path: string, schema: z.ZodType<T>, initial: T): StateFile<T> {
+export function stateFile<T>(path: string, schema: z.ZodMiniType<T>, initial: T): StateFile<T> {
   return {
     async read() {
       const text = await readFileIfAny(path);
@@ -21,7 +21,7 @@ export function stateFile<T>(path: string, schema: z.ZodType<T>, initial: T): St
   };
 }
 
-function parse<T>(path: string, text: string, schema: z.ZodType<T>): T {
+function parse<T>(path: string, text: string, schema: z.ZodMiniType<T>): T {
   try {
     const json: unknown = JSON.parse(text);
     const value = typeof json === 'object' && json !== null && 'value' in json ? json.value : undefined;

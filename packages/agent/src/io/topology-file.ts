@@ -1,11 +1,11 @@
 import { dirname } from 'node:path';
 import { SlError, type Topology } from '@silverlining/protocol';
 import { makeDirectoryDurable, readFileIfAny, writeFileDurable } from '@silverlining/system';
-import type { z } from 'zod';
+import type * as z from 'zod/mini';
 import type { StateFile } from '../ports.ts';
 
 /** `/etc/silverlining/topology.json`: the same text on every node of a set, readable by all. */
-export function openTopologyFile(path: string, schema: z.ZodType<Topology>): StateFile<Topology | undefined> {
+export function openTopologyFile(path: string, schema: z.ZodMiniType<Topology>): StateFile<Topology | undefined> {
   return {
     async read() {
       const text = await readFileIfAny(path);

@@ -1,4 +1,4 @@
-import { type DeployRecord, downResult, type UpResult, upResult } from '@silverlining/protocol';
+import { anyResult, type DeployRecord, type UpResult } from '@silverlining/protocol';
 import type { Paint } from './paint.ts';
 import { bytes, count, duration, table } from './text.ts';
 
@@ -17,9 +17,6 @@ export function readResult(result: unknown): AnyResult {
   const parts = anyResult.safeParse(result).data ?? {};
   return { ...parts, deploys: parts.deploys ?? [], sites: parts.sites ?? [] };
 }
-
-const { destroyed, keepsMachines } = downResult.shape;
-const anyResult = upResult.extend({ destroyed, keepsMachines }).partial();
 
 /** The end of an operation, for people: deploys, what was destroyed, changes and time, and where the sites are. */
 export function resultLines(result: AnyResult, ms: number | undefined, paint: Paint): string[] {

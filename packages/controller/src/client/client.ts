@@ -16,7 +16,7 @@ import {
   statusResult,
   wireError,
 } from '@silverlining/protocol';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { callJson, callLines } from './http.ts';
 
 /** What a request's body may be, before defaults are filled in. */
@@ -98,7 +98,7 @@ export class ControllerClient {
   }
 }
 
-function parse<T extends z.ZodType>(schema: T, answer: unknown): z.infer<T> {
+function parse<T extends z.ZodMiniType>(schema: T, answer: unknown): z.infer<T> {
   const parsed = schema.safeParse(answer);
   if (parsed.success) return parsed.data;
   throw new SlError('E_CONTROLLER', `the controller's answer is not understood: ${z.prettifyError(parsed.error)}`);

@@ -1,6 +1,6 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { SlError, wireError } from '@silverlining/protocol';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 
 export interface Call {
   method: 'GET' | 'POST';

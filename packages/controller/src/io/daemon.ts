@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SlError } from '@silverlining/protocol';
 import { writeFileDurable } from '@silverlining/system';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { apiSocketPath } from './api-socket.ts';
 import { tryLockFile } from './file-lock.ts';
 import { identifyProcess, type ProcessIdentity } from './process-identity.ts';
@@ -14,7 +14,7 @@ export const ALREADY_RUNNING_STATUS = 75;
 
 const daemonFile = z.object({
   version: z.string(),
-  pid: z.number().int().positive(),
+  pid: z.int().check(z.positive()),
   started: z.string(),
   socket: z.string(),
 });

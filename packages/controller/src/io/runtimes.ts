@@ -10,7 +10,7 @@ import { createGzip } from 'node:zlib';
 import { SlError } from '@silverlining/protocol';
 import { exec, syncDirectory, writeFileDurable } from '@silverlining/system';
 import { extract } from 'tar';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 
 export type RuntimeArch = 'x64' | 'arm64';
 

@@ -1,5 +1,5 @@
 import { type Notification, notification } from '@silverlining/protocol';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 
 /** Actions that are due at the end of a run, and the ids of the resources that asked for them. */
 export const dueSchema = z.array(z.strictObject({ notification, by: z.array(z.string()) }));

@@ -1,6 +1,6 @@
 /** What was on the machine before resources changed it: kept when they first do, put back when the machine leaves its set. */
 import type { Resource } from '@silverlining/protocol';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 
 const path = z.string();
 

@@ -1,6 +1,6 @@
 /** What the agent remembers of instances and of the committed map. Files on disk; parsed when they are read. */
 import { activeMap, agentRequests, digest, instanceName, instanceSpec } from '@silverlining/protocol';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { trafficTable } from './traffic.ts';
 
 const hookRecord = z.discriminatedUnion('state', [
@@ -18,9 +18,9 @@ export const instanceJournal = z.object({
   digest,
   /** Deploy that made it. Aborting another one stops the instance and leaves it. */
   deploy: z.string(),
-  epoch: z.number().int(),
+  epoch: z.int(),
   /** 0 for static apps. */
-  port: z.number().int(),
+  port: z.int(),
   /**
    * `staging`: half made; goes when the agent starts. `prepared`: the vote, durable before it is reported: runs and
    * can be switched to. `stopped`: on disk only. `failed`: on disk, but what is there is damaged.
@@ -33,12 +33,12 @@ export type InstanceJournal = z.infer<typeof instanceJournal>;
 
 export const committedMap = z.object({
   version: z.literal(1),
-  epoch: z.number().int().min(0),
+  epoch: z.int().check(z.minimum(0)),
   active: activeMap,
 });
 export type CommittedMap = z.infer<typeof committedMap>;
 
-export const trafficBaseline = z.object({ version: z.literal(1), epoch: z.number().int(), table: trafficTable });
+export const trafficBaseline = z.object({ version: z.literal(1), epoch: z.int(), table: trafficTable });
 export type TrafficBaseline = z.infer<typeof trafficBaseline>;
 
 export const NOTHING_COMMITTED: CommittedMap = { version: 1, epoch: 0, active: {} };

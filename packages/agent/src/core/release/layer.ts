@@ -3,7 +3,7 @@
  * differs, seen through a read-only overlay. Pure decisions; `io/release/layers.ts` acts on them.
  */
 import { CHUNKED_FROM, instanceName, instanceUnit, type ManifestFile, manifestChanges } from '@silverlining/protocol';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import type { Listing } from './listing.ts';
 
 /** `layer.json` of a layered release. Its manifest is that of the base with the changes. */

@@ -1,6 +1,6 @@
 /** Requests by release, from the balancer's stick table. */
 import type { ActiveMap, ReplyBody } from '@silverlining/protocol';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 
 const counters = z.object({
   requests: z.number(),

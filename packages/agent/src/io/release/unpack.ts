@@ -11,7 +11,7 @@ import {
   manifest,
   SlError,
 } from '@silverlining/protocol';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import type { Admission } from '../../core/release/admission.ts';
 import { type EntrySink, TarReader } from './tar-reader.ts';
 
@@ -80,7 +80,7 @@ export function readChunkLists(transfer: Duplex, signal: AbortSignal): Promise<C
   return readDocument(transfer, chunkLists, { what: 'list of chunks', signal });
 }
 
-async function readDocument<T extends z.ZodType>(
+async function readDocument<T extends z.ZodMiniType>(
   transfer: Duplex,
   schema: T,
   { what, signal }: { what: string; signal: AbortSignal },

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ResourceInput, resource } from '@silverlining/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { type Original, original } from '../../core/converge/originals.ts';
 import { stateFile } from '../state-file.ts';
 import { createOriginals, type UnitControl } from './originals.ts';

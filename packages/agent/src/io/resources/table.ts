@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { exec } from '@silverlining/system';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { type Original, original } from '../../core/converge/originals.ts';
 import type { ConvergeHost, Executors, StateFile } from '../../ports.ts';
 import { stateFile } from '../state-file.ts';

@@ -74,7 +74,7 @@ function readPackages(values: SectionValues, problems: Problems): string[] {
   const { file } = values.place('packages');
   return values.lines('packages').flatMap(({ text, line }) =>
     text.split(/[\s,]+/).filter((name) => {
-      if (name === '' || appSchema.shape.packages.element.safeParse(name).success) return name !== '';
+      if (name === '' || appSchema.shape.packages.def.element.safeParse(name).success) return name !== '';
       problems.error({ file, line }, `invalid package name ${quote(name)}: lower case letters, digits, + - and .`);
       return false;
     }),

@@ -3,7 +3,7 @@
  * again, where they are written, so that no path through the code lets a value add a line or a directive.
  */
 import { absolutePath, appName, location, locationHost, nodeName, SlError } from '@silverlining/protocol';
-import type { z } from 'zod';
+import type * as z from 'zod/mini';
 
 const ADDRESS = /^(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F:]*:[0-9a-fA-F:.]*)$/;
 
@@ -45,7 +45,7 @@ export function literalPattern(text: string): string {
   return text.replace(/[^A-Za-z0-9/]/g, '\\$&');
 }
 
-function checked(schema: z.ZodType<string>, value: string, what: string): string {
+function checked(schema: z.ZodMiniType<string>, value: string, what: string): string {
   if (schema.safeParse(value).success) return value;
   throw refused(what, value);
 }

@@ -7,7 +7,7 @@ import {
   SlError,
   type TopologyNode,
 } from '@silverlining/protocol';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { addressesOf } from '../roles/context.ts';
 import { addressWord, isIPv6 } from '../roles/words.ts';
 import type { ServiceContext, ServiceModule } from './service.ts';

@@ -1,6 +1,6 @@
 /** What a service module is. Adding a service: a file here that exports one, and a line in the table of index.ts. */
 import type { App, ResourceInput, ServerSet, Topology, TopologyNode } from '@silverlining/protocol';
-import type { z } from 'zod';
+import type * as z from 'zod/mini';
 import type { Opening, OsFacts } from '../roles/context.ts';
 
 /** What a service reads to describe itself, on its node or to apps. */
@@ -14,7 +14,7 @@ export interface ServiceContext {
 export interface ServiceModule {
   name: string;
   /** Keys of `[service:NAME]` beside those that all have; unknown ones are refused. */
-  options: z.ZodObject;
+  options: z.ZodMiniObject;
   /** On how many nodes one set can have it. */
   maxNodes: number;
   /** Packages of the node that the service is on. */

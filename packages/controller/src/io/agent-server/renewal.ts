@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { renewReply } from '@silverlining/protocol';
-import type { z } from 'zod';
+import type * as z from 'zod/mini';
 import type { Certificates } from '../certificates.ts';
 import type { Gate } from './gate.ts';
 import type { Log } from './log.ts';

@@ -11,14 +11,14 @@ import {
   SlError,
   wireError,
 } from '@silverlining/protocol';
-import type { z } from 'zod';
+import type * as z from 'zod/mini';
 import type { RequestOptions } from '../../ports.ts';
 import { watchLimits } from './limit.ts';
 
 export type RequestInput<T extends RequestType> = z.input<(typeof agentRequests)[T]['request']>;
 
 /** The table again, so typed that the compiler knows the reply of a type that is itself a parameter. */
-const REPLIES: { [T in RequestType]: { reply: z.ZodType<ReplyBody<T>> } } = agentRequests;
+const REPLIES: { [T in RequestType]: { reply: z.ZodMiniType<ReplyBody<T>> } } = agentRequests;
 
 /** Signs an order; undefined for an agent that did not ask for that. */
 export type Seal = (order: { sequence: number; type: string; body: unknown }) => OrderSeal | undefined;
@@ -67,7 +67,7 @@ export class PendingRequests {
     }
   }
 
-  async #parsed<T>(schema: z.ZodType<T>, reply: Promise<Envelope>): Promise<T> {
+  async #parsed<T>(schema: z.ZodMiniType<T>, reply: Promise<Envelope>): Promise<T> {
     const it = await reply;
     try {
       return parseBody(schema, it);

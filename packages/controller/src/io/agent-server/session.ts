@@ -17,7 +17,7 @@ import {
   toWireError,
 } from '@silverlining/protocol';
 import type { RawData, WebSocket } from 'ws';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import type { AgentSession, Clock, NodeRecord, RequestOptions } from '../../ports.ts';
 import type { SigningKey } from '../signing-key.ts';
 import type { Flow } from './flow.ts';
@@ -45,7 +45,7 @@ export interface SessionListener {
 }
 
 /** Read before the whole hello: an agent of another version may say in it what this one does not know. */
-const versions = z.object({ protocol: z.number().int(), minProtocol: z.number().int() });
+const versions = z.object({ protocol: z.int(), minProtocol: z.int() });
 
 /**
  * One control socket of a node that the gate let in: first its hello, then messages both ways until it ends. Whatever

@@ -1,6 +1,6 @@
 import { apiRequests, type ControllerInfo, type OperationEvent, SlError, toWireError } from '@silverlining/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import type { ControllerService, OperationRegistry, OperationRequest } from '../../service.ts';
 import { LineStream } from './line-stream.ts';
 
@@ -16,7 +16,7 @@ export interface RouteContext {
   onShutdown(): void;
 }
 
-const shutdownRequest = z.strictObject({ force: z.boolean().default(false) });
+const shutdownRequest = z.strictObject({ force: z._default(z.boolean(), false) });
 
 /** `POST /v1/VERB` for every verb, `GET /v1/info`, `POST /v1/shutdown`. */
 export function addRoutes(app: FastifyInstance, context: RouteContext): void {
@@ -81,7 +81,7 @@ export function addRoutes(app: FastifyInstance, context: RouteContext): void {
 type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
 
 /** A verb with one JSON answer. Its signal is aborted when the client goes away before it. */
-function answer<T extends z.ZodType>(
+function answer<T extends z.ZodMiniType>(
   schema: T,
   handle: (body: z.infer<T>, signal: AbortSignal) => Promise<unknown>,
 ): Handler {
@@ -94,7 +94,7 @@ function answer<T extends z.ZodType>(
 
 /** A verb that starts an operation and streams its events. The operation runs on when the client goes away. */
 function startWith(operations: OperationRegistry) {
-  return <T extends z.ZodType>(schema: T, prepare: (body: z.infer<T>) => OperationRequest): Handler =>
+  return <T extends z.ZodMiniType>(schema: T, prepare: (body: z.infer<T>) => OperationRequest): Handler =>
     async (request, reply) => {
       const id = operations.start(prepare(parse(schema, request.body)));
       await follow(operations, id, reply);
@@ -168,7 +168,7 @@ async function shutDown(context: RouteContext, request: FastifyRequest, reply: F
   return { stopping: true };
 }
 
-function parse<T extends z.ZodType>(schema: T, body: unknown): z.infer<T> {
+function parse<T extends z.ZodMiniType>(schema: T, body: unknown): z.infer<T> {
   const parsed = schema.safeParse(body);
   if (parsed.success) return parsed.data;
   throw new SlError('E_USAGE', `the request is not valid: ${z.prettifyError(parsed.error)}`);

@@ -1,7 +1,7 @@
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { nodeName, SlError } from '@silverlining/protocol';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import type { CreateNodeRequest, NodeImage, NodeSize, Provider, ProviderNode } from '../../ports.ts';
 
 /** Options of `[provider]` with `provider = hosts`, as the file gives them. */
@@ -16,12 +16,12 @@ export interface HostsOptions {
 
 /** Host name, IPv4 or IPv6 address: it becomes an argument of ssh, so nothing that looks like an option is let in. */
 const address = z.union([
-  z.string().toLowerCase().pipe(nodeName),
+  z.pipe(z.string().check(z.toLowerCase()), nodeName),
   /** With the interface of a link-local address, as in `fe80::1%eth0`. */
-  z.string().regex(/^(?=[^%]*:)[0-9a-f:.]{2,45}(?:%[a-z0-9]{1,15})?$/i),
+  z.string().check(z.regex(/^(?=[^%]*:)[0-9a-f:.]{2,45}(?:%[a-z0-9]{1,15})?$/i)),
 ]);
-const user = z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/, 'invalid user name');
-const port = z.coerce.number().int().min(1).max(65535);
+const user = z.string().check(z.regex(/^[a-z_][a-z0-9_-]{0,31}$/, 'invalid user name'));
+const port = z.pipe(z.coerce.number(), z.int().check(z.minimum(1), z.maximum(65535)));
 const LINE_KEYS = ['user', 'port', 'identity', 'known_hosts'] as const;
 
 /**
@@ -123,7 +123,7 @@ function parseSetting(text: string): [string, string] {
   return [key, value.join('=')];
 }
 
-function check<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
+function check<T>(schema: z.ZodMiniType<T>, value: unknown, what: string): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   throw new Error(`the ${what} "${String(value)}" is not valid`);

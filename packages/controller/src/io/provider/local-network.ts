@@ -3,20 +3,20 @@ import { readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { SlError } from '@silverlining/protocol';
 import { writeFileDurable } from '@silverlining/system';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { withFileLock } from '../file-lock.ts';
 import { hostCommand } from '../host-packages.ts';
 import { chooseSubnet, formatAddress, macOf, overlaps, parseRange, type Range } from './local-subnet.ts';
 
 const localNetwork = z.object({
   version: z.literal(1),
-  bridge: z.string().regex(/^sl[0-9a-f]{10}$/),
+  bridge: z.string().check(z.regex(/^sl[0-9a-f]{10}$/)),
   /** `a.b.c.0/24` */
   subnet: z.cidrv4(),
   /** The bridge's address: this machine as nodes see it. */
   hostAddress: z.ipv4(),
   /** Where the package cache listens, on `hostAddress`. */
-  packagePort: z.number().int().min(1024).max(65535),
+  packagePort: z.int().check(z.minimum(1024), z.maximum(65535)),
 });
 /** `network.json`: chosen once for a state directory, since the addresses of its nodes are part of it. */
 export type LocalNetwork = z.infer<typeof localNetwork>;
@@ -98,7 +98,7 @@ interface Route {
   text: string;
 }
 
-const ipRoutes = z.array(z.object({ dst: z.string(), dev: z.string().optional(), type: z.string().optional() }));
+const ipRoutes = z.array(z.object({ dst: z.string(), dev: z.optional(z.string()), type: z.optional(z.string()) }));
 
 async function routes(): Promise<Route[]> {
   const { stdout } = await hostCommand(['ip', '-json', '-4', 'route', 'show', 'table', 'all']);
@@ -124,8 +124,8 @@ async function refuseClash(network: LocalNetwork): Promise<void> {
 
 const ipAddresses = z.array(
   z.object({
-    addr_info: z.array(z.object({ local: z.string().optional() })).optional(),
-    flags: z.array(z.string()).optional(),
+    addr_info: z.optional(z.array(z.object({ local: z.optional(z.string()) }))),
+    flags: z.optional(z.array(z.string())),
   }),
 );
 

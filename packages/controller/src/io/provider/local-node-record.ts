@@ -2,9 +2,9 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { nodeName, SlError, setName } from '@silverlining/protocol';
 import { makeDirectoryDurable, writeFileDurable } from '@silverlining/system';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 
-const uuid = z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+const uuid = z.string().check(z.regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/));
 
 /** Linux allows no longer host names. */
 const MAX_HOST_NAME = 64;
@@ -14,15 +14,15 @@ const nodeRecord = z.object({
   version: z.literal(1),
   uuid,
   set: setName,
-  name: nodeName.max(MAX_HOST_NAME),
+  name: nodeName.check(z.maxLength(MAX_HOST_NAME)),
   /** IPv4 address on the bridge. */
   address: z.ipv4(),
   /** Directory name of the image under `images`. */
-  image: z.string().regex(/^[a-z0-9-]+$/),
+  image: z.string().check(z.regex(/^[a-z0-9-]+$/)),
   /** Whether the disk has what a first boot needs; from then on it is the node's own. */
   prepared: z.boolean(),
   /** Public host key, `ssh-ed25519 AAAA...`; known once the disk is prepared. */
-  hostKey: z.string().optional(),
+  hostKey: z.optional(z.string()),
 });
 export type NodeRecord = z.infer<typeof nodeRecord>;
 

@@ -10,52 +10,57 @@ import {
   serverSet,
   topology,
 } from '@silverlining/protocol';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import type { Row } from './database.ts';
 import { damaged } from './store-error.ts';
 
 const text = z.string();
-const optionalText = text.nullable().transform((value) => value ?? undefined);
-const optionalNumber = z
-  .number()
-  .nullable()
-  .transform((value) => value ?? undefined);
+const optionalText = z.pipe(
+  z.nullable(text),
+  z.transform((value) => value ?? undefined),
+);
+const optionalNumber = z.pipe(
+  z.nullable(z.number()),
+  z.transform((value) => value ?? undefined),
+);
 
 /** A column of JSON. */
-function json<T extends z.ZodType>(schema: T) {
-  const parsed = z.string().transform((value, context): unknown => {
+function json<T extends z.ZodMiniType>(schema: T) {
+  const parsed = z.transform((value: string, context): unknown => {
     try {
       return JSON.parse(value);
     } catch {
-      context.addIssue({ code: 'custom', message: 'is not JSON' });
+      context.issues.push({ code: 'custom', message: 'is not JSON', input: value });
       return z.NEVER;
     }
   });
-  return parsed.pipe(schema);
+  return z.pipe(z.pipe(z.string(), parsed), schema);
 }
 
 /** What was committed of a set, without its large texts. */
-export const setRow = z
-  .object({
+export const setRow = z.pipe(
+  z.object({
     name: text,
     epoch: z.number(),
     heard: z.number(),
     committed: z.number(),
     active: json(activeMap),
-  })
-  .transform(({ heard, committed, ...row }) => ({
+  }),
+  z.transform(({ heard, committed, ...row }) => ({
     ...row,
     heardEpoch: heard,
     committed: committed === 1,
-  }));
+  })),
+);
 
 /** What a set is to be, and what its nodes were told. */
-export const setTexts = z
-  .object({ config: json(serverSet), topology: json(topology).nullable() })
-  .transform(({ config, topology }) => ({ config, topology: topology ?? undefined }));
+export const setTexts = z.pipe(
+  z.object({ config: json(serverSet), topology: z.nullable(json(topology)) }),
+  z.transform(({ config, topology }) => ({ config, topology: topology ?? undefined })),
+);
 
-export const nodeRow = z
-  .object({
+export const nodeRow = z.pipe(
+  z.object({
     uuid: text,
     set_name: text,
     name: text,
@@ -67,9 +72,9 @@ export const nodeRow = z
     cert_generation: z.number(),
     host_keys: json(z.array(z.string())),
     last_seen: optionalNumber,
-    facts: json(facts).nullable(),
-  })
-  .transform((row) => ({
+    facts: z.nullable(json(facts)),
+  }),
+  z.transform((row) => ({
     uuid: row.uuid,
     set: row.set_name,
     name: row.name,
@@ -82,11 +87,12 @@ export const nodeRow = z
     hostKeys: row.host_keys,
     lastSeen: row.last_seen,
     facts: row.facts ?? undefined,
-  }));
+  })),
+);
 
 /** A release without its manifest, which is read by its digest. */
-export const releaseRow = z
-  .object({
+export const releaseRow = z.pipe(
+  z.object({
     instance: text,
     set_name: text,
     app: text,
@@ -95,36 +101,38 @@ export const releaseRow = z
     config: json(app),
     created_at: z.number(),
     committed_at: optionalNumber,
-  })
-  .transform(({ set_name, created_at, committed_at, ...row }) => ({
+  }),
+  z.transform(({ set_name, created_at, committed_at, ...row }) => ({
     ...row,
     set: set_name,
     createdAt: created_at,
     committedAt: committed_at,
-  }));
+  })),
+);
 
 export const manifestRow = z.object({ body: json(manifest) });
 
 /** What is needed of a deploy to say whether it can be forgotten. */
 export const deployHead = z.object({ id: text, instance: text, state: z.enum(['staging', 'committed', 'ended']) });
 
-export const deployRow = deployHead
-  .extend({
-    set_name: text,
-    app: text,
-    record: json(deployRecord),
-    started_at: z.number(),
-  })
-  .transform(({ set_name, started_at, ...row }) => ({ ...row, set: set_name, startedAt: started_at }));
+export const deployRow = z.pipe(
+  z.extend(deployHead, { set_name: text, app: text, record: json(deployRecord), started_at: z.number() }),
+  z.transform(({ set_name, started_at, ...row }) => ({ ...row, set: set_name, startedAt: started_at })),
+);
 
-export const leaseRow = z
-  .object({ set_name: text, holder: text, operation: text, since: z.number(), token: z.number(), beats: z.number() })
-  .transform(({ set_name, ...row }) => ({ set: set_name, ...row }));
+export const leaseRow = z.pipe(
+  z.object({ set_name: text, holder: text, operation: text, since: z.number(), token: z.number(), beats: z.number() }),
+  z.transform(({ set_name, ...row }) => ({ set: set_name, ...row })),
+);
 
 export const secretRow = z.object({ value: text });
 
 /** Parses a row; E_STORE that names the table when it holds what no version of ours wrote. */
-export function parseRow<T extends z.ZodType>(schema: T, row: Row, where: { file: string; table: string }): z.infer<T> {
+export function parseRow<T extends z.ZodMiniType>(
+  schema: T,
+  row: Row,
+  where: { file: string; table: string },
+): z.infer<T> {
   const parsed = schema.safeParse(row);
   if (parsed.success) return parsed.data;
   throw damaged(where.file, `a row of ${where.table}: ${z.prettifyError(parsed.error)}`, parsed.error);
