@@ -1,11 +1,11 @@
 /** What is left when the machine itself fails half-way, and that it is made good without another start. */
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type InstanceSpec, manifestText, SlError } from '@silverlining/protocol';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { name, sha256 } from '../../../../test/fakes/blog.ts';
 import { FakeNode, fakeReleasePorts } from '../../../../test/fakes/release-ports.ts';
 import type { Releases, RequestContext } from '../ports.ts';
 import type { ReleasePorts } from '../release-ports.ts';
@@ -43,7 +43,6 @@ function guarded<A extends unknown[], R>(what: Fragile, act: (...args: A) => Pro
   };
 }
 
-const name = (n: number) => `blog.20260131_00${n}`;
 const context: RequestContext = {
   signal: new AbortController().signal,
   progress: () => undefined,
@@ -52,7 +51,7 @@ const context: RequestContext = {
 
 async function stage(n: number): Promise<unknown> {
   const manifest = { version: 1 as const, app: 'blog', files: [], links: [] };
-  const digest = createHash('sha256').update(manifestText(manifest)).digest('hex');
+  const digest = sha256(manifestText(manifest));
   await releases.offer({ instance: name(n), app: 'blog', digest, manifest }, context);
   const spec: InstanceSpec = {
     ...{ app: 'blog', instance: name(n), platform: 'command', command: ['serve'], processes: 0, env: {}, packages: [] },
