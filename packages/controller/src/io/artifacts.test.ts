@@ -26,6 +26,12 @@ it('the agent is one file that can be loaded, small and without what only the bo
   expect(text.length).toBeLessThan(400_000);
 });
 
+it('the agent can say what is wrong with a message', async () => {
+  const { path } = await artifacts.agentBundle();
+  // From zod's English, which is loaded for its effect alone: a bundler may take it for something that nobody needs.
+  expect(await readFile(path, 'utf8')).toContain('Invalid input: expected');
+});
+
 it('only the agent of the fault tests has failpoints', async () => {
   const test = fileURLToPath(new URL('../../../../test/failpoints/agent.ts', import.meta.url));
   const { path } = await createArtifacts(cache, test).agentBundle();
