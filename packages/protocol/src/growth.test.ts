@@ -22,8 +22,6 @@ const STRICT: ReadonlySet<unknown> = new Set([
   agentRequests.stage.request.shape.spec,
 ]);
 
-const WRAPPERS = [z.ZodMiniOptional, z.ZodMiniNullable, z.ZodMiniCatch, z.ZodMiniDefault];
-
 /** The paths of objects below a schema that refuse fields they do not know. */
 function strictObjects(schema: unknown, path: string): string[] {
   if (STRICT.has(schema)) return [];
@@ -35,9 +33,10 @@ function strictObjects(schema: unknown, path: string): string[] {
   if (schema instanceof z.ZodMiniArray) return strictObjects(schema.def.element, `${path}[]`);
   if (schema instanceof z.ZodMiniRecord) return strictObjects(schema.def.valueType, `${path}{}`);
   if (schema instanceof z.ZodMiniUnion) return schema.def.options.flatMap((it) => strictObjects(it, path));
-  if (WRAPPERS.some((wrapper) => schema instanceof wrapper)) {
-    return strictObjects((schema as z.ZodMiniOptional).def.innerType, path);
+  if (schema instanceof z.ZodMiniOptional || schema instanceof z.ZodMiniNullable || schema instanceof z.ZodMiniCatch) {
+    return strictObjects(schema.def.innerType, path);
   }
+  if (schema instanceof z.ZodMiniDefault) return strictObjects(schema.def.innerType, path);
   return [];
 }
 

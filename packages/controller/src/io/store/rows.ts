@@ -15,14 +15,16 @@ import type { Row } from './database.ts';
 import { damaged } from './store-error.ts';
 
 const text = z.string();
-const optionalText = z.pipe(
-  z.nullable(text),
-  z.transform((value) => value ?? undefined),
-);
-const optionalNumber = z.pipe(
-  z.nullable(z.number()),
-  z.transform((value) => value ?? undefined),
-);
+const optionalText = optional(text);
+const optionalNumber = optional(z.number());
+
+/** A column that may be NULL. */
+function optional<T extends z.ZodMiniType>(schema: T) {
+  return z.pipe(
+    z.nullable(schema),
+    z.transform((value) => value ?? undefined),
+  );
+}
 
 /** A column of JSON. */
 function json<T extends z.ZodMiniType>(schema: T) {
@@ -54,10 +56,7 @@ export const setRow = z.pipe(
 );
 
 /** What a set is to be, and what its nodes were told. */
-export const setTexts = z.pipe(
-  z.object({ config: json(serverSet), topology: z.nullable(json(topology)) }),
-  z.transform(({ config, topology }) => ({ config, topology: topology ?? undefined })),
-);
+export const setTexts = z.object({ config: json(serverSet), topology: optional(json(topology)) });
 
 export const nodeRow = z.pipe(
   z.object({
@@ -72,7 +71,7 @@ export const nodeRow = z.pipe(
     cert_generation: z.number(),
     host_keys: json(z.array(z.string())),
     last_seen: optionalNumber,
-    facts: z.nullable(json(facts)),
+    facts: optional(json(facts)),
   }),
   z.transform((row) => ({
     uuid: row.uuid,
@@ -86,7 +85,7 @@ export const nodeRow = z.pipe(
     certGeneration: row.cert_generation,
     hostKeys: row.host_keys,
     lastSeen: row.last_seen,
-    facts: row.facts ?? undefined,
+    facts: row.facts,
   })),
 );
 
