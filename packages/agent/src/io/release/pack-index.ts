@@ -8,12 +8,12 @@ export interface Packed {
 }
 
 /** Searches after which a table of all lines is quicker. */
-const SEARCHES = 64;
+const SEARCHES = 16;
 
 interface Loaded {
   text: string;
   searches: number;
-  places: Map<string, Packed> | undefined;
+  lines: Map<string, number> | undefined;
 }
 
 /**
@@ -30,14 +30,16 @@ export class PackIndex {
 
   find(key: string): Packed | undefined {
     const loaded = this.#load();
-    if (loaded.searches++ === SEARCHES) loaded.places = placesIn(loaded.text);
-    return loaded.places === undefined ? search(loaded.text, key) : loaded.places.get(key);
+    if (loaded.searches++ === SEARCHES) loaded.lines = linesIn(loaded.text);
+    if (loaded.lines === undefined) return search(loaded.text, key);
+    const at = loaded.lines.get(key);
+    return at === undefined ? undefined : placeOf(loaded.text, key, at);
   }
 
   #load(): Loaded {
     const known = this.#loaded?.deref();
     if (known !== undefined) return known;
-    const loaded = { text: readIndex(this.#path), searches: 0, places: undefined };
+    const loaded = { text: readIndex(this.#path), searches: 0, lines: undefined };
     this.#loaded = new WeakRef(loaded);
     return loaded;
   }
@@ -49,7 +51,13 @@ export function indexLine(key: string, { offset, size }: Packed): string {
 
 /** All that an index says; what it says last of a content counts. */
 export function readPlaces(path: string): Map<string, Packed> {
-  return placesIn(readIndex(path));
+  const text = readIndex(path);
+  const places = new Map<string, Packed>();
+  for (const [key, at] of linesIn(text)) {
+    const place = placeOf(text, key, at);
+    if (place !== undefined) places.set(key, place);
+  }
+  return places;
 }
 
 /** Whole lines. */
@@ -63,25 +71,29 @@ function readIndex(path: string): string {
   }
 }
 
-function placesIn(text: string): Map<string, Packed> {
-  const known = new Map<string, Packed>();
-  for (const line of text.split('\n')) {
-    const place = placeIn(line);
-    if (place !== undefined) known.set(line.slice(0, line.indexOf(' ')), place);
-  }
-  return known;
+/** Where the last line of each key begins. Lines are not looked into: of most, nobody asks. */
+function linesIn(text: string): Map<string, number> {
+  const lines = new Map<string, number>();
+  for (let at = 0; at < text.length; at = text.indexOf('\n', at) + 1)
+    lines.set(text.slice(at, text.indexOf(' ', at)), at);
+  return lines;
+}
+
+/** What the key's last line says, or one before it where that is damaged. */
+function placeOf(text: string, key: string, last: number): Packed | undefined {
+  return placeAt(text, last) ?? search(text, key);
 }
 
 function search(text: string, key: string): Packed | undefined {
   let place: Packed | undefined;
   for (let at = text.indexOf(`${key} `); at >= 0; at = text.indexOf(`${key} `, at + key.length)) {
-    place = placeIn(text.slice(at, text.indexOf('\n', at))) ?? place;
+    place = placeAt(text, at) ?? place;
   }
   return place;
 }
 
-function placeIn(line: string): Packed | undefined {
-  const [key = '', offset = '', size = ''] = line.split(' ');
+function placeAt(text: string, at: number): Packed | undefined {
+  const [key = '', offset = '', size = ''] = text.slice(at, text.indexOf('\n', at)).split(' ');
   const place = { offset: Number(offset), size: Number(size) };
   const isPlace = isBlobKey(key) && Number.isSafeInteger(place.offset) && Number.isSafeInteger(place.size);
   return isPlace ? place : undefined;
