@@ -5,13 +5,14 @@ import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isNode24, runUnderNode24 } from '../../../bootstrap/node24.js';
+import { mainModule } from '../bundle.js';
 
 if (isNode24()) {
   const given = process.env.XDG_CACHE_HOME;
   const cache = given !== undefined && isAbsolute(given) ? given : join(process.env.HOME ?? homedir(), '.cache');
-  // Compiled code, types already stripped: half of the time that a short command takes.
+  // Compiled code, types already stripped.
   nodeModule.enableCompileCache(join(cache, 'silverlining', 'compiled'));
-  const { endQuietlyOnClosedPipe, main } = await import('../src/main.ts');
+  const { endQuietlyOnClosedPipe, main } = await import(mainModule());
   endQuietlyOnClosedPipe();
   process.exitCode = await main(process.argv.slice(2));
 } else {

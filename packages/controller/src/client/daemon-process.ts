@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { type ControllerInfo, SlError } from '@silverlining/protocol';
 import { apiSocketPath } from '../io/api-socket.ts';
 import { ALREADY_RUNNING_STATUS, readDaemonFile } from '../io/daemon.ts';
@@ -36,9 +37,9 @@ const LOG_LINES = 25;
 /** Nobody listens, or who did is just ending. */
 const ABSENT = new Set(['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', STOPPING]);
 
-/** The script of the controller's own daemon. */
+/** The script of the controller's own daemon, also for a program that has this file bundled. */
 export function daemonEntry(): string {
-  return fileURLToPath(new URL('../start.ts', import.meta.url));
+  return join(dirname(createRequire(import.meta.url).resolve('@silverlining/controller')), 'start.ts');
 }
 
 /** The running controller of the state directory, started when there is none, restarted when it is of another version. */

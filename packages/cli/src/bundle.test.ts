@@ -1,0 +1,48 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+interface Bundler {
+  makeBundle(dist: string): Promise<void>;
+  mainModule(dist: string): string;
+}
+
+const bundler: Bundler = await import(new URL('../bundle.js', import.meta.url).href);
+const source = new URL('./main.ts', import.meta.url).href;
+let dist: string;
+
+beforeAll(async () => {
+  dist = await mkdtemp(join(tmpdir(), 'sl-bundle-'));
+  await bundler.makeBundle(dist);
+});
+afterAll(() => rm(dist, { recursive: true }));
+
+describe('the bundle of sl', () => {
+  it('is what starts', async () => {
+    const main = bundler.mainModule(dist);
+    expect(main).toBe(pathToFileURL(join(dist, 'main.js')).href);
+    expect(await import(main)).toMatchObject({
+      main: expect.any(Function),
+      endQuietlyOnClosedPipe: expect.any(Function),
+    });
+  });
+
+  it('is left alone once a file that it was made of is another one, or gone, and where there is none', async () => {
+    const path = join(dist, 'inputs.json');
+    const inputs = await readFile(path, 'utf8');
+    const last = 'packages/cli/src/program.ts';
+    for (const changed of [
+      inputs.replace(/("packages\/cli\/src\/program.ts",")\d+/, '$11'),
+      inputs.replace(last, `${last}.gone`),
+    ]) {
+      expect(changed).not.toBe(inputs);
+      await writeFile(path, changed);
+      expect(bundler.mainModule(dist)).toBe(source);
+    }
+    await writeFile(path, inputs);
+    expect(bundler.mainModule(dist)).not.toBe(source);
+    expect(bundler.mainModule(join(dist, 'none'))).toBe(source);
+  });
+});
