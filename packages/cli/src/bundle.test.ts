@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -27,6 +27,13 @@ describe('the bundle of sl', () => {
       main: expect.any(Function),
       endQuietlyOnClosedPipe: expect.any(Function),
     });
+  });
+
+  it('can say what is wrong with what it is given', async () => {
+    const files = (await readdir(dist)).filter((name) => name.endsWith('.js'));
+    const texts = await Promise.all(files.map((name) => readFile(join(dist, name), 'utf8')));
+    // From zod's English, which is loaded for its effect alone.
+    expect(texts.join('')).toContain('Invalid input: expected');
   });
 
   it('is left alone once a file that it was made of is another one, or gone, and where there is none', async () => {
