@@ -1,6 +1,6 @@
 /** A node for the agent's release handling: releases on a real temporary folder; systemd, apps and HAProxy in memory. */
 import { createHash } from 'node:crypto';
-import type { ActiveMap, Manifest, Role, Topology } from '@silverlining/protocol';
+import type { ActiveMap, Role, Topology } from '@silverlining/protocol';
 import { SlError } from '@silverlining/protocol';
 import { releasePaths } from '../../packages/agent/src/core/release/paths.ts';
 import type { TrafficTable } from '../../packages/agent/src/core/release/traffic.ts';
@@ -88,7 +88,7 @@ export async function fakeReleasePorts(root: string, node: FakeNode): Promise<Re
     rebooted: async () => node.booted,
     sync: async () => undefined,
     installPackages: async () => undefined,
-    readManifest: () => Promise.reject<Manifest>(new SlError('E_MANIFEST', 'tests offer manifests inline')),
+    readListing: () => Promise.reject(new SlError('E_MANIFEST', 'tests offer manifests inline')),
     readChunkLists,
     sha256: (text) => createHash('sha256').update(text).digest('hex'),
     warn,

@@ -26,7 +26,7 @@ export function nodePorts(machine: NodeMachine, life: Life, rules: Rules): Relea
     places: places(machine, life),
     // Every content is there already: how bytes get to nodes is another test's matter.
     store: {
-      has: () => true,
+      lacking: () => [],
       salvage: () => life.quick(() => 0),
       plan: () => life.quick(() => []),
       receive: () => life.quick(() => ({ files: 0, bytes: 0 })),
@@ -55,7 +55,7 @@ export function nodePorts(machine: NodeMachine, life: Life, rules: Rules): Relea
         { ms: 5, ...DISK },
       ),
     installPackages: () => life.quick(() => undefined),
-    readManifest: () => Promise.reject(new SlError('E_MANIFEST', 'manifests of the model are small')),
+    readListing: () => Promise.reject(new SlError('E_MANIFEST', 'manifests of the model are small')),
     readChunkLists: () => Promise.reject(new SlError('E_MANIFEST', 'files of the model are small')),
     sha256: (text) => createHash('sha256').update(text).digest('hex'),
     warn: (message) => world.note(life.name, `warns: ${message}`),

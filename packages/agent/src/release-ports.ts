@@ -1,6 +1,6 @@
 /** What the agent's release handling needs from the node. `io/release/` implements these; tests bring their own. */
 import type { Duplex, Readable } from 'node:stream';
-import type { ActiveMap, ChunkList, ChunkLists, ErrorCode, Manifest, ManifestFile } from '@silverlining/protocol';
+import type { ActiveMap, ChunkList, ChunkLists, ErrorCode, ManifestFile } from '@silverlining/protocol';
 import type { Assembly } from './core/release/assembly.ts';
 import type { CommittedMap, InstanceJournal, TrafficBaseline } from './core/release/journal.ts';
 import type { Listing } from './core/release/listing.ts';
@@ -12,8 +12,8 @@ import type { NodeView } from './ports.ts';
 
 /** Contents by SHA-256. Whatever is in it is whole and on disk. */
 export interface ContentStore {
-  /** Whether the content is here, from memory: 10,000 questions cost milliseconds. */
-  has(file: ManifestFile): boolean;
+  /** Those whose contents are not here, in order; of equal contents the first. From memory: 10,000 files cost milliseconds. */
+  lacking(files: readonly ManifestFile[]): ManifestFile[];
   /**
    * Takes in again what an interruption left of these files, as far as it is whole and right. Returns the bytes that
    * there are of others.
@@ -216,7 +216,7 @@ export interface ReleasePorts {
   /** Installs Debian packages that are missing; E_PACKAGES with the last lines of the log. */
   installPackages(names: readonly string[], signal: AbortSignal): Promise<void>;
   /** The manifest that a transfer brings as zstd of its JSON; E_MANIFEST when it is none. */
-  readManifest(transfer: Duplex, signal: AbortSignal): Promise<Manifest>;
+  readListing(transfer: Duplex, signal: AbortSignal): Promise<Listing>;
   /** What a transfer says large files consist of; E_MANIFEST when it is something else. */
   readChunkLists(transfer: Duplex, signal: AbortSignal): Promise<ChunkLists>;
   sha256(text: string): string;

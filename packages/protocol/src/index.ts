@@ -11,6 +11,7 @@ export * from './manifest-rules.ts';
 export * from './manifest-text.ts';
 export * from './messages.ts';
 export * from './names.ts';
+export * from './notices.ts';
 export * from './order.ts';
 export * from './release.ts';
 export * from './resources.ts';

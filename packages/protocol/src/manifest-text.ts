@@ -3,7 +3,8 @@
  * Both ends compute it; JSON's freedom in spacing and order never matters.
  */
 import { SlError } from './errors.ts';
-import type { Manifest, ManifestFile, ManifestLink } from './release.ts';
+import { appName, DIGEST } from './names.ts';
+import { MAX_PATH, type Manifest, type ManifestFile, type ManifestLink, RELEASE_PATH } from './release.ts';
 
 const FIRST_LINE = 'silver-manifest 1\0';
 
@@ -25,13 +26,41 @@ export function linkLine({ path, target }: ManifestLink): string {
 /** Back from its text, of which nothing but the form is looked at: whoever has no digest to check it against checks more. E_MANIFEST. */
 export function parseManifestText(text: string): Manifest {
   const [first = '', ...lines] = text.split('\n');
-  if (!first.startsWith(FIRST_LINE) || lines.pop() !== '') throw damaged(first);
+  if (!isManifestText(first) || lines.pop() !== '') throw damaged(first);
   const manifest: Manifest = { version: 1, app: first.slice(FIRST_LINE.length), files: [], links: [] };
   for (const line of lines) {
     if (line.startsWith('f')) manifest.files.push(parseFileLine(line));
     else manifest.links.push(parseLinkLine(line));
   }
   return manifest;
+}
+
+/** Whether a text starts as that of a manifest does. */
+export function isManifestText(text: string): boolean {
+  return text.startsWith(FIRST_LINE);
+}
+
+/** Back from a text that somebody sent: as strict as the schema `manifest`, and of one manifest there is one text. E_MANIFEST. */
+export function readManifestText(text: string): Manifest {
+  const it = parseManifestText(text);
+  if (!appName.safeParse(it.app).success) throw damaged(it.app);
+  for (const file of it.files) if (!isFile(file)) throw damaged(fileLine(file));
+  for (const link of it.links) if (!isLink(link)) throw damaged(linkLine(link));
+  if (manifestText(it) !== text)
+    throw new SlError('E_MANIFEST', 'the text of a manifest has numbers, or an order, of its own');
+  return it;
+}
+
+function isFile({ path, size, sha256 }: ManifestFile): boolean {
+  return isPath(path) && size >= 0 && DIGEST.test(sha256);
+}
+
+function isLink({ path, target }: ManifestLink): boolean {
+  return isPath(path) && target !== '' && target.length <= MAX_PATH;
+}
+
+function isPath(path: string): boolean {
+  return path.length <= MAX_PATH && RELEASE_PATH.test(path);
 }
 
 /** Of a line without its end. E_MANIFEST. */

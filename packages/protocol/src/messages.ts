@@ -1,23 +1,21 @@
 /**
- * Messages on the control socket, as literal tables: `agentRequests` are what the controller may ask an agent,
- * each with the schema of its one reply; `agentNotices` are what an agent may say unasked. Messages are added, never changed.
+ * What the controller may ask an agent on the control socket, as a literal table: each message with the schema of its one reply.
+ * What either end may say unasked is in notices.ts. Messages are added, never changed.
  *
  * Both ends ignore fields that they do not know, so that messages may grow: a field may be added where leaving it out does no
  * harm. Strict is only what a node is to do on itself (resources, an instance's specification, `update_fetch` lines): half
  * understood it is refused. What must not be ignored takes a new protocol version (version.ts).
  */
 import * as z from 'zod/mini';
-import { appAnswer, facts, healthReport, instanceReport } from './health.ts';
+import { appAnswer, healthReport, instanceReport } from './health.ts';
 import { manifestChanges } from './manifest-changes.ts';
 import { appName, digest, instanceName } from './names.ts';
-import { trust } from './order.ts';
-import { activeMap, inlineArchive, instanceSpec, manifest, transferId } from './release.ts';
+import { activeMap, epoch, inlineArchive, instanceSpec, manifest, transferId } from './release.ts';
 import { resource, resourceReport } from './resources.ts';
 import { updateFetch } from './server-set.ts';
 import { topology } from './topology.ts';
 import { topologyDifference } from './topology-change.ts';
 
-const epoch = z.int().check(z.minimum(0));
 const nothing = z.object({});
 const milliseconds = z.number().check(z.minimum(0));
 
@@ -62,7 +60,10 @@ export const agentRequests = {
       instance: instanceName,
       app: appName,
       digest,
-      /** The manifest itself when it is small; otherwise `transfer` brings it, as zstd of its JSON. */
+      /**
+       * The manifest itself when it is small; otherwise `transfer` brings it: zstd of the text that the digest is of, or of its JSON
+       * for agents whose hello does not say that they take the text.
+       */
       manifest: z.optional(manifest),
       transfer: z.optional(transferId),
       /** Instead of either: a release that the node is said to have, and how this one differs. E_NOT_FOUND when it has not. */
@@ -205,43 +206,6 @@ export const agentRequests = {
 export type RequestType = keyof typeof agentRequests;
 export type RequestBody<T extends RequestType> = z.infer<(typeof agentRequests)[T]['request']>;
 export type ReplyBody<T extends RequestType> = z.infer<(typeof agentRequests)[T]['reply']>;
-
-export const agentNotices = {
-  hello: z.object({
-    protocol: z.int(),
-    /** Oldest protocol version that the agent still speaks. */
-    minProtocol: z.int(),
-    version: z.string(),
-    facts,
-    generation: z.int(),
-    epoch,
-    active: activeMap,
-    instances: z.array(instanceReport),
-    /** Characters of an archive that `stage` may bring itself. Absent of agents that know transfers alone. */
-    inlineArchive: z.optional(z.int().check(z.nonnegative())),
-    /** Since protocol 2: requests are to be signed. Absent where the node was given no key. */
-    trust: z.optional(trust),
-  }),
-  health: healthReport,
-  /** What an agent is doing for the request `re`; for people. */
-  progress: z.object({
-    stage: z.string(),
-    text: z.string(),
-    done: z.optional(z.number()),
-    total: z.optional(z.number()),
-  }),
-} as const satisfies Record<string, z.ZodMiniType>;
-
-export type NoticeType = keyof typeof agentNotices;
-export type NoticeBody<T extends NoticeType> = z.infer<(typeof agentNotices)[T]>;
-
-/** What the controller may say unasked. No answer follows. */
-export const controllerNotices = {
-  /** The request `re` is no longer wanted: its signal is aborted, and whatever it still answers is ignored. */
-  cancel: nothing,
-} as const satisfies Record<string, z.ZodMiniType>;
-
-export type ControllerNoticeType = keyof typeof controllerNotices;
 
 /**
  * Answer to `POST /v1/renew` over mutual TLS, without a body: a certificate (PEM) of the same key and identity with a new

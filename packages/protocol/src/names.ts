@@ -31,8 +31,9 @@ export const instanceName = z
   .string()
   .check(z.regex(/^[a-z][a-z0-9_-]{0,39}\.\d{8}_\d{3,6}$/, 'must look like APP.20260131_001'));
 
+export const DIGEST = /^[0-9a-f]{64}$/;
 /** SHA-256 in lower case hex. */
-export const digest = z.string().check(z.regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in hex'));
+export const digest = z.string().check(z.regex(DIGEST, 'must be a SHA-256 in hex'));
 
 /** Absolute path of plain characters, without `..`, empty parts or a trailing slash. */
 export const absolutePath = z

@@ -3,16 +3,16 @@ import * as z from 'zod/mini';
 import { appName, digest, instanceName } from './names.ts';
 import { platform } from './server-set.ts';
 
+export const RELEASE_PATH = /^(?:app|config)(?:\/(?!\.{1,2}(?:\/|$))[^/\\\p{Cc}]+)+$/u;
+/** Characters of a path, and of what a link leads to. */
+export const MAX_PATH = 1024;
 /**
  * Path inside a release: relative, below `app/` (the app's directory) or `config/` (its configuration), `/` between
  * parts, no `.`/`..` parts, no backslash, no control characters.
  */
 export const releasePath = z
   .string()
-  .check(
-    z.maxLength(1024),
-    z.regex(/^(?:app|config)(?:\/(?!\.{1,2}(?:\/|$))[^/\\\p{Cc}]+)+$/u, 'not a path inside the release'),
-  );
+  .check(z.maxLength(MAX_PATH), z.regex(RELEASE_PATH, 'not a path inside the release'));
 
 export const manifestFile = z.object({
   path: releasePath,
@@ -26,7 +26,7 @@ export type ManifestFile = z.infer<typeof manifestFile>;
 export const manifestLink = z.object({
   path: releasePath,
   /** Relative target that stays inside the same part of the release. */
-  target: z.string().check(z.minLength(1), z.maxLength(1024)),
+  target: z.string().check(z.minLength(1), z.maxLength(MAX_PATH)),
 });
 export type ManifestLink = z.infer<typeof manifestLink>;
 
@@ -71,6 +71,9 @@ export type InstanceState = z.infer<typeof instanceState>;
 /** Which instance answers for each app; one map for the whole set, so that one write switches any number of apps. */
 export const activeMap = z.record(appName, instanceName);
 export type ActiveMap = z.infer<typeof activeMap>;
+
+/** Grows with every commit of a set. */
+export const epoch = z.int().check(z.minimum(0));
 
 /** Names a bulk socket that the agent opens at `/v1/transfer/ID` for the request that has it. */
 export const transferId = z.string().check(z.regex(/^[A-Za-z0-9_-]{16,64}$/));

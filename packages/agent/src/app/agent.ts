@@ -100,6 +100,7 @@ async function hello({ probe, releases, update, generation }: AgentDependencies)
     version: VERSION,
     facts: await probe.facts(update.digest),
     inlineArchive: INLINE_ARCHIVE,
+    manifestText: true,
     generation: generation(),
     epoch: releases.epoch(),
     active: releases.active(),

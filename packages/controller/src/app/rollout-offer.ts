@@ -6,7 +6,9 @@ import { zstdCompress } from 'node:zlib';
 import {
   diffManifests,
   type ErrorCode,
+  type Manifest,
   type ManifestChanges,
+  manifestText,
   type ReplyBody,
   type RequestBody,
   SlError,
@@ -21,7 +23,8 @@ const INLINE_FILES = 500;
 const OFFER_DEADLINE = 60_000;
 
 const compress = promisify(zstdCompress);
-const manifests = new WeakMap<ScannedRelease, Promise<Buffer>>();
+/** Compressed once per release and form, whatever the number of nodes. */
+const compressed = { text: createOnce(manifestText), json: createOnce(JSON.stringify) };
 
 type Ask = (how: Partial<RequestBody<'offer'>>) => Promise<ReplyBody<'offer'>>;
 
@@ -40,7 +43,8 @@ export async function offer(
   if (release.manifest.files.length <= INLINE_FILES) return (await ask({ manifest: release.manifest })).missing;
   const known = await offerChanges(target, ask);
   if (known !== undefined) return known.missing;
-  const bytes = await manifestBytes(release);
+  const form = deps.fleet.session(node)?.hello.manifestText === true ? 'text' : 'json';
+  const bytes = await compressed[form](release);
   const reply = await withTransfer(deps, node, signal, {
     request: (transfer) => ask({ transfer }),
     send: (socket) => pipeline(Readable.from([bytes]), socket, { signal }),
@@ -75,9 +79,11 @@ function changesFrom(base: BaseRelease, release: ScannedRelease): ManifestChange
   return changes;
 }
 
-/** Compressed once per release, whatever the number of nodes. */
-function manifestBytes(release: ScannedRelease): Promise<Buffer> {
-  const known = manifests.get(release) ?? compress(Buffer.from(JSON.stringify(release.manifest)));
-  manifests.set(release, known);
-  return known;
+function createOnce(write: (manifest: Manifest) => string): (release: ScannedRelease) => Promise<Buffer> {
+  const known = new WeakMap<ScannedRelease, Promise<Buffer>>();
+  return (release) => {
+    const bytes = known.get(release) ?? compress(Buffer.from(write(release.manifest)));
+    known.set(release, bytes);
+    return bytes;
+  };
 }

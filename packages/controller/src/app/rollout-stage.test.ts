@@ -2,8 +2,8 @@ import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { encodeBitmap, type NoticeBody, type RequestBody, SlError } from '@silverlining/protocol';
 import { beforeEach, expect, it } from 'vitest';
-import { FakeFleet } from '../../../../test/fakes/fake-fleet.ts';
-import type { PackWish, ReleaseSource, Transfer } from '../ports.ts';
+import { SendingFleet } from '../../../../test/fakes/sending-fleet.ts';
+import type { PackWish, ReleaseSource } from '../ports.ts';
 import type { ControllerDeps } from './deps.ts';
 import { type StageTarget, stageOnNode } from './rollout-stage.ts';
 
@@ -21,19 +21,6 @@ const bitmap = (...missing: string[]) =>
     missing.map((path) => FILES.indexOf(path)),
   );
 const { signal } = new AbortController();
-
-/** Gives what was sent to whoever asks for it by the transfer's id. */
-class SendingFleet extends FakeFleet {
-  readonly sockets = new Map<string, PassThrough>();
-
-  override transfer(): never {
-    const id = `t${this.sockets.size}`;
-    const socket = new PassThrough();
-    this.sockets.set(id, socket);
-    const transfer: Transfer = { id, socket: Promise.resolve(socket), close: () => socket.destroy() };
-    return transfer as never;
-  }
-}
 
 let fleet: SendingFleet;
 let packed: PackWish[];
@@ -54,7 +41,7 @@ beforeEach(() => {
 });
 
 function connect(hello: Partial<NoticeBody<'hello'>> = {}): void {
-  const answers: Parameters<FakeFleet['connect']>[1] = {
+  const answers: Parameters<SendingFleet['connect']>[1] = {
     offer: () => ({ missing: lacks.shift() ?? '', free: 0 }),
     stage: async ({ transfer = '', archive }: RequestBody<'stage'>) => {
       const socket = fleet.sockets.get(transfer) ?? new PassThrough();

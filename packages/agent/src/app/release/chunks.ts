@@ -2,7 +2,6 @@ import { CHUNKED_FROM, encodeBitmap, type ManifestFile, SlError } from '@silverl
 import type { Assembly } from '../../core/release/assembly.ts';
 import { appOf } from '../../core/release/choices.ts';
 import type { Handlers } from '../../ports.ts';
-import { missingFiles } from './offer.ts';
 import type { ReleaseState } from './state.ts';
 
 /** Says which chunks of the large files of an offer the node lacks, and remembers how to put the files together. */
@@ -14,7 +13,7 @@ export function createChunks(state: ReleaseState): Handlers['chunks'] {
     const transfer = await context.openTransfer(id);
     try {
       const { files } = await state.ports.readChunkLists(transfer, context.signal);
-      const contents = contentsOf(files, missingFiles(state, offer.doubtful));
+      const contents = contentsOf(files, state.ports.store.lacking(offer.doubtful));
       const sources = await sourcesOf(state, instance);
       const plans = await state.ports.store.plan(contents, sources, context.signal);
       const assemblies = new Map<string, Assembly>();

@@ -1,5 +1,5 @@
 import type { RequestBody } from '@silverlining/protocol';
-import { checkManifest, type ManifestChanges, type ManifestFile, SlError } from '@silverlining/protocol';
+import { checkManifest, type ManifestChanges, SlError } from '@silverlining/protocol';
 import { Listing } from '../../core/release/listing.ts';
 import { checkSpace } from '../../core/release/space.ts';
 import type { Handlers, RequestContext } from '../../ports.ts';
@@ -16,7 +16,7 @@ export function createOffer(state: ReleaseState): Handlers['offer'] {
     const doubtful = body.changes === undefined || state.lacksContents ? listing.manifest().files : body.changes.files;
     // What an interrupted transfer left need not come again.
     const left = await state.ports.store.salvage(doubtful, context.signal);
-    const missing = missingFiles(state, doubtful);
+    const missing = state.ports.store.lacking(doubtful);
     const isLayer = state.ports.tree.isLayer(listing);
     checkSpace({ listing, missing, isLayer }, { ...free, bytes: free.bytes + left });
     state.addOffer(body.instance, { digest: body.digest, listing, doubtful, assemblies: new Map() });
@@ -41,7 +41,7 @@ async function listingOf(state: ReleaseState, body: RequestBody<'offer'>, contex
   if (body.transfer === undefined) throw new SlError('E_FRAME', 'offer: neither a manifest nor a transfer is given');
   const transfer = await context.openTransfer(body.transfer);
   try {
-    return Listing.of(await state.ports.readManifest(transfer, context.signal));
+    return await state.ports.readListing(transfer, context.signal);
   } finally {
     transfer.destroy();
   }
@@ -76,15 +76,4 @@ function checkOffer(state: ReleaseState, body: RequestBody<'offer'>, listing: Li
   if (known !== undefined && known.digest !== digest) {
     throw new SlError('E_CONFLICT', `${body.instance} is on this node already, with other files`);
   }
-}
-
-/** Files of equal content are asked for once. */
-export function missingFiles(state: ReleaseState, files: readonly ManifestFile[]): ManifestFile[] {
-  const missing = new Map<string, ManifestFile>();
-  for (const file of files) {
-    if (state.ports.store.has(file)) continue;
-    const key = `${file.sha256} ${file.mode}`;
-    if (!missing.has(key)) missing.set(key, file);
-  }
-  return [...missing.values()];
 }

@@ -11,7 +11,6 @@ import { hasProcess } from '../../core/release/instance-unit.ts';
 import type { InstanceJournal } from '../../core/release/journal.ts';
 import { supportFiles } from '../../core/release/python-wrapper.ts';
 import type { Handlers, RequestContext } from '../../ports.ts';
-import { missingFiles } from './offer.ts';
 import { discard, halt } from './remove.ts';
 import { prepare, start, waitHealthy } from './start.ts';
 import type { Offer, ReleaseState } from './state.ts';
@@ -155,7 +154,7 @@ async function startHealthy(
 }
 
 async function receive(state: ReleaseState, body: Order, offer: Offer, context: RequestContext): Promise<void> {
-  const missing = missingFiles(state, offer.doubtful);
+  const missing = state.ports.store.lacking(offer.doubtful);
   if (missing.length === 0) return;
   context.progress({ stage: 'receive', text: `receiving ${missing.length} files`, total: missing.length });
   const archive = await openArchive(body, context);

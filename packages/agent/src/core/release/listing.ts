@@ -3,6 +3,7 @@ import {
   comparePaths,
   encodeBitmap,
   fileLine,
+  isManifestText,
   linkLine,
   type Manifest,
   type ManifestChanges,
@@ -44,15 +45,15 @@ export class Listing {
     this.changes = origin?.changes ?? NO_CHANGES;
   }
 
-  static of(manifest: Manifest): Listing {
-    const listing = new Listing(manifestText(manifest));
+  static of(manifest: Manifest, text = manifestText(manifest)): Listing {
+    const listing = new Listing(text);
     listing.#manifest = manifest;
     return listing;
   }
 
   /** From text that was a listing's. E_MANIFEST when it is cut; other damage shows in its digest, or when it is read. */
   static read(text: string): Listing {
-    if (!text.startsWith('silver-manifest 1\0') || !text.endsWith('\n')) {
+    if (!isManifestText(text) || !text.endsWith('\n')) {
       throw new SlError('E_MANIFEST', 'the list of files of a release is cut');
     }
     return new Listing(text);

@@ -32,7 +32,7 @@ export async function openContentStore(folder: string, owner: () => Promise<File
   const disk = new StoreDisk(folder);
   return {
     packs: disk.packs,
-    has: (file) => disk.has(blobKey(file)),
+    lacking: (files) => disk.lacking(files),
     locate: (file) => disk.locate(blobKey(file)),
     forget: (file) => disk.forget(blobKey(file)),
     unpack: async (files) => disk.unpack(files, await owner()),
@@ -77,8 +77,13 @@ class StoreDisk {
     return blobPath(this.#folder, key);
   }
 
-  has(key: string): boolean {
-    return this.keys.has(key) || this.packs.find(key) !== undefined;
+  lacking(files: readonly ManifestFile[]): ManifestFile[] {
+    const lacking = new Map<string, ManifestFile>();
+    for (const file of files) {
+      const key = blobKey(file);
+      if (!lacking.has(key) && !this.keys.has(key) && !this.packs.has(key)) lacking.set(key, file);
+    }
+    return [...lacking.values()];
   }
 
   locate(key: string): { path: string; offset?: number } {
@@ -146,7 +151,7 @@ class StoreDisk {
     let bytes = 0;
     await this.packs.verify(files, signal);
     for (const file of files) {
-      if (!this.leftovers.has(file) || this.has(blobKey(file))) continue;
+      if (!this.leftovers.has(file) || this.lacking([file]).length === 0) continue;
       const left = await this.leftovers.bytesOf(file, signal);
       if (left < file.size) bytes += left;
       else await this.admit([{ temporary: this.leftovers.take(blobKey(file)), file }], 'cut');

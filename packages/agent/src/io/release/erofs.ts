@@ -12,8 +12,11 @@ const MAGIC = 0xe0f5e1e2;
 const BLOCK_BITS = 12;
 const INODE = 32;
 const DIRENT = 12;
-/** Bits of a compact inode's size. */
+/** How the bytes of its numbers stand, in a DataView's terms. */
+const LITTLE = true;
+/** What a compact inode has room for. */
 const MAX_SIZE = 0xffff_ffff;
+const MAX_ID = 0xffff;
 
 interface Owned {
   /** From the root of the image, without a leading slash; `''` is the root itself. */
@@ -74,7 +77,8 @@ export function erofsMetadata(
     data.push(content);
   }
   const inodes = Buffer.alloc((firstData - at / BLOCK) * BLOCK);
-  for (const node of nodes) writeInode(inodes, node);
+  const view = viewOf(inodes);
+  for (const node of nodes) writeInode(view, node);
   return {
     blocks: Buffer.concat([inodes, ...data]),
     superblock: superblock({ at, builtAt, count: nodes.length, blocks: next }),
@@ -90,6 +94,8 @@ function treeOf(entries: readonly ImageEntry[]): Node[] {
     if (parent === undefined && entry.path !== '') throw new RangeError(`no folder for ${entry.path}`);
     const [size, block] = entry.kind === 'file' ? [entry.size, entry.offset / BLOCK] : [0, 0];
     if (size > MAX_SIZE) throw new RangeError(`${entry.path} is too large for an image`);
+    if (entry.uid > MAX_ID || entry.gid > MAX_ID)
+      throw new RangeError(`no image has room for the owner of ${entry.path}`);
     const name = Buffer.from(entry.path.slice(slash + 1));
     const node: Node = { entry, name, nid: index + 1, parent, children: [], size, block };
     if (entry.kind === 'folder') byPath.set(entry.path, node);
@@ -133,28 +139,40 @@ function directoryOf(node: Node): Buffer {
 
 function directoryBlock(entries: readonly { name: Buffer; node: Node }[]): Buffer {
   const block = Buffer.alloc(BLOCK);
+  const view = viewOf(block);
   let nameAt = entries.length * DIRENT;
   for (const [index, { name, node }] of entries.entries()) {
-    block.writeBigUInt64LE(BigInt(node.nid), index * DIRENT);
-    block.writeUInt16LE(nameAt, index * DIRENT + 8);
-    block.writeUInt8(TYPES[node.entry.kind].dirent, index * DIRENT + 10);
+    const at = index * DIRENT;
+    // The upper half of its 64 bits stays zero.
+    view.setUint32(at, node.nid, LITTLE);
+    view.setUint16(at + 8, nameAt, LITTLE);
+    view.setUint8(at + 10, TYPES[node.entry.kind].dirent);
     nameAt += name.copy(block, nameAt);
   }
   return block;
 }
 
 /** Compact, and its content in a row from a block on. */
-function writeInode(inodes: Buffer, { entry, nid, size, block, children }: Node): void {
+function writeInode(inodes: DataView, { entry, nid, size, block, children }: Node): void {
   const at = nid * INODE;
   const mode = entry.kind === 'link' ? 0o777 : entry.mode;
-  const folders = children.filter((child) => child.entry.kind === 'folder').length;
-  inodes.writeUInt16LE(TYPES[entry.kind].bits | mode, at + 4);
-  inodes.writeUInt16LE(entry.kind === 'folder' ? Math.min(2 + folders, 0xffff) : 1, at + 6);
-  inodes.writeUInt32LE(size, at + 8);
-  inodes.writeUInt32LE(block, at + 16);
-  inodes.writeUInt32LE(nid, at + 20);
-  inodes.writeUInt16LE(entry.uid, at + 24);
-  inodes.writeUInt16LE(entry.gid, at + 26);
+  inodes.setUint16(at + 4, TYPES[entry.kind].bits | mode, LITTLE);
+  inodes.setUint16(at + 6, entry.kind === 'folder' ? linksOf(children) : 1, LITTLE);
+  inodes.setUint32(at + 8, size, LITTLE);
+  inodes.setUint32(at + 16, block, LITTLE);
+  inodes.setUint32(at + 20, nid, LITTLE);
+  inodes.setUint16(at + 24, entry.uid, LITTLE);
+  inodes.setUint16(at + 26, entry.gid, LITTLE);
+}
+
+/** Its own, that of its parent, and one of each folder in it. */
+function linksOf(children: readonly Node[]): number {
+  return Math.min(2 + children.filter((child) => child.entry.kind === 'folder').length, 0xffff);
+}
+
+/** V8 has its accessors built in, where a Buffer's are JavaScript that checks: with ten thousand inodes it shows. */
+function viewOf(buffer: Buffer): DataView {
+  return new DataView(buffer.buffer, buffer.byteOffset, buffer.length);
 }
 
 function superblock(image: { at: number; builtAt: number; count: number; blocks: number }): Buffer {

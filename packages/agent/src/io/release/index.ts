@@ -21,7 +21,7 @@ import { createProxyFiles } from './proxy-files.ts';
 import { createReleaseTree } from './release-tree.ts';
 import { createScriptRunner } from './script-runner.ts';
 import { syncFileSystems } from './sync.ts';
-import { readChunkLists, readManifest } from './unpack.ts';
+import { readChunkLists, readListing } from './unpack.ts';
 
 export interface ReleasePortsOptions {
   node: NodeView;
@@ -55,7 +55,7 @@ export async function openReleasePorts({ node, installPackages, warn }: ReleaseP
     // Units are in /etc, which may be a file system of its own.
     sync: () => syncFileSystems(paths.releases, paths.units),
     installPackages,
-    readManifest,
+    readListing,
     readChunkLists,
     sha256: (text) => createHash('sha256').update(text).digest('hex'),
     warn,

@@ -25,6 +25,12 @@ export class Packs {
     for (const name of readdirSync(folder)) this.#wait(Pack.found(`${folder}/${name}`), 'cut');
   }
 
+  has(key: string): boolean {
+    for (const pack of this.#images.values()) if (pack.find(key) !== undefined) return true;
+    for (const pack of this.#waiting) if (pack.find(key) !== undefined) return true;
+    return false;
+  }
+
   find(key: string): { path: string; offset: number } | undefined {
     for (const pack of this.#all()) {
       const place = pack.find(key);

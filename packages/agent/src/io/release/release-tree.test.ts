@@ -56,7 +56,7 @@ async function make(instance: string, files: Files, shareable = true): Promise<M
   });
   const listing = listingOf(listed);
   const manifest = listing.manifest();
-  const missing = [...new Map(manifest.files.map((it) => [it.sha256, it])).values()].filter((it) => !store.has(it));
+  const missing = store.lacking(manifest.files);
   const entries = missing.map(({ path }) => ({ path, content: files[path] ?? '' }));
   await store.receive(Readable.from([archiveOf(entries)]), { listing, missing }, signal);
   await tree.materialise({ instance, listing, support: { 'wrap.py': instance }, group: 'app-blog', shareable });

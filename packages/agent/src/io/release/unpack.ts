@@ -7,12 +7,14 @@ import {
   checkManifest,
   chunkLists,
   type ErrorCode,
-  type Manifest,
+  isManifestText,
   manifest,
+  readManifestText,
   SlError,
 } from '@silverlining/protocol';
 import * as z from 'zod/mini';
 import type { Admission } from '../../core/release/admission.ts';
+import { Listing } from '../../core/release/listing.ts';
 import { type EntrySink, TarReader } from './tar-reader.ts';
 
 /** A sender that is silent this long is gone, whatever its socket says. */
@@ -21,8 +23,8 @@ const SILENCE_MS = 60_000;
 const WINDOW = { params: { [constants.ZSTD_d_windowLogMax]: 24 } };
 const STREAM = { ...WINDOW, chunkSize: 512 << 10 };
 const GATHERED = 256 << 10;
-const MAX_MANIFEST = 64 << 20;
-const MAX_MANIFEST_JSON = 256 << 20;
+const MAX_COMPRESSED = 64 << 20;
+const MAX_DOCUMENT = 256 << 20;
 
 /**
  * Feeds the entries of a zstd tar stream to the sink, as fast as it takes them. Throws E_TAR_* or E_MANIFEST for what
@@ -69,37 +71,45 @@ function joined(parts: readonly Buffer[]): Buffer {
 }
 
 /** The manifest that a transfer brings, checked beyond its schema. E_MANIFEST when it is none. */
-export async function readManifest(transfer: Duplex, signal: AbortSignal): Promise<Manifest> {
-  const parsed = await readDocument(transfer, manifest, { what: 'manifest', signal });
+export async function readListing(transfer: Duplex, signal: AbortSignal): Promise<Listing> {
+  const text = await readText(transfer, { what: 'manifest', signal });
+  const isText = isManifestText(text);
+  const parsed = isText ? readManifestText(text) : parseJson(text, manifest, 'manifest');
   checkManifest(parsed);
-  return parsed;
+  return isText ? Listing.of(parsed, text) : Listing.of(parsed);
 }
 
 /** What a transfer says large files consist of. E_MANIFEST when it is something else. */
-export function readChunkLists(transfer: Duplex, signal: AbortSignal): Promise<ChunkLists> {
-  return readDocument(transfer, chunkLists, { what: 'list of chunks', signal });
+export async function readChunkLists(transfer: Duplex, signal: AbortSignal): Promise<ChunkLists> {
+  const what = 'list of chunks';
+  return parseJson(await readText(transfer, { what, signal }), chunkLists, what);
 }
 
-async function readDocument<T extends z.ZodMiniType>(
-  transfer: Duplex,
-  schema: T,
-  { what, signal }: { what: string; signal: AbortSignal },
-): Promise<z.infer<T>> {
+function parseJson<T extends z.ZodMiniType>(text: string, schema: T, what: string): z.infer<T> {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new SlError('E_MANIFEST', `the ${what} is not JSON`, { cause });
+  }
+  const parsed = schema.safeParse(json);
+  if (!parsed.success) throw new SlError('E_MANIFEST', `not a ${what}: ${z.prettifyError(parsed.error)}`);
+  return parsed.data;
+}
+
+async function readText(transfer: Duplex, { what, signal }: { what: string; signal: AbortSignal }): Promise<string> {
   const watch = watchSilence(transfer, signal);
   try {
     const chunks: Buffer[] = [];
     await pipeline(transfer, (source: AsyncIterable<Buffer>) => collectChunks(source, chunks), {
       signal: watch.signal,
     });
-    const json = await promisify(zstdDecompress)(Buffer.concat(chunks), {
+    const whole = await promisify(zstdDecompress)(Buffer.concat(chunks), {
       ...WINDOW,
-      maxOutputLength: MAX_MANIFEST_JSON,
+      maxOutputLength: MAX_DOCUMENT,
     });
-    const parsed = schema.safeParse(JSON.parse(json.toString('utf8')));
-    if (!parsed.success) throw new SlError('E_MANIFEST', `not a ${what}: ${z.prettifyError(parsed.error)}`);
-    return parsed.data;
+    return whole.toString('utf8');
   } catch (error) {
-    if (error instanceof SyntaxError) throw new SlError('E_MANIFEST', `the ${what} is not JSON`, { cause: error });
     throw transferError(error, watch.signal, { code: 'E_MANIFEST', what });
   } finally {
     watch.stop();
@@ -110,7 +120,7 @@ async function collectChunks(source: AsyncIterable<Buffer>, chunks: Buffer[]): P
   let bytes = 0;
   for await (const chunk of source) {
     bytes += chunk.length;
-    if (bytes > MAX_MANIFEST)
+    if (bytes > MAX_COMPRESSED)
       throw new SlError('E_MANIFEST', 'the manifest, or the list of chunks, is larger than 64 MiB');
     chunks.push(chunk);
   }

@@ -1,0 +1,57 @@
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { zstdDecompressSync } from 'node:zlib';
+import { type Manifest, manifestText, type NoticeBody, type RequestBody } from '@silverlining/protocol';
+import { beforeEach, expect, it } from 'vitest';
+import { SendingFleet } from '../../../../test/fakes/sending-fleet.ts';
+import type { ControllerDeps } from './deps.ts';
+import { offer } from './rollout-offer.ts';
+import type { StageTarget } from './rollout-stage.ts';
+
+/** A manifest of so many files, some more than go with the message. */
+const manifestOf = (count: number): Manifest => {
+  const paths = Array.from({ length: count }, (_, i) => `app/${String(i).padStart(4, '0')}`);
+  const files = paths.map((path) => ({ path, mode: 0o644 as const, size: 1, sha256: '0'.repeat(64) }));
+  return { version: 1, app: 'blog', files, links: [] };
+};
+const { signal } = new AbortController();
+let fleet: SendingFleet;
+let offered: { body: RequestBody<'offer'>; sent: string | undefined };
+
+beforeEach(() => {
+  fleet = new SendingFleet();
+});
+
+/** What a node is told that said this in its hello. */
+async function offerTo(hello: Partial<NoticeBody<'hello'>>, manifest: Manifest): Promise<typeof offered> {
+  const read = async (id: string) =>
+    zstdDecompressSync(await buffer(fleet.sockets.get(id) ?? Readable.from([]))).toString();
+  const answer = async (body: RequestBody<'offer'>) => {
+    offered = { body, sent: body.transfer && (await read(body.transfer)) };
+    return { missing: 'all', free: 0 };
+  };
+  fleet.connect('app1', { offer: answer }, hello);
+  const release = { digest: 'd', manifest, bytes: 0 };
+  const target = { app: { name: 'blog' }, instance: 'blog.20260131_002', release, base: undefined };
+  const deps = { fleet } as unknown as ControllerDeps;
+  expect(await offer(deps, target as unknown as StageTarget, 'app1', signal)).toBe('all');
+  return offered;
+}
+
+it('sends a large manifest as its text to an agent that takes that', async () => {
+  const manifest = manifestOf(501);
+  const { body, sent } = await offerTo({ manifestText: true }, manifest);
+  expect([body.manifest, sent]).toEqual([undefined, manifestText(manifest)]);
+});
+
+it('sends it as JSON to an agent that does not say so', async () => {
+  const manifest = manifestOf(501);
+  const { sent } = await offerTo({}, manifest);
+  expect(JSON.parse(sent ?? '')).toEqual(manifest);
+});
+
+it('has a small one in the message', async () => {
+  const manifest = manifestOf(500);
+  const { body, sent } = await offerTo({ manifestText: true }, manifest);
+  expect([body.manifest, sent]).toEqual([manifest, undefined]);
+});
