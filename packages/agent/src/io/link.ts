@@ -2,23 +2,27 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { MAX_CONTROLLER_FRAME, SlError, type WireError, wireError } from '@silverlining/protocol';
 import { errno } from '@silverlining/system';
-import { createWebSocketStream, WebSocket } from 'ws';
+import { type ClientOptions, createWebSocketStream, WebSocket } from 'ws';
 import type { AgentPaths } from '../core/paths.ts';
 import type { Link, SessionEnd } from '../ports.ts';
 import { type AgentConfig, certificateValidity, tlsOptions } from './identity.ts';
 import { beginOrders } from './order-check.ts';
 import { renewCertificate } from './renewal.ts';
 import { serveRequests } from './request-server.ts';
+import { connectWithWideReads } from './wide-reads.ts';
 
 /** Milliseconds without a ping until the controller counts as gone: two of its intervals and a half. */
 const SILENCE = 25_000;
 const HANDSHAKE = 15_000;
 const MAX_REFUSAL = 16_384;
+/** Its types know of connections without TLS alone. */
+const BULK: ClientOptions = { createConnection: connectWithWideReads as ClientOptions['createConnection'] };
 
 /** The control socket and its bulk sockets: WebSockets over mutual TLS 1.3, trusted by the private CA alone. */
 export function createLink(paths: AgentPaths, config: AgentConfig): Link {
-  const connect = async (path: string): Promise<WebSocket> =>
+  const connect = async (path: string, how: ClientOptions = {}): Promise<WebSocket> =>
     new WebSocket(`${config.controllerUrl}${path}`, {
+      ...how,
       ...(await tlsOptions(paths, config)),
       perMessageDeflate: false,
       maxPayload: MAX_CONTROLLER_FRAME,
@@ -30,7 +34,10 @@ export function createLink(paths: AgentPaths, config: AgentConfig): Link {
     async session({ handlers, opened, signal }) {
       const orders = await beginOrders(paths, config);
       const socket = await connect('/v1/agent');
-      const openTransfer = async (id: string) => openStream(await connect(`/v1/transfer/${encodeURIComponent(id)}`));
+      const openTransfer = async (id: string) => {
+        const path = `/v1/transfer/${encodeURIComponent(id)}`;
+        return openStream(await connect(path, BULK));
+      };
       const server = serveRequests(socket, { handlers, openTransfer, orders, data: paths.data });
       socket.on('open', () => {
         opened(server.session).catch((error: unknown) => socket.close(1011, messageOf(error).slice(0, 100)));
