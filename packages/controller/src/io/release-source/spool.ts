@@ -5,8 +5,13 @@ import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { createSweep } from '@silverlining/system';
 
-/** Read and handed on at once: the memory that one reader takes, however many bytes there are. */
-const READ_SIZE = 256 << 10;
+/**
+ * Read and handed on at once, but for the last: the memory that one reader takes, however many bytes there are. An agent decompresses as
+ * much at once (`GATHERED`), and copies what comes in smaller pieces.
+ */
+const PIECE = 256 << 10;
+/** Pieces that are kept for readers that come to them a little later. */
+const RECENT = 4;
 
 /**
  * Bytes that are written once and read by many, each at its own pace, while they are still being written. They are
@@ -16,6 +21,8 @@ export class Spool {
   readonly #file: FileHandle;
   readonly #events = new EventEmitter().setMaxListeners(0);
   readonly #sweep = createSweep();
+  /** The pieces that were read last, by their positions: nodes that take the same archive are mostly close to each other. */
+  readonly #recent = new Map<number, Promise<Buffer>>();
   #length = 0;
   #end: 'open' | 'whole' | { error: unknown } = 'open';
 
@@ -71,14 +78,13 @@ export class Spool {
 
   async #feed(sink: Writable, signal: AbortSignal, took: (bytes: number) => void): Promise<void> {
     for (let position = 0; ; ) {
-      if (position < this.#length) {
-        // New each time: a sink may hand on the very bytes that it was given.
-        const size = Math.min(READ_SIZE, this.#length - position);
-        const { buffer, bytesRead } = await this.#file.read(Buffer.allocUnsafe(size), 0, size, position);
-        await writeTo(sink, buffer.subarray(0, bytesRead));
-        position += bytesRead;
-        took(bytesRead);
-        this.#sweep(size);
+      const isWhole = position + PIECE <= this.#length;
+      if (isWhole || (this.#end !== 'open' && position < this.#length)) {
+        const piece = await this.#piece(position);
+        await writeTo(sink, piece);
+        position += piece.length;
+        took(piece.length);
+        this.#sweep(piece.length);
       } else if (this.#end === 'open') {
         await once(this.#events, 'more', { signal });
       } else {
@@ -86,6 +92,23 @@ export class Spool {
         throw this.#end.error;
       }
     }
+  }
+
+  /** Several sinks are given the same bytes: nobody may write to them. */
+  #piece(position: number): Promise<Buffer> {
+    const known = this.#recent.get(position);
+    if (known !== undefined) return known;
+    const piece = this.#read(position);
+    this.#recent.set(position, piece);
+    const [oldest] = this.#recent.keys();
+    if (this.#recent.size > RECENT && oldest !== undefined) this.#recent.delete(oldest);
+    return piece;
+  }
+
+  async #read(position: number): Promise<Buffer> {
+    const size = Math.min(PIECE, this.#length - position);
+    const { buffer, bytesRead } = await this.#file.read(Buffer.allocUnsafe(size), 0, size, position);
+    return buffer.subarray(0, bytesRead);
   }
 }
 
