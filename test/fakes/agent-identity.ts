@@ -33,12 +33,29 @@ export async function makeNodeKey(namedCurve: 'P-256' | 'P-384' = 'P-256'): Prom
       new x509.SubjectAlternativeNameExtension([{ type: 'url', value: 'spiffe://demo/node/somebody/g/1' }]),
     ],
   });
-  const pkcs8 = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey)).toString('base64');
   return {
-    keyPem: `-----BEGIN PRIVATE KEY-----\n${pkcs8}\n-----END PRIVATE KEY-----\n`,
+    keyPem: await pemOf(keys.privateKey),
     publicKey: createPublicKey({ key: Buffer.from(request.publicKey.rawData), format: 'der', type: 'spki' }),
     csrPem: request.toString('pem'),
   };
+}
+
+/** Key and certificate of a server of that name. */
+export async function selfSigned(name: string): Promise<{ keyPem: string; certPem: string }> {
+  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    name: `CN=${name}`,
+    keys,
+    signingAlgorithm: algorithm,
+    extensions: [new x509.SubjectAlternativeNameExtension([{ type: 'dns', value: name }])],
+  });
+  return { keyPem: await pemOf(keys.privateKey), certPem: certificate.toString('pem') };
+}
+
+async function pemOf(key: webcrypto.CryptoKey): Promise<string> {
+  const pkcs8 = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', key)).toString('base64');
+  return `-----BEGIN PRIVATE KEY-----\n${pkcs8}\n-----END PRIVATE KEY-----\n`;
 }
 
 /** Journals an enrolled node in the set, which must exist, and returns what its agent connects with. */

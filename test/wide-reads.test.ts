@@ -1,0 +1,92 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { buffer } from 'node:stream/consumers';
+import { setTimeout } from 'node:timers/promises';
+import { createServer, type Server, type TLSSocket } from 'node:tls';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { connectWithWideReads } from '../packages/agent/src/io/wide-reads.ts';
+import { selfSigned } from './fakes/agent-identity.ts';
+
+const RECORD = 16 << 10;
+const SENT = randomBytes(5_000_001);
+let server: Server;
+/** What the server does with the next connection. */
+let serve: (socket: TLSSocket) => void;
+let ca: string;
+
+beforeAll(async () => {
+  const { keyPem, certPem } = await selfSigned('localhost');
+  ca = certPem;
+  server = createServer({ key: keyPem, cert: certPem, minVersion: 'TLSv1.3' }, (socket) => {
+    socket.on('error', () => undefined);
+    serve(socket);
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+});
+afterAll(() => server.close());
+beforeEach(() => {
+  serve = (socket) => socket.end(SENT);
+});
+
+const open = () => {
+  const { port } = server.address() as AddressInfo;
+  return connectWithWideReads({ host: '127.0.0.1', port, servername: 'localhost', ca });
+};
+
+describe('a connection that reads widely', () => {
+  it('hands on all that was sent, in pieces that are larger than records', async () => {
+    const socket = open();
+    let pieces = 0;
+    socket.on('data', () => pieces++);
+    expect((await buffer(socket)).equals(SENT)).toBe(true);
+    expect(pieces).toBeLessThan(SENT.length / RECORD / 2);
+  });
+
+  it('hands on a little at once, and what it is told back', async () => {
+    serve = (socket) => socket.pipe(socket);
+    const socket = open();
+    for (const text of ['one', 'two', 'three']) {
+      socket.write(text);
+      expect(String((await once(socket, 'data'))[0])).toBe(text);
+    }
+    socket.end();
+    expect(String(await buffer(socket))).toBe('');
+  });
+
+  it('gives up nothing that came right before the end', async () => {
+    for (let i = 0; i < 20; i++) {
+      const text = `${i}`.repeat(1 + i * 1000);
+      serve = (socket) => socket.end(text);
+      expect(String(await buffer(open()))).toBe(text);
+    }
+  });
+
+  it('reads no more than is wanted', async () => {
+    const sent = new Promise<TLSSocket>((resolve) => {
+      serve = resolve;
+    });
+    const socket = open();
+    const peer = await sent;
+    let taken = 0;
+    const feed = () => {
+      while (taken < 64 << 20 && peer.write(SENT)) taken += SENT.length;
+    };
+    peer.on('drain', feed);
+    feed();
+    socket.read(0);
+    await setTimeout(300);
+    expect(socket.readableLength).toBeLessThan(1 << 20);
+    expect(taken).toBeLessThan(64 << 20);
+    const closed = new Promise((resolve) => peer.once('close', resolve));
+    socket.destroy();
+    await closed;
+  });
+
+  it('ends with the error of a connection that broke', async () => {
+    serve = (socket) => socket.write(SENT.subarray(0, RECORD), () => socket.destroy());
+    const socket = open();
+    socket.on('data', () => socket.destroy(new Error('not wanted any more')));
+    await expect(buffer(socket)).rejects.toThrow('not wanted any more');
+  });
+});
