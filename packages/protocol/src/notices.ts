@@ -17,7 +17,7 @@ export const agentNotices = {
     instances: z.array(instanceReport),
     /** Characters of an archive that `stage` may bring itself. Absent of agents that know transfers alone. */
     inlineArchive: z.optional(z.int().check(z.nonnegative())),
-    /** Takes a manifest as text, which costs it a third of the time. */
+    /** Takes a manifest as the text that its digest is of, which is less work for it than JSON. */
     manifestText: z.optional(z.boolean()),
     /** Since protocol 2: requests are to be signed. Absent where the node was given no key. */
     trust: z.optional(trust),
