@@ -81,7 +81,8 @@ class StoreDisk {
     const lacking = new Map<string, ManifestFile>();
     for (const file of files) {
       const key = blobKey(file);
-      if (!lacking.has(key) && !this.keys.has(key) && !this.packs.has(key)) lacking.set(key, file);
+      const isHere = this.keys.has(key) || this.packs.find(key) !== undefined;
+      if (!isHere && !lacking.has(key)) lacking.set(key, file);
     }
     return [...lacking.values()];
   }

@@ -25,18 +25,8 @@ export class Packs {
     for (const name of readdirSync(folder)) this.#wait(Pack.found(`${folder}/${name}`), 'cut');
   }
 
-  has(key: string): boolean {
-    for (const pack of this.#images.values()) if (pack.find(key) !== undefined) return true;
-    for (const pack of this.#waiting) if (pack.find(key) !== undefined) return true;
-    return false;
-  }
-
   find(key: string): { path: string; offset: number } | undefined {
-    for (const pack of this.#all()) {
-      const place = pack.find(key);
-      if (place !== undefined) return { path: pack.data, offset: place.offset };
-    }
-    return undefined;
+    return placeIn(this.#images.values(), key) ?? placeIn(this.#waiting, key);
   }
 
   read(file: ManifestFile): Buffer | undefined {
@@ -45,7 +35,7 @@ export class Packs {
   }
 
   forget(key: string): void {
-    for (const pack of this.#all()) pack.forget(key);
+    for (const pack of [...this.#images.values(), ...this.#waiting]) pack.forget(key);
   }
 
   /** Takes the folder of a reception as it is. */
@@ -116,11 +106,6 @@ export class Packs {
     for (const all of [this.#waiting, this.#claimed, this.#images, this.#spared]) all.clear();
   }
 
-  *#all(): Generator<Pack> {
-    yield* this.#images.values();
-    yield* this.#waiting;
-  }
-
   #wait(pack: Pack, how: 'all' | 'cut'): void {
     this.#waiting.add(pack);
     if (how === 'cut') this.#spared.add(pack);
@@ -129,6 +114,14 @@ export class Packs {
   #place(): string {
     return `${this.#folder}/${randomUUID()}`;
   }
+}
+
+function placeIn(packs: Iterable<Pack>, key: string): { path: string; offset: number } | undefined {
+  for (const pack of packs) {
+    const place = pack.find(key);
+    if (place !== undefined) return { path: pack.data, offset: place.offset };
+  }
+  return undefined;
 }
 
 /** Only what makes a pack: other files of a reception are not its own. */
