@@ -1,4 +1,6 @@
 /** More and fewer app servers behind a balancer that serves all the while. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Plan, StatusResult, UpResult } from '@silverlining/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ask } from './support/http.ts';
@@ -115,23 +117,59 @@ describe('four become two again', () => {
   });
 });
 
+describe('a server that comes together with something else', () => {
+  const EXTRA = ['    http://extra.test/ extra\n', '\n[app:extra]\ndir = extra\n'] as const;
+
+  it('gets the release that comes with it, where the one that is live is not to be had any more', async () => {
+    await work.edit('silver.ini', 'nodes = 2', 'nodes = 3');
+    await work.edit('silver.ini', /(locations =\n.*\n)/, `$1${EXTRA[0]}`);
+    await work.edit('silver.ini', /$/, EXTRA[1]);
+    await mkdir(join(work.dir, 'extra/static'), { recursive: true });
+    await work.write('extra/app.ini', '[production]\napp_name = extra\nplatform = static\n');
+    await work.write('extra/static/index.html', 'extra');
+    await work.edit('app/server.js', 'Greetings from', 'Welcome from');
+    const load = startLoad({ address, ...LOAD });
+    const { deploys } = await up();
+    const log = await load.stop();
+    const [hello] = deploys.filter((it) => it.app === 'hello');
+    expect(hello).toMatchObject({ outcome: 'done', previous: release });
+    expect(judge(log, [release, hello?.instance ?? ''])).toMatchObject({ failed: [], stale: [] });
+    release = hello?.instance ?? '';
+    await expect.poll(serving, POLL).toEqual(['app1', 'app2', 'app3']);
+    expect((await ask({ address, host: 'extra.test' })).body).toBe('extra');
+    expect(await up()).toMatchObject({ changes: 0, deploys: [] });
+  });
+
+  it('is not given an app that goes', async () => {
+    for (const line of EXTRA) await work.edit('silver.ini', line, '');
+    await work.edit('silver.ini', 'nodes = 3', 'nodes = 4');
+    const load = startLoad({ address, ...LOAD });
+    expect((await up()).deploys).toEqual([]);
+    expect(judge(await load.stop(), [release])).toMatchObject({ failed: [], stale: [] });
+    await expect.poll(serving, POLL).toEqual(['app1', 'app2', 'app3', 'app4']);
+    await expect.poll(states, POLL).toEqual(healthy('app1', 'app2', 'app3', 'app4', 'balancer'));
+    expect((await ask({ address, host: 'extra.test' })).status).toBe(404);
+    expect(await up()).toMatchObject({ changes: 0, deploys: [] });
+  });
+});
+
 describe('an app server that is the balancer as well', () => {
   const LINES = '[balancer]\nnode_names = app1.scaling-e2e.internal\n';
 
   it('takes over from the balancer that goes, and both roles work on it', async () => {
     await work.edit('silver.ini', '[balancer]\n', LINES);
     const { sites } = await up();
-    expect([...(await testNodes(SET)).keys()].sort()).toEqual(['app1', 'app2']);
+    expect([...(await testNodes(SET)).keys()].sort()).toEqual(['app1', 'app2', 'app3', 'app4']);
     address = sites[0]?.address ?? '';
     expect(address).toBe((await testNodes(SET)).get('app1')?.address);
-    await expect.poll(serving, POLL).toEqual(['app1', 'app2']);
+    await expect.poll(serving, POLL).toEqual(['app1', 'app2', 'app3', 'app4']);
     const [app1] = (await status()).nodes;
     expect(app1).toMatchObject({ state: 'healthy', roles: ['appserver', 'balancer'] });
     expect(await up()).toMatchObject({ changes: 0, deploys: [] });
   });
 
   it('deploys under load like any other', async () => {
-    await work.edit('app/server.js', 'Greetings from', 'Hello from');
+    await work.edit('app/server.js', 'Welcome from', 'Hello from');
     const load = startLoad({ address, ...LOAD });
     const { deploys } = await up();
     const log = await load.stop();

@@ -5,7 +5,7 @@ import type { NodeRecord, ReleaseRecord, ScannedRelease, SetRecord } from '../po
 import type { OperationContext } from '../service.ts';
 import { agree } from './agree.ts';
 import { type ControllerDeps, onEach } from './deps.ts';
-import { type StageTarget, stageOnNode } from './rollout-stage.ts';
+import { NotWhole, type StageTarget, stageOnNode } from './rollout-stage.ts';
 
 const ASK_DEADLINE = 30_000;
 const SWITCH_DEADLINE = 30_000;
@@ -15,6 +15,8 @@ export interface Backfilled {
   set: SetRecord;
   /** How many releases were brought to nodes. */
   brought: number;
+  /** Whether all app servers have what is live now. */
+  isWhole: boolean;
 }
 
 /**
@@ -31,8 +33,9 @@ export async function backfill(
     const options = { signal: op.signal, deadline: ASK_DEADLINE };
     const here = await deps.fleet.request(node.uuid, 'serving', { ask: false }, options);
     const lacking = releases.filter((it) => !serves(here.instances, it.instance));
-    for (const release of lacking) await bring(deps, op, { set, node, release, scanned });
-    return { node, epoch: here.epoch, lacked: lacking.length };
+    let brought = 0;
+    for (const release of lacking) if (await bring(deps, op, { set, node, release, scanned })) brought++;
+    return { node, epoch: here.epoch, lacked: lacking.length, brought };
   });
   const row = (await agree(deps, { name: set.name, token, nodes })) ?? set;
   const late = seen.filter(({ epoch, lacked }) => row.committed && (lacked > 0 || epoch < row.epoch));
@@ -40,7 +43,8 @@ export async function backfill(
     late.map(({ node }) => node),
     (node) => inform(deps, op, row, node),
   );
-  return { set: row, brought: seen.reduce((sum, { lacked }) => sum + lacked, 0) };
+  const brought = seen.reduce((sum, it) => sum + it.brought, 0);
+  return { set: row, brought, isWhole: seen.every((it) => it.brought === it.lacked) };
 }
 
 export interface BackfillInput {
@@ -63,13 +67,14 @@ interface Bring {
   scanned: ReadonlyMap<string, ScannedRelease>;
 }
 
+/** Returns false where the node cannot have it: files are missing that are nowhere to be had. */
 async function bring(
   deps: ControllerDeps,
   op: OperationContext,
   { set, node, release, scanned }: Bring,
-): Promise<void> {
+): Promise<boolean> {
   const { app, instance, digest, manifest, spec, config } = release;
-  const say = (status: 'started' | 'changed', text: string) =>
+  const say = (status: 'started' | 'changed' | 'info', text: string) =>
     op.emit({ status, action: 'stage', node: node.name, app, text });
   say('started', `bringing ${instance}, which is live`);
   const here = scanned.get(app);
@@ -80,8 +85,15 @@ async function bring(
     sendable: here?.digest === digest,
     base: undefined,
   };
-  await stageOnNode(deps, target, node.uuid, op.signal);
+  try {
+    await stageOnNode(deps, target, node.uuid, op.signal);
+  } catch (error) {
+    if (!(error instanceof NotWhole)) throw error;
+    say('info', `${instance} cannot be brought any more: no requests come here until something else is live`);
+    return false;
+  }
   say('changed', `${instance} is staged and healthy`);
+  return true;
 }
 
 /** The row as it stands: repeating the newest epoch is harmless, and the node's own map is in force with it. */

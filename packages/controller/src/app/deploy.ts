@@ -1,6 +1,6 @@
 /** Deploys apps of a set that is up: services first, then one rollout of everything that changed. */
-import { type ApiRequest, type DeployRecord, type DeployResult, SlError } from '@silverlining/protocol';
-import type { NodeRecord, SetRecord } from '../ports.ts';
+import { type ApiRequest, type DeployRecord, type DeployResult, nodesWithRole, SlError } from '@silverlining/protocol';
+import type { NodeRecord } from '../ports.ts';
 import { type OperationContext, OperationFailed } from '../service.ts';
 import { requireAgreement } from './agree.ts';
 import { checkConfigs } from './check-configs.ts';
@@ -10,7 +10,7 @@ import { withLease } from './lease.ts';
 import { tellOfRollbacks } from './notices.ts';
 import { observeApps } from './observe.ts';
 import { prepareItems, unchangedRecord } from './prepare.ts';
-import { type RolloutItem, rollout } from './rollout.ts';
+import { type RolloutInput, rollout } from './rollout.ts';
 import { unknownSet } from './status.ts';
 
 export async function deploy(
@@ -30,20 +30,19 @@ export async function deploy(
     const { items, unchanged } = await prepareItems(deps, set, observed);
     const deploys = unchanged.map((it) => unchangedRecord(op.operationId, set, it));
     if (items.length === 0) return { deploys };
-    return { deploys: [...deploys, ...(await rollOut(deps, op, { set, token, items }))] };
+    const nodes = await deps.store.nodes(set.name);
+    return { deploys: [...deploys, ...(await rollOut(deps, op, { set, token, items, nodes }))] };
   });
 }
 
-/** Runs a rollout on all nodes of the set that it concerns; OperationFailed with the records unless it is done. */
+/** Runs a rollout on those of the nodes that it concerns; OperationFailed with the records unless it is done. */
 export async function rollOut(
   deps: ControllerDeps,
   op: OperationContext,
-  { set, token, items }: { set: SetRecord; token: number; items: readonly RolloutItem[] },
+  { set, token, items, nodes }: Pick<RolloutInput, 'set' | 'token' | 'items'> & { nodes: readonly NodeRecord[] },
 ): Promise<DeployRecord[]> {
-  const nodes = await deps.store.nodes(set.name);
-  const withRole = (role: 'appserver' | 'balancer') => nodes.filter((node) => node.roles.includes(role));
-  const appservers = withRole('appserver');
-  const balancers = withRole('balancer');
+  const appservers = nodesWithRole(nodes, 'appserver');
+  const balancers = nodesWithRole(nodes, 'balancer');
   await agentsBack(deps, [...appservers, ...balancers], {
     signal: op.signal,
     onWait: (names) => op.emit({ status: 'info', action: 'connect', text: `waiting for the agents of ${names}` }),

@@ -20,7 +20,8 @@ export async function rollback(
       (await appsOf(deps, set, request)).map((app) => findTarget(deps, set, { app, to: request.to })),
     );
     for (const target of targets) await announce(deps, op, set, target);
-    return { deploys: await rollOut(deps, op, { set, token, items: targets.map((it) => itemOf(set, it)) }) };
+    const items = targets.map((it) => itemOf(set, it));
+    return { deploys: await rollOut(deps, op, { set, token, items, nodes: await deps.store.nodes(set.name) }) };
   });
 }
 

@@ -94,7 +94,7 @@ async function bring(deps: ControllerDeps, bringing: Bringing, signal: AbortSign
   const { target, node, missing, isAgain } = bringing;
   const { app, instance, release, spec, deploy, epoch } = target;
   const files = missing === '' ? [] : decodeBitmap(missing, release.manifest.files.length);
-  if (files.length > 0 && !target.sendable) throw notWhole(target, files.length);
+  if (files.length > 0 && !target.sendable) throw new NotWhole(target, files.length);
   const request = { instance, deploy, epoch, spec };
   if (files.length === 0) {
     const asked = deps.clock.monotonic();
@@ -145,12 +145,14 @@ async function send(
   return { ms, wire };
 }
 
-function notWhole({ instance, release, app }: StageTarget, gone: number): SlError {
-  const all = release.manifest.files.length;
-  return new SlError(
-    'E_NOT_FOUND',
-    `${instance} is no longer whole on this node, ${gone} of its ${all} files are gone, and the app's folder may hold something else by now: choose a release that is on all nodes (sl status), or deploy ${app.name} again`,
-  );
+/** The node lacks files of a release that are not to be had here any more. */
+export class NotWhole extends SlError {
+  constructor({ instance, release, app }: StageTarget, gone: number) {
+    super(
+      'E_NOT_FOUND',
+      `${instance} is no longer whole on this node, ${gone} of its ${release.manifest.files.length} files are gone, and the app's folder may hold something else by now: choose a release that is on all nodes (sl status), or deploy ${app.name} again`,
+    );
+  }
 }
 
 function bytesSent(

@@ -10,14 +10,12 @@ import {
 import pLimit from 'p-limit';
 import { workstationHostsLines } from '../core/hosts-lines.ts';
 import { movedTo } from '../core/machine-change.ts';
-import { aboveAll, buildTopology } from '../core/topology.ts';
-import type { NodeRecord, SetRecord } from '../ports.ts';
+import type { NodeRecord } from '../ports.ts';
 import { type OperationContext, OperationFailed } from '../service.ts';
 import { awaitBackends } from './backends.ts';
-import { backfill, inform } from './backfill.ts';
 import { warnOfCapacity } from './capacity.ts';
 import { checkConfigs } from './check-configs.ts';
-import { convergeNodes } from './converge.ts';
+import { configure, configureLate, converge, type Run } from './configure.ts';
 import { rollOut } from './deploy.ts';
 import { type ControllerDeps, onEach } from './deps.ts';
 import { withLease } from './lease.ts';
@@ -28,26 +26,10 @@ import { prepareItems } from './prepare.ts';
 import { raiseNode } from './raise-node.ts';
 import { removeApps, removeLeaving } from './shrink.ts';
 import { chooseSizes } from './sizes.ts';
-import { generationOf, pushTo } from './topology-push.ts';
 import { takesOrders } from './trust.ts';
 
 /** Bootstraps at a time: each keeps a core busy with encryption. */
 const BOOTSTRAPS = 6;
-/** What the phases of one run share. */
-interface Run {
-  deps: ControllerDeps;
-  op: OperationContext;
-  set: SetRecord;
-  observed: Observed;
-  /** The provider's sizes for nodes that are missing, by name. */
-  sizes: ReadonlyMap<string, string>;
-  /** Wanted nodes, connected. */
-  nodes: NodeRecord[];
-  /** Nodes of the set that the file no longer wants; they serve until the balancers have dropped them. */
-  leaving: NodeRecord[];
-  token: number;
-  changes: number;
-}
 
 export async function up(deps: ControllerDeps, op: OperationContext, request: ApiRequest<'up'>): Promise<UpResult> {
   const { set } = request;
@@ -65,9 +47,7 @@ export async function up(deps: ControllerDeps, op: OperationContext, request: Ap
     const run: Run = { deps, op, set: record, observed, sizes, token, nodes: [], leaving, changes: 0 };
     await raise(run);
     run.changes += await deps.agentUpdates.run(op, run.nodes);
-    await configure(run);
-    await shrink(run);
-    const deploys = await deployChanged(run);
+    const deploys = await reshape(run);
     if (run.changes > 0 && (await isServing(run))) await awaitBackends(deps, op, run.nodes);
     await writeHosts(run);
     return { set: set.name, changes: run.changes, deploys, sites: sitesOf(set, run.nodes) };
@@ -110,63 +90,21 @@ async function raise(run: Run): Promise<void> {
 }
 
 /**
- * Topology and roles. What exists behind the balancers is ready, live releases included, before the balancers hear of it;
- * and nodes that leave keep their grants until the balancers have dropped them.
+ * Configures, shrinks and deploys. Where a node lacks what is live and it is not to be had any more, since the app's folder has
+ * changed or the file no longer has the app, that goes first: nobody is sent to such a node until it can answer.
  */
-async function configure(run: Run): Promise<void> {
-  const { deps, op, set, leaving } = run;
-  const late = run.nodes.filter((node) => isLateBalancer(run, node));
-  const early = run.nodes.filter((node) => !late.includes(node));
-  await pushTopology(run, [...run.nodes, ...leaving]);
-  await converge(run, early);
-  const scanned = new Map(run.observed.apps.map((it) => [it.app.name, it.scanned]));
-  const backfilled = await backfill(deps, op, { set, token: run.token, nodes: run.nodes, scanned });
-  run.set = backfilled.set;
-  if (run.changes === 0) run.changes += backfilled.brought;
-  if (leaving.length > 0) await pushTopology(run, run.nodes);
-  await converge(run, late);
-  if (run.set.committed) await onEach(nodesWithRole(run.nodes, 'balancer'), (node) => inform(deps, op, run.set, node));
-}
-
-/** Balancers that serve already; before anything is live there is no order to keep. */
-function isLateBalancer({ set, observed }: Run, node: NodeRecord): boolean {
-  const isNew = !observed.nodes.some((it) => it.uuid === node.uuid);
-  return node.roles.includes('balancer') && !isNew && Object.keys(set.active).length > 0;
-}
-
-async function pushTopology(run: Run, nodes: readonly NodeRecord[]): Promise<void> {
-  const { deps, op, set } = run;
-  const wanted = nodes.map(({ name, roles }) => ({ name, roles }));
-  const built = buildTopology({ ...run.observed.set, nodes: wanted }, nodes, set.topology);
-  const heard = run.nodes.map((node) => generationOf(deps.fleet, node) ?? 0);
-  const topology = aboveAll(built, set.topology, heard);
-  if (topology !== set.topology) {
-    await deps.store.putTopology(set.name, topology);
-    run.set = { ...set, topology };
-    run.changes++;
-    op.emit({ status: 'changed', action: 'topology', text: `topology generation ${topology.generation}` });
+async function reshape(run: Run): Promise<DeployRecord[]> {
+  if (await configure(run)) {
+    await configureLate(run);
+    await shrink(run);
+    return deployChanged(run);
   }
-  const behind = run.nodes.filter((node) => generationOf(deps.fleet, node) !== topology.generation);
-  await pushTo(deps, behind, { topology, previous: set.topology, signal: op.signal });
-}
-
-async function converge(run: Run, nodes: readonly NodeRecord[]): Promise<void> {
-  const { deps, op, set, observed } = run;
-  const { topology } = set;
-  if (nodes.length === 0 || topology === undefined) return;
-  const changed = await convergeNodes(deps, {
-    ...{ set: observed.set, topology, nodes, mode: 'apply', signal: op.signal },
-    onProgress: ({ name }, { text, done, total }) =>
-      op.emit({ status: 'running', action: 'converge', node: name, text, done, total }),
-  });
-  // A new node or topology is one change, as the plan counts it, and what follows from it on nodes is no other one.
-  const isCounted = run.changes === 0;
-  for (const { uuid, name } of nodes) {
-    const count = changed.get(uuid)?.length ?? 0;
-    if (count > 0 && isCounted) run.changes++;
-    const text = count === 0 ? 'as it should be' : `${count} resource${count === 1 ? '' : 's'} changed`;
-    op.emit({ status: count === 0 ? 'ok' : 'changed', action: 'converge', node: name, text });
-  }
+  await dropApps(run);
+  const deploys = await deployChanged(run);
+  run.set = (await run.deps.store.set(run.set.name)) ?? run.set;
+  await configureLate(run);
+  await shrink(run);
+  return deploys;
 }
 
 /** Nodes and apps that the file no longer has. */
@@ -175,12 +113,18 @@ async function shrink(run: Run): Promise<void> {
   if (leaving.length > 0) {
     await removeLeaving(deps, op, { set, provider: observed.provider, leaving });
     run.changes += leaving.length;
+    run.leaving = [];
     await converge(
       run,
       nodes.filter((node) => !node.roles.includes('balancer')),
     );
   }
-  const removed = await removeApps(deps, op, { set, nodes, token: run.token });
+  await dropApps(run);
+}
+
+async function dropApps(run: Run): Promise<void> {
+  const { deps, op, set, nodes, token } = run;
+  const removed = await removeApps(deps, op, { set, nodes, token });
   run.changes += removed.length;
   if (removed.length > 0) run.set = (await deps.store.set(set.name)) ?? set;
 }
@@ -190,8 +134,10 @@ async function deployChanged(run: Run): Promise<DeployRecord[]> {
   const { items } = await prepareItems(deps, set, observed.apps);
   if (items.length === 0) return [];
   run.changes += items.length;
+  // While others may still be sent to nodes that leave, those take part.
+  const nodes = [...run.nodes, ...run.leaving.filter(({ uuid }) => deps.fleet.session(uuid) !== undefined)];
   try {
-    return await rollOut(deps, op, { set, token, items });
+    return await rollOut(deps, op, { set, token, items, nodes });
   } catch (error) {
     if (!(error instanceof OperationFailed)) throw error;
     const { deploys } = error.result as { deploys: DeployRecord[] };

@@ -1,0 +1,97 @@
+/** The middle of `sl up`: every node gets its topology and its roles, in an order in which visitors notice nothing. */
+import { nodesWithRole } from '@silverlining/protocol';
+import { aboveAll, buildTopology } from '../core/topology.ts';
+import type { NodeRecord, SetRecord } from '../ports.ts';
+import type { OperationContext } from '../service.ts';
+import { backfill, inform } from './backfill.ts';
+import { convergeNodes } from './converge.ts';
+import { type ControllerDeps, onEach } from './deps.ts';
+import type { Observed } from './observe.ts';
+import { generationOf, pushTo } from './topology-push.ts';
+
+/** What the phases of one run share. */
+export interface Run {
+  deps: ControllerDeps;
+  op: OperationContext;
+  set: SetRecord;
+  observed: Observed;
+  /** The provider's sizes for nodes that are missing, by name. */
+  sizes: ReadonlyMap<string, string>;
+  /** Wanted nodes, connected. */
+  nodes: NodeRecord[];
+  /** Nodes of the set that the file no longer wants; they serve until the balancers have dropped them. Empty once they are gone. */
+  leaving: NodeRecord[];
+  token: number;
+  changes: number;
+}
+
+/**
+ * Topology and roles of all nodes but those that the change must reach last, and live releases for those that lack them. Returns
+ * whether all have them: otherwise what is live is to be replaced before visitors are sent to them.
+ */
+export async function configure(run: Run): Promise<boolean> {
+  const { deps, op, set, leaving } = run;
+  // Nodes that leave keep their grants until the balancers have dropped them.
+  await pushTopology(run, [...run.nodes, ...leaving]);
+  await converge(
+    run,
+    run.nodes.filter((node) => !isLate(run, node)),
+  );
+  const scanned = new Map(run.observed.apps.map((it) => [it.app.name, it.scanned]));
+  const backfilled = await backfill(deps, op, { set, token: run.token, nodes: run.nodes, scanned });
+  run.set = backfilled.set;
+  if (run.changes === 0) run.changes += backfilled.brought;
+  return backfilled.isWhole;
+}
+
+/** The balancers hear of what exists behind them by now: all of it is ready, live releases included. */
+export async function configureLate(run: Run): Promise<void> {
+  const { deps, op, leaving, nodes } = run;
+  if (leaving.length > 0) await pushTopology(run, nodes);
+  await converge(
+    run,
+    nodes.filter((node) => isLate(run, node)),
+  );
+  if (run.set.committed) await onEach(nodesWithRole(nodes, 'balancer'), (node) => inform(deps, op, run.set, node));
+}
+
+/** Balancers that serve already; before anything is live there is no order to keep. */
+function isLate({ observed }: Run, node: NodeRecord): boolean {
+  const isNew = !observed.nodes.some((it) => it.uuid === node.uuid);
+  return node.roles.includes('balancer') && !isNew && Object.keys(observed.record?.active ?? {}).length > 0;
+}
+
+async function pushTopology(run: Run, nodes: readonly NodeRecord[]): Promise<void> {
+  const { deps, op, set } = run;
+  const wanted = nodes.map(({ name, roles }) => ({ name, roles }));
+  const built = buildTopology({ ...run.observed.set, nodes: wanted }, nodes, set.topology);
+  const heard = run.nodes.map((node) => generationOf(deps.fleet, node) ?? 0);
+  const topology = aboveAll(built, set.topology, heard);
+  if (topology !== set.topology) {
+    await deps.store.putTopology(set.name, topology);
+    run.set = { ...set, topology };
+    run.changes++;
+    op.emit({ status: 'changed', action: 'topology', text: `topology generation ${topology.generation}` });
+  }
+  const behind = run.nodes.filter((node) => generationOf(deps.fleet, node) !== topology.generation);
+  await pushTo(deps, behind, { topology, previous: set.topology, signal: op.signal });
+}
+
+export async function converge(run: Run, nodes: readonly NodeRecord[]): Promise<void> {
+  const { deps, op, set, observed } = run;
+  const { topology } = set;
+  if (nodes.length === 0 || topology === undefined) return;
+  const changed = await convergeNodes(deps, {
+    ...{ set: observed.set, topology, nodes, mode: 'apply', signal: op.signal },
+    onProgress: ({ name }, { text, done, total }) =>
+      op.emit({ status: 'running', action: 'converge', node: name, text, done, total }),
+  });
+  // A new node or topology is one change, as the plan counts it, and what follows from it on nodes is no other one.
+  const isCounted = run.changes === 0;
+  for (const { uuid, name } of nodes) {
+    const count = changed.get(uuid)?.length ?? 0;
+    if (count > 0 && isCounted) run.changes++;
+    const text = count === 0 ? 'as it should be' : `${count} resource${count === 1 ? '' : 's'} changed`;
+    op.emit({ status: count === 0 ? 'ok' : 'changed', action: 'converge', node: name, text });
+  }
+}
