@@ -76,13 +76,7 @@ async function receive(files: Files, part?: number): Promise<number> {
 }
 
 const materialise = (instance: string, files: Files, shareable = true) =>
-  tree.materialise({
-    instance,
-    listing: releaseOf(files),
-    support: { wrap: instance },
-    group: 'app-blog',
-    shareable,
-  });
+  tree.materialise({ instance, listing: releaseOf(files), support: { wrap: instance }, group: 'app-blog', shareable });
 
 async function make(instance: string, files: Files): Promise<number> {
   const received = await receive(files);

@@ -3,7 +3,6 @@ import { pipeline } from 'node:stream/promises';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { connectAgent, openTransfer } from '../../../../../test/fakes/agent-client.ts';
 import { type AgentServerFixture, agentServerFixture } from '../../../../../test/fakes/agent-server-fixture.ts';
-import { Rivals, TokenBucket } from './admission.ts';
 import type { Limits } from './limit.ts';
 
 let fixture: AgentServerFixture;
@@ -102,37 +101,6 @@ describe('admission', () => {
     expect(refused.length).toBeGreaterThan(0);
     for (const it of refused) expect(it).toMatchObject({ status: 503, headers: { 'retry-after': '1' } });
     await narrow.close();
-  });
-
-  it('fills up again with time', () => {
-    const bucket = new TokenBucket(2, 0);
-    expect([bucket.take(0), bucket.take(0), bucket.take(0), bucket.take(499)]).toEqual([true, true, false, false]);
-    expect([bucket.take(500), bucket.take(500), bucket.take(10_000), bucket.take(10_000)]).toEqual([
-      true,
-      false,
-      true,
-      true,
-    ]);
-    expect(bucket.take(10_000)).toBe(false);
-  });
-
-  it('counts replacements in a minute, and holds for a while', () => {
-    const rivals = new Rivals(2, 1000);
-    expect([0, 30_000, 61_000].map((now) => rivals.replaced('a', now))).toEqual([false, false, false]);
-    expect(rivals.replaced('b', 61_500)).toBe(false);
-    expect(rivals.replaced('a', 62_000)).toBe(true);
-    expect([62_999, 63_000, 63_001].map((now) => rivals.isHeld('a', now))).toEqual([true, false, false]);
-    expect(rivals.isHeld('b', 62_500)).toBe(false);
-  });
-
-  it('are held back again at once when it goes on afterwards, and forgiven when it does not', () => {
-    const rivals = new Rivals(1, 1000);
-    expect([0, 1].map((now) => rivals.replaced('a', now))).toEqual([false, true]);
-    expect(rivals.isHeld('a', 61_000)).toBe(false);
-    expect(rivals.replaced('a', 61_000)).toBe(true);
-    expect(rivals.isHeld('a', 61_999)).toBe(true);
-    expect(rivals.isHeld('a', 122_000)).toBe(false);
-    expect(rivals.replaced('a', 122_000)).toBe(false);
   });
 });
 

@@ -1,0 +1,88 @@
+import type { InstanceSpec } from '@silverlining/protocol';
+import { describe, expect, it } from 'vitest';
+import {
+  candidatePorts,
+  FIRST_PORT,
+  holdsAll,
+  instanceReports,
+  missingActive,
+  settlement,
+  unfinishedOf,
+} from './choices.ts';
+import type { InstanceJournal } from './journal.ts';
+
+const spec: InstanceSpec = {
+  app: 'blog',
+  instance: 'blog.20260131_002',
+  platform: 'node',
+  runner: 'server.js',
+  processes: 0,
+  env: {},
+  packages: [],
+  health: { path: '/', host: 'example.com', timeout: 10 },
+};
+
+describe('choices', () => {
+  const journal = (n: number, state: InstanceJournal['state']): InstanceJournal => {
+    const instance = `blog.20260131_00${n}`;
+    return {
+      version: 1,
+      instance,
+      spec,
+      digest: '0'.repeat(64),
+      deploy: 'd',
+      epoch: 1,
+      port: 20_000 + n,
+      state,
+      hooks: {},
+    };
+  };
+  const name = (n: number) => `blog.20260131_00${n}`;
+
+  it('never stop or remove the active instance, and keep what is to be kept', () => {
+    const journals = [journal(1, 'prepared'), journal(2, 'prepared'), journal(3, 'prepared'), journal(4, 'staging')];
+    const order = { app: 'blog', keep: [name(2)], running: [] };
+    expect(settlement(order, journals, { blog: name(3) })).toEqual({ stop: [name(2)], remove: [name(1)] });
+    expect(settlement({ ...order, running: [name(2)] }, journals, { blog: name(3) })).toEqual({
+      stop: [],
+      remove: [name(1)],
+    });
+    expect(settlement({ ...order, app: 'other' }, journals, {})).toEqual({ stop: [], remove: [] });
+  });
+
+  it('try the lowest port that nobody has', () => {
+    expect(candidatePorts([FIRST_PORT, FIRST_PORT + 2]).next().value).toBe(FIRST_PORT + 1);
+  });
+
+  it('know what of the committed map is missing here', () => {
+    expect(missingActive([journal(1, 'prepared'), journal(2, 'stopped')], { blog: name(2), shop: 'shop.1' })).toEqual([
+      'blog',
+      'shop',
+    ]);
+    expect(
+      instanceReports([journal(1, 'prepared'), journal(2, 'prepared')], { blog: name(2) }).map((it) => it.state),
+    ).toEqual(['staged', 'active']);
+  });
+
+  it('let a node have requests when it holds what it committed to and what it has heard of', () => {
+    const here = [journal(1, 'prepared')];
+    const at = (epoch: number, n: number) => ({ epoch, active: { blog: name(n) } });
+    const nothing = { epoch: 0, active: {} };
+    expect(holdsAll(here, at(1, 1), undefined)).toBe(true);
+    expect(holdsAll(here, at(2, 2), undefined)).toBe(false);
+    expect(holdsAll(here, at(1, 1), at(2, 2))).toBe(false);
+    expect(holdsAll([...here, journal(2, 'prepared')], at(1, 1), at(2, 2))).toBe(true);
+    expect(holdsAll([], nothing, undefined)).toBe(false);
+    expect(holdsAll([], nothing, nothing)).toBe(true);
+  });
+
+  it('know what is left to be stopped and removed, never what is active', () => {
+    const left = new Map([
+      [name(1), 'stop' as const],
+      [name(2), 'remove' as const],
+      [name(3), 'remove' as const],
+      ['shop.20260131_001', 'stop' as const],
+    ]);
+    expect(unfinishedOf('blog', left, { blog: name(3) })).toEqual({ stop: [name(1)], remove: [name(2)] });
+  });
+});
