@@ -129,7 +129,7 @@ function releases(tables: Tables): Pick<Store, 'releases' | 'release' | 'putRele
   return {
     async releases(set, app) {
       const found = tables.releases.filter((it) => it.set === set && (app === undefined || it.app === app));
-      return found.sort(byAge);
+      return found.sort(byAge).map(({ manifest: _, ...entry }) => entry);
     },
     release: async (set, instance) => tables.releases.find(isAt(set, instance)),
     async putRelease(release) {

@@ -21,19 +21,16 @@ import type {
   Contact,
   DeployRow,
   Lease,
+  NodeImage,
   NodeRecord,
   NodeSize,
   ProviderNode,
+  ReleaseEntry,
   ReleaseRecord,
   SetRecord,
 } from './records.ts';
 
 export type * from './records.ts';
-
-export interface NodeImage {
-  id: string;
-  name: string;
-}
 
 export interface CreateNodeRequest {
   /** Journalled by the caller before the call; a second create with the same UUID adopts the first one's node. */
@@ -83,7 +80,7 @@ export interface Store {
   /** Times of contact may be lost in a crash: written without waiting for the disk, all in one go. */
   touchNodes(contacts: readonly Contact[]): Promise<void>;
 
-  releases(set: string, app?: string): Promise<ReleaseRecord[]>;
+  releases(set: string, app?: string): Promise<ReleaseEntry[]>;
   release(set: string, instance: string): Promise<ReleaseRecord | undefined>;
   putRelease(release: ReleaseRecord): Promise<void>;
   deleteReleases(set: string, instances: readonly string[]): Promise<void>;

@@ -56,13 +56,13 @@ export interface Contact {
   facts?: Facts;
 }
 
-export interface ReleaseRecord {
+/** A release without its manifest, which may be long. */
+export interface ReleaseEntry {
   instance: string;
   set: string;
   app: string;
   /** Digest of the manifest. */
   digest: string;
-  manifest: Manifest;
   spec: InstanceSpec;
   /** App configuration it was deployed with, for hooks and health on rollback. */
   config: App;
@@ -70,6 +70,10 @@ export interface ReleaseRecord {
   createdAt: number;
   /** When it was last committed; undefined when it never was. */
   committedAt: number | undefined;
+}
+
+export interface ReleaseRecord extends ReleaseEntry {
+  manifest: Manifest;
 }
 
 /** Journal of a deploy: what is durable about it. The app's progress lives in `record`. */
@@ -157,4 +161,10 @@ export interface NodeSize {
   name: string;
   /** Memory in MiB. */
   ram: number;
+}
+
+/** An operating system that a provider offers. */
+export interface NodeImage {
+  id: string;
+  name: string;
 }

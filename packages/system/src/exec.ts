@@ -7,7 +7,7 @@ export interface ExecOptions {
   deadline?: number | undefined;
   /** Milliseconds for which it may ignore SIGTERM before it is killed; three seconds when not given. */
   grace?: number | undefined;
-  /** Written to standard input, which is closed afterwards. Secrets go here, never into argv. */
+  /** Written to standard input, which is empty without it. Secrets go here, never into argv. */
   input?: string | Uint8Array | undefined;
   cwd?: string | undefined;
   /** The whole environment of the command; this process's own when not given. */
@@ -53,7 +53,7 @@ export async function exec(argv: readonly string[], options: ExecOptions = {}): 
     uid: options.uid,
     gid: options.gid,
     detached: true,
-    stdio: ['pipe', 'pipe', 'pipe', ...(options.descriptors ?? [])],
+    stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', ...(options.descriptors ?? [])],
   });
   const stdout = collect(child.stdout, options);
   const stderr = collect(child.stderr, options);
@@ -106,7 +106,7 @@ function settle(child: ChildProcess, argv: readonly string[], options: ExecOptio
     });
     // A command may exit without reading what it was given; its status says whether that matters.
     child.stdin?.on('error', () => undefined);
-    child.stdin?.end(options.input ?? '');
+    child.stdin?.end(options.input);
   });
 }
 

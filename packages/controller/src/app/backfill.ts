@@ -28,7 +28,8 @@ export async function backfill(
   op: OperationContext,
   { set, token, nodes, scanned }: BackfillInput,
 ): Promise<Backfilled> {
-  const releases = (await deps.store.releases(set.name)).filter((it) => set.active[it.app] === it.instance);
+  const live = await Promise.all(Object.values(set.active).map((it) => deps.store.release(set.name, it)));
+  const releases = live.filter((it) => it !== undefined);
   const seen = await onEach(nodesWithRole(nodes, 'appserver'), async (node) => {
     const options = { signal: op.signal, deadline: ASK_DEADLINE };
     const here = await deps.fleet.request(node.uuid, 'serving', { ask: false }, options);

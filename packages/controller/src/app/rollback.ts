@@ -75,7 +75,8 @@ async function findTarget(
     .filter((it) => it.committedAt !== undefined && it.instance !== active)
     .sort((a, b) => (b.committedAt ?? 0) - (a.committedAt ?? 0));
   const found = to === undefined ? releases[0] : releases.find((it) => it.instance === to);
-  if (found !== undefined) return found;
+  const release = found && (await deps.store.release(set.name, found.instance));
+  if (release !== undefined) return release;
   if (to !== undefined && to === active) throw new SlError('E_USAGE', `${to} is active already`);
   const wanted = to ?? `earlier release of ${app}`;
   const there = releases.length === 0 ? 'there is none' : `there are ${releases.map((it) => it.instance).join(', ')}`;

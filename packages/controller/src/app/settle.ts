@@ -1,7 +1,7 @@
 /** After the drain: stops what no longer serves and prunes old releases, on the nodes and in the store. */
 import { nodesWithRole } from '@silverlining/protocol';
 import { disputes } from '../core/release/dispute.ts';
-import type { DeployRow, NodeRecord, ReleaseRecord, SetRecord } from '../ports.ts';
+import type { DeployRow, NodeRecord, ReleaseEntry, SetRecord } from '../ports.ts';
 import { type ControllerDeps, onEach } from './deps.ts';
 import { type Drained, recordDrained } from './drained.ts';
 
@@ -75,7 +75,7 @@ async function partitions(deps: SettleDeps, set: SetRecord): Promise<Map<string,
 function partition(
   set: SetRecord,
   app: string,
-  all: { releases: readonly ReleaseRecord[]; underWay: readonly DeployRow[] },
+  all: { releases: readonly ReleaseEntry[]; underWay: readonly DeployRow[] },
 ): Partition {
   const releases = all.releases.filter((it) => it.app === app).sort(newestFirst);
   const active = set.active[app];
@@ -90,6 +90,6 @@ function partition(
   return { keep, running: [...wanted], drop };
 }
 
-function newestFirst(a: ReleaseRecord, b: ReleaseRecord): number {
+function newestFirst(a: ReleaseEntry, b: ReleaseEntry): number {
   return (b.committedAt ?? b.createdAt) - (a.committedAt ?? a.createdAt);
 }

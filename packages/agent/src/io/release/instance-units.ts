@@ -1,4 +1,4 @@
-import { readlinkSync } from 'node:fs';
+import { existsSync, readlinkSync } from 'node:fs';
 import { mkdir, readdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { instanceName, instanceUnit } from '@silverlining/protocol';
 import { errno, exec, readFileIfAny, syncDirectory } from '@silverlining/system';
@@ -29,17 +29,18 @@ export function createInstanceUnits(folder: string): InstanceUnits {
       await exec(['systemctl', 'start', '--', instanceUnit(instance)], { signal, code: 'E_APP_CRASHED' });
     },
     stop: async (instances, { remove }) => {
-      if (instances.length === 0) return;
-      const names = instances.map(instanceUnit);
+      // Static apps have none; the file is the last of a unit that goes.
+      const names = instances.filter((it) => existsSync(fileOf(it)) || currentRun(it) !== undefined).map(instanceUnit);
+      if (names.length === 0) return;
       // 5: a unit that does not exist, which is what a stopped and removed one is.
       await exec(['systemctl', 'stop', '--', ...names], { deadline: STOP_DEADLINE, allowExit: [5] });
       if (!remove) return;
+      // Units that failed stay in systemd's memory until somebody says that it is known.
+      await exec(['systemctl', 'reset-failed', '--', ...names], { allowExit: 'any' });
       for (const name of names) {
         await rm(`${wants}/${name}`, { force: true });
         await rm(`${folder}/${name}`, { force: true });
       }
-      // Units that failed stay in systemd's memory until somebody says that it is known.
-      await exec(['systemctl', 'reset-failed', '--', ...names], { allowExit: 'any' });
     },
     status,
     currentRun,

@@ -1,6 +1,6 @@
 /** Records for the contract test of stores: small, and valid for the schemas that rows are read with. */
 import type { App, InstanceSpec, ServerSet, Topology } from '@silverlining/protocol';
-import type { DeployRow, NodeRecord, ReleaseRecord } from '../../ports.ts';
+import type { DeployRow, NodeRecord, ReleaseEntry, ReleaseRecord } from '../../ports.ts';
 
 export const DIGEST = 'a'.repeat(64);
 
@@ -72,6 +72,10 @@ export function release(set: string, instance: string, changes: Partial<ReleaseR
     manifest: { version: 1, app: 'blog', files: [file], links: [] },
     ...changes,
   };
+}
+
+export function entryOf({ manifest: _, ...entry }: ReleaseRecord): ReleaseEntry {
+  return entry;
 }
 
 export function deploy(set: string, id: string, instance: string, changes: Partial<DeployRow> = {}): DeployRow {

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DEPLOYS_KEPT } from '../../core/release/surplus-deploys.ts';
 import type { Store } from '../../ports.ts';
 import { commitFirst, commitTests, epochTests, FIRST, SECOND, UNCOMMITTED } from './contract-commits.ts';
-import { APP, deploy, nodeRecord, release, serverSet, topology } from './contract-records.ts';
+import { APP, deploy, entryOf, nodeRecord, release, serverSet, topology } from './contract-records.ts';
 
 const FACTS = {
   ...{ hostname: 'app1', arch: 'x64', cpus: 2, memory: 1, bootId: 'b', agentDigest: 'd' },
@@ -116,15 +116,16 @@ function releaseTests(store: () => Store): void {
     const second = release('demo', SECOND, { createdAt: 2000 });
     const other = release('demo', 'shop.20260131_001', { app: 'shop', createdAt: 1500 });
     for (const it of [second, other, first]) await store().putRelease(it);
-    expect(await store().releases('demo')).toEqual([first, other, second]);
-    expect(await store().releases('demo', 'shop')).toEqual([other]);
+    expect(await store().releases('demo')).toEqual([first, other, second].map(entryOf));
+    expect(await store().releases('demo', 'shop')).toEqual([entryOf(other)]);
     await store().deleteReleases('demo', [FIRST, 'blog.20260131_009']);
     // The digest is shared: the manifest stays as long as one release has it.
     expect(await store().release('demo', SECOND)).toEqual(second);
     expect(await store().release('demo', FIRST)).toBeUndefined();
     await store().deleteReleases('demo', [SECOND, 'shop.20260131_001']);
     await store().putRelease({ ...first, config: { ...APP, keep: 9 } });
-    expect(await store().releases('demo')).toMatchObject([{ config: { keep: 9 }, manifest: first.manifest }]);
+    expect(await store().releases('demo')).toMatchObject([{ config: { keep: 9 } }]);
+    expect(await store().release('demo', FIRST)).toMatchObject({ config: { keep: 9 }, manifest: first.manifest });
   });
 
   it('forgets the oldest deploys of an app, but none that made a release which is still there', async () => {

@@ -1,5 +1,5 @@
 import type { Manifest } from '@silverlining/protocol';
-import type { ReleaseRecord, Store } from '../../ports.ts';
+import type { ReleaseEntry, Store } from '../../ports.ts';
 import type { Database, Row } from './database.ts';
 import { manifestRow, parseRow, releaseRow } from './rows.ts';
 import { damaged } from './store-error.ts';
@@ -8,7 +8,7 @@ import { damaged } from './store-error.ts';
 export const PRUNE_MANIFESTS = 'DELETE FROM manifests WHERE digest NOT IN (SELECT digest FROM releases)';
 
 /** Manifests kept in memory: of 10,000 files each they take a few MB, and tens of milliseconds to read and check. */
-const CACHED = 16;
+const CACHED = 8;
 
 const PUT = `INSERT INTO releases (set_name, instance, app, digest, spec, config, created_at, committed_at)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?)
@@ -17,18 +17,17 @@ const PUT = `INSERT INTO releases (set_name, instance, app, digest, spec, config
 
 export function releasesTable(db: Database): Pick<Store, 'releases' | 'release' | 'putRelease' | 'deleteReleases'> {
   const manifests = manifestsTable(db);
-  const toRecord = (row: Row): ReleaseRecord => {
-    const release = parseRow(releaseRow, row, { file: db.file, table: 'releases' });
-    return { ...release, manifest: manifests.get(release.digest) };
-  };
+  const toEntry = (row: Row): ReleaseEntry => parseRow(releaseRow, row, { file: db.file, table: 'releases' });
   return {
     async releases(set, app) {
       const sql = `SELECT * FROM releases WHERE set_name = ? AND app = coalesce(?, app) ORDER BY created_at, instance`;
-      return db.all(sql, set, app ?? null).map(toRecord);
+      return db.all(sql, set, app ?? null).map(toEntry);
     },
     async release(set, instance) {
       const row = db.get('SELECT * FROM releases WHERE set_name = ? AND instance = ?', set, instance);
-      return row && toRecord(row);
+      if (row === undefined) return undefined;
+      const entry = toEntry(row);
+      return { ...entry, manifest: manifests.get(entry.digest) };
     },
     async putRelease(release) {
       const { set, instance, app, digest, spec, config, createdAt, committedAt } = release;
