@@ -1,5 +1,5 @@
-import type { InstanceSpec } from '@silverlining/protocol';
 import { describe, expect, it } from 'vitest';
+import { instanceJournal } from '../../../../../test/builders/instance-journal.ts';
 import {
   candidatePorts,
   FIRST_PORT,
@@ -11,33 +11,9 @@ import {
 } from './choices.ts';
 import type { InstanceJournal } from './journal.ts';
 
-const spec: InstanceSpec = {
-  app: 'blog',
-  instance: 'blog.20260131_002',
-  platform: 'node',
-  runner: 'server.js',
-  processes: 0,
-  env: {},
-  packages: [],
-  health: { path: '/', host: 'example.com', timeout: 10 },
-};
-
 describe('choices', () => {
-  const journal = (n: number, state: InstanceJournal['state']): InstanceJournal => {
-    const instance = `blog.20260131_00${n}`;
-    return {
-      version: 1,
-      instance,
-      spec,
-      digest: '0'.repeat(64),
-      deploy: 'd',
-      epoch: 1,
-      port: 20_000 + n,
-      state,
-      hooks: {},
-    };
-  };
   const name = (n: number) => `blog.20260131_00${n}`;
+  const journal = (n: number, state: InstanceJournal['state']) => instanceJournal(name(n), state);
 
   it('never stop or remove the active instance, and keep what is to be kept', () => {
     const journals = [journal(1, 'prepared'), journal(2, 'prepared'), journal(3, 'prepared'), journal(4, 'staging')];
