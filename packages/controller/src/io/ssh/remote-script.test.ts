@@ -48,6 +48,24 @@ it('keeps what ssh said when the connection ends', async () => {
   await script.close();
 });
 
+it('refuses an order whose content is still being sent, whatever ends first, and leaves no refusal unheard', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'sl-remote-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const file = join(folder, 'content');
+  await writeFile(file, Buffer.alloc(32 << 20));
+  const send = async (signal: AbortSignal) => {
+    const script = remote('echo silver:ready; read -r order; exec cat >/dev/null', signal);
+    const sent = script.greeting().then(() => script.order(['put', 32 << 20], { file }));
+    await expect(sent).rejects.toBeInstanceOf(RemoteEnded);
+    await script.close();
+  };
+  for (let round = 0; round < 100; round++) {
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(), 4 + (round % 8));
+    await Promise.all([send(controller.signal), send(controller.signal)]);
+  }
+});
+
 it('ends with the signal, and when there is no ssh', async () => {
   const controller = new AbortController();
   const script = remote('exec sleep 600', controller.signal);

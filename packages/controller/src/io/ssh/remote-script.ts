@@ -45,6 +45,8 @@ export function startRemote(argv: readonly string[], signal: AbortSignal): Remot
     greeting: () => answers.next('ready'),
     async order(words, content) {
       const answer = answers.next('ok');
+      // It may be refused while content is still read: whoever gave the order hears of it after that.
+      answer.catch(() => undefined);
       child.stdin.write(`${words.join(' ')}\n`);
       if (typeof content === 'string') child.stdin.write(content);
       else if (content !== undefined) {
