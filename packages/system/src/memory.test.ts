@@ -46,6 +46,31 @@ it('gives buffers back as well', () => {
   expect(run(BUFFERS, '--expose-gc')).toBe('small\n');
 });
 
+/** A process that takes in 1 MB every now and then, on an idle processor; it prints how often all was collected meanwhile. */
+const AT_WORK = `
+import { setTimeout } from 'node:timers/promises';
+import { keepSmall } from ${JSON.stringify(join(import.meta.dirname, 'memory.ts'))};
+const collect = gc;
+let times = 0;
+globalThis.gc = (how) => {
+  times++;
+  collect(how);
+};
+keepSmall({ signal: new AbortController().signal, tick: 100, idle: 1 });
+const hold = [];
+for (let i = 0; i < 40; i++) {
+  hold.push(Buffer.alloc(1 << 20));
+  await setTimeout(20);
+}
+console.log(times);
+while (times === 0) await setTimeout(20);
+process.exit();
+`;
+
+it('leaves a process alone that takes in more and more, and comes when it has done so', () => {
+  expect(run(AT_WORK, '--expose-gc')).toBe('0\n');
+});
+
 /** A process through which 100 MB of buffers go, none of which lives on; it prints the most that they had, in MiB. */
 const PASSING = `
 import { setTimeout } from 'node:timers/promises';

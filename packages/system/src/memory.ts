@@ -16,14 +16,18 @@ export function keepSmall({ signal, tick = 5_000, idle = 0.02, slack = 512 << 10
   const collect = globalThis.gc;
   if (collect === undefined) return;
   let floor = 0;
+  let last = 0;
   let before = process.cpuUsage();
   const look = () => {
     const { user, system } = process.cpuUsage(before);
     const isIdle = user + system < idle * tick * 1_000;
     const held = bytesHeld();
+    // Work that has just begun has used little of the processor yet, and would wait for the collection.
+    const grows = held > last + slack;
+    last = held;
     // What a collection freed outside of V8's heap may be counted a little later.
     floor = Math.min(floor, held);
-    if (isIdle && held > floor + slack) {
+    if (isIdle && !grows && held > floor + slack) {
       // The flavour that also drops compiled code which is not in use, and empty pages.
       collect({ type: 'major', execution: 'sync', flavor: 'last-resort' });
       floor = bytesHeld();
