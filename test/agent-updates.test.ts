@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type AgentUpdates, createAgentUpdates } from '../packages/controller/src/app/agent-updates.ts';
 import { systemClock } from '../packages/controller/src/io/clock.ts';
 import type { NodeRecord } from '../packages/controller/src/ports.ts';
+import type { Facts } from '../packages/protocol/src/index.ts';
 import { type AgentAddress, type AgentClient, connectAgent, helloBody, openTransfer } from './fakes/agent-client.ts';
 import { type AgentServerFixture, agentServerFixture } from './fakes/agent-server-fixture.ts';
 
@@ -18,27 +19,33 @@ beforeAll(async () => {
 });
 afterAll(() => fixture.close());
 
+const UNIT = { digest: createHash('sha256').update('the unit').digest('hex'), text: 'the unit' };
+const NODE = { version: '24.21.0', digest: 'd'.repeat(64) };
+
 /** What an agent makes of a bundle. */
 type Behaviour = 'takes it' | 'gives it back' | 'refuses it';
 
 /** The order in which agents were asked and were back. */
 let seen: string[];
 
+/** What an agent says that it is made of. */
+type Program = Partial<Pick<Facts, 'agentDigest' | 'runtime' | 'unit'>>;
+
 /** A node whose agent is of version 0.1.0, and answers the next request for an update as told. */
 async function nodeThat(behaviour: Behaviour, name: string): Promise<NodeRecord> {
   const { node, agent } = await fixture.enrol({ name });
   const address: AgentAddress = { port: fixture.port, agent };
-  const client = await greeted(address, node, 'a'.repeat(64));
+  const client = await greeted(address, node, {});
   void answerUpdates(client, { address, node, behaviour });
   return node;
 }
 
-async function greeted(address: AgentAddress, node: NodeRecord, agentDigest: string): Promise<AgentClient> {
+async function greeted(address: AgentAddress, node: NodeRecord, program: Program): Promise<AgentClient> {
   const since = Date.now() - 1;
   const client = await connectAgent(address);
   const known = fixture.server.fleet.waitFor(node.uuid, { ...limits(), after: since });
   client.answer('serving', () => ({ epoch: 0, active: {}, instances: [], apps: [] }));
-  client.hello({ facts: { ...helloBody().facts, agentDigest } });
+  client.hello({ facts: { ...helloBody().facts, ...program } });
   await known;
   return client;
 }
@@ -57,7 +64,7 @@ async function answerUpdates(client: AgentClient, { address, node, behaviour }: 
   client.close();
   await client.closed;
   seen.push(`${node.name} back`);
-  await greeted(address, node, behaviour === 'takes it' ? DIGEST : 'a'.repeat(64));
+  await greeted(address, node, behaviour === 'takes it' ? { agentDigest: DIGEST } : {});
 }
 
 interface Agent {
@@ -79,8 +86,12 @@ async function run(nodes: readonly NodeRecord[], updates: AgentUpdates = started
 
 function started(): AgentUpdates {
   seen = [];
-  const agentBundle = async () => ({ digest: DIGEST, open: () => Readable.from([BUNDLE]) });
-  return createAgentUpdates({ fleet: fixture.server.fleet, clock: systemClock, version: '0.2.0', agentBundle });
+  const file = async () => ({ digest: NODE.digest, size: 4, open: () => Readable.from(['node']) });
+  const program = async () => ({
+    bundle: { digest: DIGEST, open: () => Readable.from([BUNDLE]) },
+    ...{ unit: UNIT, runtime: { version: NODE.version, file } },
+  });
+  return createAgentUpdates({ fleet: fixture.server.fleet, clock: systemClock, version: '0.2.0', program });
 }
 
 const sessionOf = (node: NodeRecord) => {
@@ -134,5 +145,68 @@ describe('agents of another bundle', () => {
     const { count, events } = await run(nodes);
     expect(count).toBe(1);
     expect(events.at(-1)).toMatch(/^warning .* d2/);
+  });
+});
+
+describe('agents that have the bundle, under another unit file and another Node', () => {
+  /** What the agent of a node is ordered to become, first to last; each time it comes back as the next of `programs`. */
+  async function orders(name: string, [first, ...others]: readonly Program[]) {
+    const { node, agent } = await fixture.enrol({ name });
+    const address: AgentAddress = { port: fixture.port, agent };
+    const seen: unknown[] = [];
+    const serve = async (client: AgentClient, rest: readonly Program[]): Promise<void> => {
+      const { id, type, body } = await client.next();
+      const { transfer, ...order } = body as { transfer: string };
+      seen.push({ type, ...order, content: await text(await openTransfer(address, transfer)) });
+      client.send('result', {}, id);
+      if (type === 'runtime') return serve(client, rest);
+      client.close();
+      await client.closed;
+      const [next = {}, ...later] = rest;
+      return serve(await greeted(address, node, next), later);
+    };
+    void serve(await greeted(address, node, first ?? {}), others);
+    return { node, seen };
+  }
+
+  const older: Program = { agentDigest: DIGEST, runtime: '24.20.0', unit: 'an older unit' };
+  const current: Program = { agentDigest: DIGEST, runtime: NODE.version, unit: UNIT.digest };
+  const CHANGE = 'Node 24.20.0 -> 24.21.0, unit file';
+  const bundle = { type: 'update-agent', digest: DIGEST, content: BUNDLE };
+  const rest = [
+    { type: 'runtime', digest: NODE.digest, content: 'node' },
+    { ...bundle, unit: UNIT.text, runtime: NODE.digest },
+  ];
+
+  it('are given both', async () => {
+    const { node, seen } = await orders('e1', [older, current]);
+    const updates = started();
+    expect(await updates.wanted(sessionOf(node))).toBe(CHANGE);
+    const { count, events } = await run([node], updates);
+    expect(count).toBe(1);
+    expect(seen).toEqual(rest);
+    expect(events).toEqual([
+      ...[`started e1 agent ${CHANGE}`, 'info e1 sending Node 24.21.0 (0 MB)', `changed e1 agent ${CHANGE}`],
+    ]);
+    expect(await updates.wanted(sessionOf(node))).toBeUndefined();
+  });
+
+  it('are given them with the second update, where they took bundles alone until the first', async () => {
+    const { node, seen } = await orders('e2', [{}, older, current]);
+    const { count, events } = await run([node]);
+    expect(count).toBe(1);
+    expect(seen).toEqual([bundle, ...rest]);
+    expect(events.filter((it) => it.startsWith('changed'))).toEqual([
+      'changed e2 agent 0.1.0 -> 0.2.0',
+      `changed e2 agent ${CHANGE}`,
+    ]);
+  });
+
+  it('gave them back when they are as they were', async () => {
+    const { node, seen } = await orders('e3', [older, older]);
+    const { count, events } = await run([node]);
+    expect(count).toBe(0);
+    expect(seen).toEqual(rest);
+    expect(events.at(-1)).toMatch(/^warning agent Node .* did not come up on e3, and the old one is back there/);
   });
 });

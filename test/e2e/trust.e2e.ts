@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { DeployResult, Plan, StatusResult, UpResult } from '@silverlining/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findDirectories } from '../../packages/controller/src/io/directories.ts';
+import { RUNTIME_VERSION } from '../../packages/controller/src/io/runtimes.ts';
 import { PROTOCOL, VERSION } from '../../packages/protocol/src/version.ts';
 import { ask } from './support/http.ts';
 import { judge, startLoad } from './support/load.ts';
@@ -15,6 +16,12 @@ import { copyExample, type Workspace } from './support/workspace.ts';
 const SET = 'trust-e2e';
 const HOST = 'trust.test';
 const NODE = `app1.${SET}.internal`;
+/** A line of the other versions' unit files, and what the next one's agents run under. */
+const SERVICE = 'Environment=SL_UNIT=another';
+const OTHER_NODE = {
+  version: '24.20.0',
+  integrity: 'sha512-tkBwUleGts0UUnK+6HKJkEsOMFb9bkG/YvXw8/alFTaDSUbneVeAFVqu6ELHXuyvVYP4vo1hNAAEfN9zl0Cm3g==',
+};
 const POLL = { timeout: 60_000, interval: 500 };
 
 let work: Workspace;
@@ -26,9 +33,10 @@ let broken: string;
 
 beforeAll(async () => {
   const { current } = PROTOCOL;
-  next = await otherProduct({ version: '99.1.0', protocol: { current: current + 1, oldest: current } });
+  const protocol = { current: current + 1, oldest: current };
+  next = await otherProduct({ version: '99.1.0', protocol, service: SERVICE, runtime: OTHER_NODE });
   const agentBegins = "if (!process.argv.includes('--try')) process.exit(1);";
-  broken = await otherProduct({ version: '99.2.0', agentBegins });
+  broken = await otherProduct({ version: '99.2.0', agentBegins, service: SERVICE });
   work = await copyExample('node', SET);
   await work.edit('silver.ini', 'hello.test', HOST);
   const { sites } = await up();
@@ -55,6 +63,17 @@ async function nodeState(product?: string) {
 }
 const healthy = (agent: string) => ({ state: 'healthy', agent, reasons: [] });
 
+const SHOW = `pid=$(systemctl show --property=MainPID --value silver-agent.service)
+/proc/$pid/exe --version
+tr '\\0' '\\n' < /proc/$pid/environ | grep -c '^SL_UNIT=' || true`;
+
+/** What the agent on the node runs under. */
+async function runsUnder() {
+  const [version = '', others] = ((await node?.exec(['sh', '-c', SHOW]))?.stdout ?? '').split('\n');
+  return { runtime: version.replace(/^v/, ''), isByOtherUnit: others === '1' };
+}
+const OWN = { runtime: RUNTIME_VERSION, isByOtherUnit: false };
+
 async function changeApp(text: string): Promise<void> {
   await work.write('app/changed.txt', text);
 }
@@ -78,10 +97,13 @@ describe('a controller of the next version', () => {
   });
 
   it('plans to replace them, and does with sl up, while the apps serve', async () => {
-    const summary = `update the agent on ${NODE} (${VERSION} -> 99.1.0)`;
+    const change = `${VERSION} -> 99.1.0, Node ${RUNTIME_VERSION} -> ${OTHER_NODE.version}, unit file`;
+    const summary = `update the agent on ${NODE} (${change})`;
+    expect(await runsUnder()).toEqual(OWN);
     expect(await plan(next)).toMatchObject({ changes: 1, steps: [{ action: 'update-agent', node: NODE, summary }] });
     expect(await whileServing(() => up(next))).toMatchObject({ changes: 1, deploys: [] });
     await expect.poll(() => nodeState(next), POLL).toEqual(healthy('99.1.0'));
+    expect(await runsUnder()).toEqual({ runtime: OTHER_NODE.version, isByOtherUnit: true });
     expect(await up(next)).toMatchObject({ changes: 0 });
   });
 });
@@ -96,11 +118,12 @@ describe('a controller of this version', () => {
   it('brings its own agents back', async () => {
     expect(await whileServing(() => up())).toMatchObject({ changes: 1 });
     await expect.poll(() => nodeState(), POLL).toEqual(healthy(VERSION));
+    expect(await runsUnder()).toEqual(OWN);
   });
 });
 
 describe('an agent that ends as soon as it is started', () => {
-  const GIVEN_BACK = `agent ${VERSION} -> 99.2.0 did not come up on ${NODE}, and the old one is back there`;
+  const GIVEN_BACK = `agent ${VERSION} -> 99.2.0, unit file did not come up on ${NODE}, and the old one is back there`;
 
   it('is taken back by the one before it, and sl up says so, while the apps serve', async () => {
     const result = await whileServing(() => sl([...args('up'), '--yes', '--json'], { product: broken }));
@@ -108,6 +131,7 @@ describe('an agent that ends as soon as it is started', () => {
     expect(result).toMatchObject({ code: 0 });
     expect(JSON.parse(result.stdout)).toMatchObject({ changes: 0 });
     await expect.poll(() => nodeState(broken), POLL).toEqual(healthy(VERSION));
+    expect(await runsUnder()).toEqual(OWN);
   });
 
   it('is not tried again', async () => {

@@ -162,10 +162,10 @@ async function serve<T extends RequestType>(
 function nodeProbe(machine: NodeMachine, life: Life): NodeProbe {
   const usage = { used: 1, total: 2 };
   return {
-    facts: (agentDigest) =>
+    facts: (program) =>
       life.quick(() => ({
         ...{ hostname: machine.name, os: { id: 'debian', version: '12', name: 'Debian 12' }, arch: 'x64', cpus: 2 },
-        ...{ memory: 2 ** 30, bootId: 'boot', agentDigest },
+        ...{ memory: 2 ** 30, bootId: 'boot', ...program },
       })),
     measure: () => life.quick(() => ({ clock: life.world.now, load: 0, memory: usage, disk: usage, units: [] })),
     streamLogs: () => life.quick(ignore),
@@ -175,7 +175,8 @@ function nodeProbe(machine: NodeMachine, life: Life): NodeProbe {
 }
 
 const UPDATE: SelfUpdate = {
-  digest: 'digest',
+  program: { agentDigest: 'digest' },
+  takeRuntime: async () => undefined,
   install: async () => undefined,
   begin: async () => 'nothing',
   confirm: async () => undefined,

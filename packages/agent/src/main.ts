@@ -20,7 +20,7 @@ import { openReleasePorts } from './io/release/index.ts';
 import { createConvergeHost } from './io/resources/table.ts';
 import { createSelfUpdate, TAKE_BACK, takeBack, type UpdateHost } from './io/self-update.ts';
 import { stateFile } from './io/state-file.ts';
-import { execLater, unitAction } from './io/systemd.ts';
+import { daemonReload, execLater, unitAction } from './io/systemd.ts';
 import { openTopologyFile } from './io/topology-file.ts';
 import { feedWatchdog } from './io/watchdog.ts';
 import type { Handlers, NodeView } from './ports.ts';
@@ -49,7 +49,7 @@ export function runAgent(outfit: Outfit = AS_IT_IS): void {
 async function run(outfit: Outfit): Promise<void> {
   const paths = agentPaths();
   const taken = process.argv.indexOf(TAKE_BACK);
-  if (taken >= 0) return takeBackBundle(paths, process.argv[taken + 1] ?? '');
+  if (taken >= 0) return takeBackUpdate(paths, process.argv[taken + 1] ?? '');
   const config = await readAgentConfig(paths);
   const stop = new AbortController();
   process.on('SIGTERM', () => stop.abort());
@@ -63,8 +63,8 @@ async function run(outfit: Outfit): Promise<void> {
 }
 
 /** This process is not the agent: it is what the bundle before a new one left behind. */
-async function takeBackBundle(paths: AgentPaths, next: string): Promise<void> {
-  if (await takeBack(paths, next, updateHost)) log(`bundle ${next} did not come up: the one before it is back`);
+async function takeBackUpdate(paths: AgentPaths, id: string): Promise<void> {
+  if (await takeBack(paths, id, updateHost)) log('the update did not come up: what was there before is back');
 }
 
 interface Makings {
@@ -115,4 +115,5 @@ function log(text: string): void {
 const updateHost: UpdateHost = {
   later: execLater,
   restartAgent: () => unitAction('restart', 'silver-agent.service'),
+  reloadUnits: () => daemonReload(),
 };

@@ -128,23 +128,27 @@ export interface Link {
   renew(signal: AbortSignal): Promise<void>;
 }
 
-/** What this agent's own bundle is, and how it is replaced. */
+/** What this agent is made of: its bundle, the Node it runs under, its unit file. And how that is replaced. */
 export interface SelfUpdate {
-  /** SHA-256 of the running bundle. */
-  readonly digest: string;
-  /** Verifies and tries the bundle that the stream brings, and makes it the next one to start. E_CONFLICT with the reason otherwise. */
-  install(bundle: Duplex, digest: string, signal: AbortSignal): Promise<void>;
+  readonly program: Pick<Facts, 'agentDigest' | 'runtime' | 'unit'>;
+  /** Keeps the compressed Node binary that the stream brings. E_CONFLICT when it is not the one of the digest. */
+  takeRuntime(runtime: Duplex, digest: string, signal: AbortSignal): Promise<void>;
+  /**
+   * Verifies and tries what the order names, with the bundle that the stream brings, and makes it what starts next. E_CONFLICT with
+   * the reason otherwise.
+   */
+  install(bundle: Duplex, order: Omit<RequestBody<'update-agent'>, 'transfer'>, signal: AbortSignal): Promise<void>;
   /** At start: what the record of an update asks of this process. */
   begin(): Promise<'nothing' | 'prove' | 'leave'>;
-  /** The controller welcomed the new bundle: it stays. */
+  /** The controller welcomed what is new: it stays. */
   confirm(): Promise<void>;
-  /** Makes the old bundle the next one to start. */
+  /** Makes what was there before start next. */
   rollBack(): Promise<void>;
 }
 
 /** The rest of the node, as health and retirement need it. */
 export interface NodeProbe {
-  facts(agentDigest: string): Promise<Facts>;
+  facts(program: SelfUpdate['program']): Promise<Facts>;
   measure(
     units: readonly string[],
     signal: AbortSignal,

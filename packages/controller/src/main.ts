@@ -1,5 +1,4 @@
 /** The controller's daemon: constructs io, hands it to app, and serves until it is told to stop. `start.ts` starts it. */
-import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { SlError, VERSION } from '@silverlining/protocol';
@@ -12,6 +11,7 @@ import { enrol } from './app/enrol.ts';
 import { listenForAll } from './app/listen.ts';
 import { Operations } from './app/operations.ts';
 import { SERVER_NAME } from './core/enrolment.ts';
+import { agentProgram } from './io/agent-program.ts';
 import { type AgentServer, createAgentServer } from './io/agent-server/server.ts';
 import { startApi } from './io/api/server.ts';
 import { createArtifacts } from './io/artifacts.ts';
@@ -129,11 +129,8 @@ async function createAgents(
   const listening = (port: number) => {
     listeningOn = port;
   };
-  const agentBundle = async () => {
-    const { digest, path } = await artifacts.agentBundle();
-    return { digest, open: () => createReadStream(path) };
-  };
-  const agentUpdates = createAgentUpdates({ ...world, fleet: server.fleet, version: VERSION, agentBundle });
+  const program = () => agentProgram(artifacts);
+  const agentUpdates = createAgentUpdates({ ...world, fleet: server.fleet, version: VERSION, program });
   return { server, bootstrapper, agentUpdates, orderKey: signingKey.id, port: () => listeningOn, listening };
 }
 

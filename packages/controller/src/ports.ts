@@ -1,12 +1,8 @@
 /** What the controller's core and app need from the world. `io/` implements these; `main.ts` alone constructs them. */
-import type { Duplex, Readable, Writable } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import type {
-  App,
   agentRequests,
-  ChunkList,
   HealthReport,
-  Manifest,
-  ManifestFile,
   NoticeBody,
   ReplyBody,
   RequestType,
@@ -31,6 +27,7 @@ import type {
 } from './records.ts';
 
 export type * from './records.ts';
+export type * from './release-ports.ts';
 
 export interface CreateNodeRequest {
   /** Journalled by the caller before the call; a second create with the same UUID adopts the first one's node. */
@@ -166,10 +163,22 @@ export interface Fleet {
   onHello(listener: (session: AgentSession) => void): void;
 }
 
-/** The agent as this controller brings it to nodes. */
-export interface AgentBundle {
-  /** SHA-256, hex. */
+/** The agent as this controller brings it to nodes. Digests are SHA-256, hex. */
+export interface AgentProgram {
+  bundle: { digest: string; open(): Readable };
+  unit: { digest: string; text: string };
+  /** The Node that it runs under; `file` has the binary for an architecture, compressed by gzip. */
+  runtime: {
+    version: string;
+    file(arch: string, report: (text: string) => void, signal: AbortSignal): Promise<RuntimeFile>;
+  };
+}
+
+export interface RuntimeFile {
+  /** Of the binary itself. */
   digest: string;
+  /** Bytes that are sent. */
+  size: number;
   open(): Readable;
 }
 
@@ -177,51 +186,6 @@ export interface AgentBundle {
 export interface Bootstrapper {
   /** Returns the hash of the key it enrolled and the host keys it saw; the unit is started when it resolves. */
   bootstrap(request: BootstrapRequest, report: (text: string) => void, signal: AbortSignal): Promise<BootstrapResult>;
-}
-export interface ScannedRelease {
-  manifest: Manifest;
-  digest: string;
-  /** Bytes of all files. */
-  bytes: number;
-}
-
-/** The app's files on the workstation. */
-export interface ReleaseSource {
-  /** Reads the tree (only files whose stat changed since the last scan are hashed again). E_APP_CONFIG names what cannot be deployed. */
-  scan(app: App, signal: AbortSignal): Promise<ScannedRelease>;
-  /** What a large file of the release consists of; E_APP_CONFIG when it changed since it was scanned. */
-  chunks(app: App, file: ManifestFile, signal: AbortSignal): Promise<ChunkList>;
-  /**
-   * The zstd-compressed tar of the files whose bit is set in `missing`, and of those in `parts` some chunks alone. The
-   * same wishes get the same bytes, made once; with `isAgain` they are made anew.
-   */
-  pack(app: App, release: ScannedRelease, wanted: PackWish): PackedRelease;
-}
-export interface PackWish {
-  missing: string;
-  parts?: readonly FilePart[];
-  isAgain?: boolean;
-}
-/** Chunks of a large file, one behind the other. */
-export interface FilePart {
-  file: ManifestFile;
-  chunks: ChunkList;
-  /** Base64 bitmap of those that are meant. */
-  missing: string;
-}
-export interface PackedRelease {
-  files: number;
-  /** Uncompressed bytes of what is packed. */
-  bytes: number;
-  /**
-   * Brings it to a sink and ends that, at the sink's own pace; several may be fed at the same time. `took` is told of
-   * compressed bytes as they go.
-   */
-  send(sink: Writable, signal: AbortSignal, took?: (bytes: number) => void): Promise<void>;
-  /** All of it, compressed, in base64: for what is small. The same text for all who ask. */
-  base64(): Promise<string>;
-  /** Every `pack` is closed once by who called it; with the last one what was packed is gone. */
-  close(): Promise<void>;
 }
 
 /** The marked block in the workstation's own /etc/hosts. */

@@ -12,6 +12,10 @@ export const facts = z.object({
   bootId: z.string(),
   /** SHA-256 of the bundle that the agent runs from. */
   agentDigest: z.string(),
+  /** Version of the Node that it runs under. Agents that do not say it can replace nothing but their bundle. */
+  runtime: z.optional(z.string()),
+  /** SHA-256 of its unit file. */
+  unit: z.optional(z.string()),
 });
 export type Facts = z.infer<typeof facts>;
 

@@ -16,6 +16,8 @@ import { updateFetch } from './server-set.ts';
 import { topology } from './topology.ts';
 import { topologyDifference } from './topology-change.ts';
 
+/** Characters of a unit file. */
+const MAX_UNIT = 64 << 10;
 const nothing = z.object({});
 const milliseconds = z.number().check(z.minimum(0));
 
@@ -194,8 +196,21 @@ export const agentRequests = {
     }),
     reply: nothing,
   },
-  /** Reload the bundle that `transfer` brings; the old one comes back if the new one does not connect. */
-  'update-agent': { request: z.object({ transfer: transferId, digest }), reply: nothing },
+  /** Keep the Node binary that `transfer` brings, compressed by gzip, for the update that comes next. */
+  runtime: { request: z.object({ transfer: transferId, digest }), reply: nothing },
+  /**
+   * Start as the bundle that `transfer` brings, where that is said with another unit file and under the Node that was kept; all that
+   * was before comes back if the new agent does not connect.
+   */
+  'update-agent': {
+    request: z.object({
+      transfer: transferId,
+      digest,
+      unit: z.optional(z.string().check(z.maxLength(MAX_UNIT))),
+      runtime: z.optional(digest),
+    }),
+    reply: nothing,
+  },
   /**
    * The node is taken out of its set: stop the apps, forget the identity, do not connect again. `putBack`: the machine goes
    * on without us, so what was there before is put back and the agent removes itself.

@@ -1,4 +1,4 @@
-/** The product as another version of it: a copy of the sources with a version, a protocol, or an agent of its own. */
+/** The product as another version of it: a copy of the sources with a version, a protocol, an agent, or a Node of its own. */
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,13 @@ export interface ProductOptions {
   protocol?: { current: number; oldest: number };
   /** A statement that runs before anything else in its agent. */
   agentBegins?: string;
+  /** A line of its agent's unit file, in the section of the service. */
+  service?: string;
+  /** The Node that its agents run under: the package's version, and its integrity for this architecture. */
+  runtime?: { version: string; integrity: string };
 }
+
+const NODE_PACKAGE = `node-linux-${process.arch}`;
 
 /** Returns its folder. `sl` of another version replaces the running controller with its own. */
 export async function otherProduct(options: ProductOptions): Promise<string> {
@@ -18,7 +24,7 @@ export async function otherProduct(options: ProductOptions): Promise<string> {
   for (const part of ['packages', 'bootstrap', 'package.json']) {
     await cp(join(ROOT, part), join(folder, part), { recursive: true });
   }
-  await linkModules(folder);
+  await linkModules(folder, options.runtime === undefined ? [] : [NODE_PACKAGE]);
   await edit(join(folder, 'packages/protocol/src/version.ts'), /VERSION = '.*'/, `VERSION = '${options.version}'`);
   if (options.protocol !== undefined) {
     const { current, oldest } = options.protocol;
@@ -28,6 +34,15 @@ export async function otherProduct(options: ProductOptions): Promise<string> {
   if (options.agentBegins !== undefined) {
     await edit(join(folder, 'packages/agent/src/start.ts'), 'runAgent();', `${options.agentBegins}\nrunAgent();`);
   }
+  if (options.service !== undefined) {
+    await edit(join(folder, 'bootstrap/silver-agent.service'), '[Service]', `[Service]\n${options.service}`);
+  }
+  if (options.runtime !== undefined) {
+    const { version, integrity } = options.runtime;
+    const runtimes = join(folder, 'packages/controller/src/io/runtimes.ts');
+    await edit(runtimes, /RUNTIME_VERSION = '.*'/, `RUNTIME_VERSION = '${version}'`);
+    await edit(runtimes, new RegExp(`  ${process.arch}: '.*'`), `  ${process.arch}: '${integrity}'`);
+  }
   return folder;
 }
 
@@ -35,14 +50,15 @@ export function removeProduct(folder: string): Promise<void> {
   return rm(folder, { recursive: true, force: true });
 }
 
-/** Its own packages, and everybody else's of this one. */
-async function linkModules(folder: string): Promise<void> {
+/** Its own packages, and everybody else's of this one; without those named it has to fetch them. */
+async function linkModules(folder: string, without: readonly string[]): Promise<void> {
   const own = join(folder, 'node_modules/@silverlining');
   await mkdir(own, { recursive: true });
   for (const name of await readdir(join(folder, 'packages')))
     await symlink(join(folder, 'packages', name), join(own, name));
   for (const name of await readdir(join(ROOT, 'node_modules'))) {
-    if (name !== '@silverlining') await symlink(join(ROOT, 'node_modules', name), join(folder, 'node_modules', name));
+    if (name === '@silverlining' || without.includes(name)) continue;
+    await symlink(join(ROOT, 'node_modules', name), join(folder, 'node_modules', name));
   }
 }
 

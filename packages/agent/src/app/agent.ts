@@ -98,7 +98,7 @@ async function hello({ probe, releases, update, generation }: AgentDependencies)
     protocol: PROTOCOL.current,
     minProtocol: PROTOCOL.oldest,
     version: VERSION,
-    facts: await probe.facts(update.digest),
+    facts: await probe.facts(update.program),
     inlineArchive: INLINE_ARCHIVE,
     manifestText: true,
     generation: generation(),

@@ -53,8 +53,12 @@ export function createHandlers(deps: HandlerDependencies): Handlers {
       await deps.probe.streamLogs(body, await openTransfer(body.transfer), signal);
       return {};
     },
+    async runtime({ transfer, digest }, { signal, openTransfer }) {
+      await deps.update.takeRuntime(await openTransfer(transfer), digest, signal);
+      return {};
+    },
     async 'update-agent'(body, { signal, openTransfer }) {
-      await deps.update.install(await openTransfer(body.transfer), body.digest, signal);
+      await deps.update.install(await openTransfer(body.transfer), body, signal);
       deps.log(`restarting as ${body.digest}`);
       deps.leave('restart');
       return {};

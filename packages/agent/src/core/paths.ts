@@ -15,6 +15,9 @@ export interface AgentPaths {
   /** Bundles by digest, and the link to the one that runs. */
   bundles: string;
   bundleLink: string;
+  /** Node binaries by digest, and the link to the one that the agent and the apps run under. */
+  runtimes: string;
+  runtimeLink: string;
   /** The agent's own unit. */
   unit: string;
 }
@@ -32,6 +35,8 @@ export function agentPaths(root = ''): AgentPaths {
     data: `${root}/var/lib/silverlining`,
     bundles: `${root}/opt/silverlining/agent`,
     bundleLink: `${root}/opt/silverlining/agent.js`,
+    runtimes: `${root}/opt/silverlining/runtime`,
+    runtimeLink: `${root}/opt/silverlining/node`,
     unit: `${root}/etc/systemd/system/silver-agent.service`,
   };
 }

@@ -5,13 +5,13 @@ const record = { previous: 'old', next: 'new', starts: 0 };
 
 describe('decideStart', () => {
   it('does nothing without an update, or in the old bundle', () => {
-    expect(decideStart(undefined, 'new')).toEqual({ action: 'nothing', record: undefined });
-    expect(decideStart(record, 'old')).toEqual({ action: 'nothing', record: undefined });
+    expect(decideStart(undefined, 'new')).toEqual({ action: 'nothing' });
+    expect(decideStart(record, 'old')).toEqual({ action: 'nothing' });
   });
 
   it('counts the starts of the new bundle and takes it back after the third', () => {
     const first = decideStart(record, 'new');
     expect(first).toEqual({ action: 'prove', record: { ...record, starts: 1 } });
-    expect(decideStart({ ...record, starts: 3 }, 'new')).toEqual({ action: 'leave', record: undefined });
+    expect(decideStart({ ...record, starts: 3 }, 'new')).toEqual({ action: 'leave' });
   });
 });

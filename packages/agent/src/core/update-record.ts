@@ -5,6 +5,10 @@ export interface UpdateRecord {
   next: string;
   /** Times that the new bundle was started without having been welcomed. */
   starts: number;
+  /** Tells it from other updates to the same bundle. */
+  id?: string | undefined;
+  /** What else it replaced: the digest of the runtime, and the text of the unit file. */
+  before?: { runtime?: string | undefined; unit?: string | undefined } | undefined;
 }
 
 /** A new bundle that crashes this often before its minute is over is taken back at once. */
@@ -12,15 +16,15 @@ const MAX_STARTS = 3;
 
 export type StartDecision =
   /** No update is under way, or this is the old bundle again. */
-  | { action: 'nothing'; record: undefined }
+  | { action: 'nothing' }
   /** This is the new bundle: it has to be welcomed within a minute. */
   | { action: 'prove'; record: UpdateRecord }
   /** It had its chances: the old one is to come back. */
-  | { action: 'leave'; record: undefined };
+  | { action: 'leave' };
 
-/** What the bundle `running` does at its start, and the record to keep from then on. */
+/** What the bundle `running` does at its start, and the record to keep while it has to prove itself. */
 export function decideStart(record: UpdateRecord | undefined, running: string): StartDecision {
-  if (record === undefined || record.next !== running) return { action: 'nothing', record: undefined };
-  if (record.starts >= MAX_STARTS) return { action: 'leave', record: undefined };
+  if (record === undefined || record.next !== running) return { action: 'nothing' };
+  if (record.starts >= MAX_STARTS) return { action: 'leave' };
   return { action: 'prove', record: { ...record, starts: record.starts + 1 } };
 }

@@ -14,7 +14,7 @@ import { showUnits } from './systemd.ts';
 /** This node, as Linux and systemd tell it. */
 export function createNodeProbe(paths: AgentPaths, nodeName: string): NodeProbe {
   return {
-    async facts(agentDigest) {
+    async facts(program) {
       const [osRelease, memory, bootId] = readAll(
         '/etc/os-release',
         '/proc/meminfo',
@@ -27,7 +27,7 @@ export function createNodeProbe(paths: AgentPaths, nodeName: string): NodeProbe 
         cpus: availableParallelism(),
         memory: parseMemory(memory).total,
         bootId: bootId.trim(),
-        agentDigest,
+        ...program,
       };
     },
     async measure(units, signal) {

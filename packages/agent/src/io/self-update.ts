@@ -1,57 +1,59 @@
-import { createHash } from 'node:crypto';
-import { readdir, readFile, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { createHash, randomUUID } from 'node:crypto';
+import { readdir, readFile, readlink, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { SlError, toSlError } from '@silverlining/protocol';
-import { exec, linkDurable, makeDirectoryDurable, writeFileDurable } from '@silverlining/system';
+import { exec, linkDurable, makeDirectoryDurable, readFileIfAny, writeFileDurable } from '@silverlining/system';
 import * as z from 'zod/mini';
 import type { AgentPaths } from '../core/paths.ts';
+import { flagsOfUnit } from '../core/unit-command.ts';
 import { decideStart, type UpdateRecord } from '../core/update-record.ts';
 import type { SelfUpdate, StateFile } from '../ports.ts';
+import { keepRuntime, runtimeFile } from './runtime-file.ts';
 import { stateFile } from './state-file.ts';
 
 const MAX_BUNDLE = 32 << 20;
 const TRY_DEADLINE = 20_000;
 /** Milliseconds: the minute that a new bundle has (app/agent.ts), and some for one that is just taking itself back. */
 const GUARD = 75_000;
-/** With the digest of a new bundle: this process is what `takeBack` is for. */
+/** With the id of an update: this process is what `takeBack` is for. */
 export const TAKE_BACK = '--take-back';
 
-const updateRecord = z.object({ previous: z.string(), next: z.string(), starts: z.number() });
+const updateRecord = z.object({
+  ...{ previous: z.string(), next: z.string(), starts: z.number(), id: z.optional(z.string()) },
+  before: z.optional(z.object({ runtime: z.optional(z.string()), unit: z.optional(z.string()) })),
+});
 
 /** Does something on the machine that outlives this process. */
 export interface UpdateHost {
   /** Runs a command once, so many milliseconds from now, whatever has become of this process by then. */
   later(argv: readonly string[], ms: number): Promise<void>;
   restartAgent(): Promise<void>;
+  /** Has systemd read unit files anew. */
+  reloadUnits(): Promise<void>;
 }
+
+type Order = Parameters<SelfUpdate['install']>[1];
 
 /** `bundle` is the file that this process runs from. */
 export async function createSelfUpdate(paths: AgentPaths, bundle: string, host: UpdateHost): Promise<SelfUpdate> {
   const digest = sha256(await readFile(bundle));
+  const unit = await readFileIfAny(paths.unit);
   const file = recordFile(paths);
-  const rollBack = () => rollBackTo(paths, file);
+  const rollBack = () => rollBackTo(paths, file, host);
   return {
-    digest,
-    rollBack,
-    async install(stream, wanted, signal) {
-      const content = await collect(stream, signal);
-      if (sha256(content) !== wanted) throw new SlError('E_CONFLICT', 'the bundle that came has another digest');
-      const path = join(paths.bundles, wanted, 'agent.js');
-      await makeDirectoryDurable(join(paths.bundles, wanted), 0o755);
-      await writeFileDurable(path, content, 0o644);
-      // A bundle that cannot even be loaded could not take itself back.
-      await tryBundle(path, signal);
-      const own = join(paths.bundles, digest, 'agent.js');
-      await host.later([process.execPath, own, TAKE_BACK, wanted], GUARD);
-      await file.write({ previous: digest, next: wanted, starts: 0 });
-      await linkDurable(paths.bundleLink, `agent/${wanted}/agent.js`);
+    program: {
+      ...{ agentDigest: digest, runtime: process.versions.node },
+      ...(unit === undefined ? {} : { unit: sha256(unit) }),
     },
+    rollBack,
+    takeRuntime: (stream, wanted, signal) => keepRuntime(paths.runtimes, { stream, digest: wanted }, signal),
+    install: (stream, order, signal) => install({ paths, file, host, digest }, { stream, order }, signal),
     async begin() {
-      const record = await file.read();
-      const decision = decideStart(record, digest);
-      if (decision.action === 'leave') await rollBack();
-      else if (record !== undefined) await file.write(decision.record);
+      const decision = decideStart(await file.read(), digest);
+      if (decision.action === 'prove') await file.write(decision.record);
+      // Where this is the old bundle yet, the update was cut off in the middle: nothing is left of it.
+      else await rollBack();
       return decision.action;
     },
     async confirm() {
@@ -59,18 +61,52 @@ export async function createSelfUpdate(paths: AgentPaths, bundle: string, host: 
       if (record === undefined) return;
       await file.write(undefined);
       await removeOthers(paths.bundles, [digest, record.previous]);
+      const runtime = record.before?.runtime;
+      // Apps that were started under the one before may start helpers under it yet.
+      if (runtime !== undefined) await removeOthers(paths.runtimes, [await runtimeInUse(paths), runtime]);
     },
   };
+}
+
+interface Installing {
+  paths: AgentPaths;
+  file: StateFile<UpdateRecord | undefined>;
+  host: UpdateHost;
+  /** Of the running bundle. */
+  digest: string;
+}
+
+async function install(
+  { paths, file, host, digest }: Installing,
+  { stream, order }: { stream: Duplex; order: Order },
+  signal: AbortSignal,
+): Promise<void> {
+  const content = await collect(stream, signal);
+  if (sha256(content) !== order.digest) throw new SlError('E_CONFLICT', 'the bundle that came has another digest');
+  const path = bundleFile(paths, order.digest);
+  await makeDirectoryDurable(dirname(path), 0o755);
+  await writeFileDurable(path, content, 0o644);
+  try {
+    // What cannot even be loaded could not take itself back.
+    await tryProgram(paths, order, signal);
+  } catch (error) {
+    if (order.digest !== digest) await rm(dirname(path), { recursive: true, force: true });
+    throw error;
+  }
+  const id = randomUUID();
+  await host.later([process.execPath, bundleFile(paths, digest), TAKE_BACK, id], GUARD);
+  await file.write({ previous: digest, next: order.digest, starts: 0, id, before: await replacedBy(paths, order) });
+  await putProgram(paths, { ...order, bundle: order.digest }, host);
 }
 
 /**
  * What the bundle before was left to do when the new one has had its time: a bundle that cannot even start would never take
  * itself back. True when it was needed.
  */
-export async function takeBack(paths: AgentPaths, next: string, host: UpdateHost): Promise<boolean> {
+export async function takeBack(paths: AgentPaths, id: string, host: UpdateHost): Promise<boolean> {
   const file = recordFile(paths);
-  if ((await file.read())?.next !== next) return false;
-  await rollBackTo(paths, file);
+  if ((await file.read())?.id !== id) return false;
+  await rollBackTo(paths, file, host);
   await host.restartAgent();
   return true;
 }
@@ -79,19 +115,59 @@ function recordFile(paths: AgentPaths): StateFile<UpdateRecord | undefined> {
   return stateFile(join(paths.state, 'update.json'), z.optional(updateRecord), undefined);
 }
 
-/** The link first: cut off in between, it is done again. */
-async function rollBackTo(paths: AgentPaths, file: StateFile<UpdateRecord | undefined>): Promise<void> {
+/** The record goes last: cut off in between, it is done again. */
+async function rollBackTo(
+  paths: AgentPaths,
+  file: StateFile<UpdateRecord | undefined>,
+  host: UpdateHost,
+): Promise<void> {
   const record = await file.read();
   if (record === undefined) return;
-  await linkDurable(paths.bundleLink, `agent/${record.previous}/agent.js`);
+  await putProgram(paths, { ...record.before, bundle: record.previous }, host);
   await file.write(undefined);
 }
 
-async function tryBundle(path: string, signal: AbortSignal): Promise<void> {
+interface Program {
+  /** Digests. */
+  bundle: string;
+  runtime?: string | undefined;
+  /** Text of the unit file. */
+  unit?: string | undefined;
+}
+
+/** Makes it what systemd starts next; what is not given stays as it is. */
+async function putProgram(paths: AgentPaths, { bundle, runtime, unit }: Program, host: UpdateHost): Promise<void> {
+  if (runtime !== undefined) await linkDurable(paths.runtimeLink, `runtime/${runtime}/node`);
+  if (unit !== undefined) await writeFileDurable(paths.unit, unit, 0o644);
+  await linkDurable(paths.bundleLink, `agent/${bundle}/agent.js`);
+  if (unit !== undefined) await host.reloadUnits();
+}
+
+/** What there is now of what the order replaces beside the bundle. */
+async function replacedBy(paths: AgentPaths, { runtime, unit }: Order): Promise<UpdateRecord['before']> {
+  return {
+    ...(runtime === undefined ? {} : { runtime: await runtimeInUse(paths) }),
+    ...(unit === undefined ? {} : { unit: await readFileIfAny(paths.unit) }),
+  };
+}
+
+async function runtimeInUse({ runtimeLink }: AgentPaths): Promise<string> {
+  return basename(dirname(await readlink(runtimeLink)));
+}
+
+function bundleFile({ bundles }: AgentPaths, digest: string): string {
+  return join(bundles, digest, 'agent.js');
+}
+
+/** Has the new bundle loaded as the order would have it started. */
+async function tryProgram(paths: AgentPaths, { digest, runtime, unit }: Order, signal: AbortSignal): Promise<void> {
+  const node = runtime === undefined ? process.execPath : runtimeFile(paths.runtimes, runtime);
+  const flags = unit === undefined ? [] : flagsOfUnit(unit, { node: paths.runtimeLink, bundle: paths.bundleLink });
+  if (flags === undefined) throw new SlError('E_CONFLICT', 'the unit file that came starts something else');
+  const argv = [node, ...flags, bundleFile(paths, digest), '--try'];
   try {
-    await exec([process.execPath, path, '--try'], { signal, deadline: TRY_DEADLINE, code: 'E_CONFLICT' });
+    await exec(argv, { signal, deadline: TRY_DEADLINE, code: 'E_CONFLICT' });
   } catch (cause) {
-    await rm(dirname(path), { recursive: true, force: true });
     const { code, details } = toSlError(cause);
     throw new SlError(code, 'the bundle that came cannot be loaded on this node; the old one stays', {
       cause,
@@ -100,9 +176,9 @@ async function tryBundle(path: string, signal: AbortSignal): Promise<void> {
   }
 }
 
-async function removeOthers(bundles: string, keep: readonly string[]): Promise<void> {
-  const others = (await readdir(bundles)).filter((name) => !keep.includes(name));
-  for (const name of others) await rm(join(bundles, name), { recursive: true, force: true });
+async function removeOthers(folder: string, keep: readonly string[]): Promise<void> {
+  const others = (await readdir(folder)).filter((name) => !keep.includes(name));
+  for (const name of others) await rm(join(folder, name), { recursive: true, force: true });
 }
 
 async function collect(stream: Duplex, signal: AbortSignal): Promise<Buffer> {
@@ -123,6 +199,6 @@ async function collect(stream: Duplex, signal: AbortSignal): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-function sha256(content: Uint8Array): string {
+function sha256(content: string | Uint8Array): string {
   return createHash('sha256').update(content).digest('hex');
 }

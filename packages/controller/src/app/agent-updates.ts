@@ -1,9 +1,12 @@
-/** Brings agents to the bundle that belongs to this controller, over the socket: one first, the others when that one is back. */
+/**
+ * Brings agents to what belongs to this controller, over the socket: bundle, unit file and the Node that they run under. One first, the
+ * others when that one is back.
+ */
 import { pipeline } from 'node:stream/promises';
-import { SlError } from '@silverlining/protocol';
+import { type RequestBody, SlError } from '@silverlining/protocol';
 import pLimit from 'p-limit';
-import { bundleChange } from '../core/bundle-change.ts';
-import type { AgentBundle, AgentSession, NodeRecord } from '../ports.ts';
+import { differs, programChange } from '../core/program-change.ts';
+import type { AgentProgram, AgentSession, NodeRecord } from '../ports.ts';
 import type { OperationContext } from '../service.ts';
 import { withTransfer } from './bulk.ts';
 import { type ControllerDeps, onEach } from './deps.ts';
@@ -11,6 +14,8 @@ import { type ControllerDeps, onEach } from './deps.ts';
 /** Agents that are replaced at a time, once one has shown that the bundle is good. */
 const AT_A_TIME = 4;
 const INSTALL_DEADLINE = 60_000;
+/** Bytes a millisecond of the slowest link over which a Node binary is waited for: about a megabit a second. */
+const SLOWEST = 128;
 /** Milliseconds for an agent to be back with either bundle: the old one has taken over again 75 s after it left. */
 const RETURN_DEADLINE = 150_000;
 const ANSWER_DEADLINE = 15_000;
@@ -19,73 +24,82 @@ export interface AgentUpdates {
   /** What `sl up` would make of the agent, as `0.1.0 -> 0.2.0`; undefined where there is nothing to do. */
   wanted(session: AgentSession): Promise<string | undefined>;
   /**
-   * Returns how many were replaced. To be given the bundle back by a node is reported, and no failure: its old agent is there
+   * Returns how many were replaced. To be given the new agent back by a node is reported, and no failure: its old one is there
    * again, and works with this controller. As long as this controller runs, it is not tried again.
    */
   run(op: OperationContext, nodes: readonly NodeRecord[]): Promise<number>;
 }
 
-type Deps = Pick<ControllerDeps, 'fleet' | 'clock' | 'version'> & { agentBundle(): Promise<AgentBundle> };
+type Deps = Pick<ControllerDeps, 'fleet' | 'clock' | 'version'> & { program(): Promise<AgentProgram> };
 
 interface Outdated {
   name: string;
   uuid: string;
-  /** `0.1.0 -> 0.2.0`. */
-  change: string;
 }
 
 export function createAgentUpdates(deps: Deps): AgentUpdates {
-  /** Why the bundle is not tried any more. */
+  /** Why it is not tried any more. */
   let givenBack: string | undefined;
-  const changeOf = async ({ hello }: AgentSession) => {
-    const { digest } = await deps.agentBundle();
-    return bundleChange({ version: hello.version, digest: hello.facts.agentDigest }, { version: deps.version, digest });
-  };
   return {
-    wanted: async (session) => (givenBack === undefined ? changeOf(session) : undefined),
+    wanted: async (session) => (givenBack === undefined ? changeOf(deps, session) : undefined),
     async run(op, nodes) {
       const outdated: Outdated[] = [];
-      for (const { name, uuid } of nodes) {
-        const session = deps.fleet.session(uuid);
-        const change = session && (await changeOf(session));
-        if (change !== undefined) outdated.push({ name, uuid, change });
-      }
+      for (const { name, uuid } of nodes) if (await isOutdated(deps, uuid)) outdated.push({ name, uuid });
       const [first, ...others] = outdated;
       if (first === undefined) return 0;
-      givenBack ??= await replace(deps, op, first);
+      givenBack ??= await update(deps, op, first);
       if (givenBack === undefined) {
         const limit = pLimit(AT_A_TIME);
-        const refusals = await onEach(others, (it) => limit(() => replace(deps, op, it)));
+        const refusals = await onEach(others, (it) => limit(() => update(deps, op, it)));
         givenBack = refusals.find((it) => it !== undefined);
         if (givenBack === undefined) return outdated.length;
       }
       const text = `${givenBack}. Agents that are older work on as they are; a controller that is started anew tries again`;
       op.emit({ status: 'warning', action: 'update-agent', text });
-      const left = await Promise.all(
-        outdated.map(({ uuid }) => deps.fleet.session(uuid)).map((it) => it && changeOf(it)),
-      );
-      return left.filter((it) => it === undefined).length;
+      const left = await Promise.all(outdated.map(({ uuid }) => isOutdated(deps, uuid)));
+      return left.filter((it) => !it).length;
     },
   };
 }
 
-/** Resolves when the node's agent is back: with why it gave the bundle back, or undefined where it runs it. */
-async function replace(
-  deps: Deps,
-  op: OperationContext,
-  { name, uuid, change }: Outdated,
-): Promise<string | undefined> {
-  const say = (status: 'started' | 'changed' | 'failed', text: string) =>
+async function changeOf(deps: Deps, { hello }: AgentSession): Promise<string | undefined> {
+  const { bundle, unit, runtime } = await deps.program();
+  const { agentDigest, ...facts } = hello.facts;
+  return programChange(
+    { version: hello.version, bundle: agentDigest, runtime: facts.runtime, unit: facts.unit },
+    { version: deps.version, bundle: bundle.digest, runtime: runtime.version, unit: unit.digest },
+  );
+}
+
+async function isOutdated(deps: Deps, uuid: string): Promise<boolean> {
+  const session = deps.fleet.session(uuid);
+  return session !== undefined && (await changeOf(deps, session)) !== undefined;
+}
+
+/** Why an agent is not what it is to be; undefined where it is. One that takes bundles alone learns from the first how to take the rest. */
+async function update(deps: Deps, op: OperationContext, node: Outdated): Promise<string | undefined> {
+  const refusal = await replace(deps, op, node);
+  if (refusal !== undefined || !(await isOutdated(deps, node.uuid))) return refusal;
+  return replace(deps, op, node);
+}
+
+/** Resolves when the node's agent is back: with why it gave the new one back, or undefined where it runs it. */
+async function replace(deps: Deps, op: OperationContext, { name, uuid }: Outdated): Promise<string | undefined> {
+  const before = deps.fleet.session(uuid);
+  const change = before && (await changeOf(deps, before));
+  if (before === undefined || change === undefined) return undefined;
+  const say = (status: 'started' | 'info' | 'changed' | 'failed', text: string) =>
     op.emit({ status, action: 'update-agent', node: name, text });
   say('started', `agent ${change}`);
-  const refusal = await install(deps, uuid, op.signal);
-  if (refusal !== undefined) {
-    say('failed', refusal);
-    return `agent ${change} on ${name}: ${refusal}`;
+  const report = (text: string) => say('info', text);
+  const sent = await install(deps, before, { report, signal: op.signal });
+  if (typeof sent === 'string') {
+    say('failed', sent);
+    return `agent ${change} on ${name}: ${sent}`;
   }
   const limits = { signal: op.signal, deadline: RETURN_DEADLINE, after: deps.clock.now() };
   const { hello } = await deps.fleet.waitFor(uuid, limits);
-  if (hello.facts.agentDigest !== (await deps.agentBundle()).digest) {
+  if (!isOf(await deps.program(), sent, hello.facts)) {
     say('failed', `agent ${change}: the new one did not come up, and the old one is back`);
     return `agent ${change} did not come up on ${name}, and the old one is back there`;
   }
@@ -94,18 +108,52 @@ async function replace(
   return undefined;
 }
 
-/** Why the agent does not even try the bundle; undefined when it leaves for it. */
-async function install(deps: Deps, uuid: string, signal: AbortSignal): Promise<string | undefined> {
-  const bundle = await deps.agentBundle();
-  const options = { signal, deadline: INSTALL_DEADLINE };
+/** What an agent was told to become. */
+type Order = Omit<RequestBody<'update-agent'>, 'transfer'>;
+
+/** Whether the agent that came back is what it was told to become. */
+function isOf(program: AgentProgram, { digest, unit, runtime }: Order, facts: AgentSession['hello']['facts']): boolean {
+  if (facts.agentDigest !== digest) return false;
+  if (unit !== undefined && facts.unit !== program.unit.digest) return false;
+  return runtime === undefined || facts.runtime === program.runtime.version;
+}
+
+interface Sending {
+  report(text: string): void;
+  signal: AbortSignal;
+}
+
+/** What the agent leaves for; or why it does not even try. */
+async function install(deps: Deps, session: AgentSession, sending: Sending): Promise<Order | string> {
+  const { bundle, unit, runtime } = await deps.program();
+  const { uuid, hello } = session;
   try {
-    await withTransfer(deps, uuid, signal, {
-      request: (transfer) => deps.fleet.request(uuid, 'update-agent', { transfer, digest: bundle.digest }, options),
-      send: (socket) => pipeline(bundle.open(), socket, { signal }),
+    const order: Order = {
+      digest: bundle.digest,
+      ...(differs(hello.facts.unit, unit.digest) ? { unit: unit.text } : {}),
+      ...(differs(hello.facts.runtime, runtime.version) ? { runtime: await sendRuntime(deps, session, sending) } : {}),
+    };
+    const options = { signal: sending.signal, deadline: INSTALL_DEADLINE };
+    await withTransfer(deps, uuid, sending.signal, {
+      request: (transfer) => deps.fleet.request(uuid, 'update-agent', { transfer, ...order }, options),
+      send: (socket) => pipeline(bundle.open(), socket, { signal: sending.signal }),
     });
-    return undefined;
+    return order;
   } catch (error) {
     if (error instanceof SlError && error.code === 'E_CONFLICT') return error.message;
     throw error;
   }
+}
+
+/** Returns the digest of the binary that the node has then. */
+async function sendRuntime(deps: Deps, { uuid, hello }: AgentSession, { report, signal }: Sending): Promise<string> {
+  const { runtime } = await deps.program();
+  const { digest, size, open } = await runtime.file(hello.facts.arch, report, signal);
+  report(`sending Node ${runtime.version} (${Math.round(size / 1e6)} MB)`);
+  const options = { signal, deadline: INSTALL_DEADLINE + size / SLOWEST };
+  await withTransfer(deps, uuid, signal, {
+    request: (transfer) => deps.fleet.request(uuid, 'runtime', { transfer, digest }, options),
+    send: (socket) => pipeline(open(), socket, { signal }),
+  });
+  return digest;
 }

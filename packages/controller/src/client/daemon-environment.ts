@@ -4,6 +4,8 @@ import type { Directories } from '../io/directories.ts';
 /** What ssh, apt and the directories need; the rest of a shell's environment would outlive the shell in the daemon. */
 const KEPT = /^(?:HOME|PATH|USER|LOGNAME|SHELL|LANG|TZ|TMPDIR|SSH_AUTH_SOCK|XDG_.*|SILVER_.*|SL_.*)$/;
 const PROXIES = /^(?:https?|no|all)_proxy$/i;
+/** How npm reaches its registry, from where a runtime for another architecture comes. */
+const NPM = /^(?:node_extra_ca_certs|npm_config_(?:registry|userconfig|cafile|strict_ssl|(?:https_)?proxy|noproxy))$/i;
 
 /**
  * glibc's, which reads them when a process starts. Every connection of an agent has buffers of 64 and 16 KiB of which it uses
@@ -25,6 +27,6 @@ export const DAEMON_FLAGS: readonly string[] = ['--max-semi-space-size=8', '--he
 
 /** The environment of the daemon: a few variables of the one who starts it. */
 export function daemonEnvironment(env: NodeJS.ProcessEnv, directories: Directories): NodeJS.ProcessEnv {
-  const kept = Object.entries(env).filter(([name]) => KEPT.test(name) || PROXIES.test(name));
+  const kept = Object.entries(env).filter(([name]) => [KEPT, PROXIES, NPM].some((it) => it.test(name)));
   return { ...Object.fromEntries(kept), ...MALLOC, NODE_COMPILE_CACHE: join(directories.cache, 'compiled') };
 }

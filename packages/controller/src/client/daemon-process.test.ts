@@ -129,6 +129,9 @@ describe('the daemon’s environment', () => {
       SILVER_X: '1',
       XDG_STATE_HOME: '/s',
       https_proxy: 'p',
+      NODE_EXTRA_CA_CERTS: '/ca.pem',
+      npm_config_registry: 'r',
+      npm_config_user_agent: 'npm',
       AWS_SECRET: 's',
       NODE_OPTIONS: '-r x',
     };
@@ -136,6 +139,7 @@ describe('the daemon’s environment', () => {
     const kept = set.filter(([name]) => !name.startsWith('MALLOC_'));
     expect(Object.fromEntries(kept)).toEqual({
       ...{ HOME: '/home/ada', PATH: '/bin', SILVER_X: '1', XDG_STATE_HOME: '/s', https_proxy: 'p' },
+      ...{ NODE_EXTRA_CA_CERTS: '/ca.pem', npm_config_registry: 'r' },
       NODE_COMPILE_CACHE: '/c/compiled',
     });
   });

@@ -1,11 +1,14 @@
 /** What is pushed to nodes: the agent's bundles, made from source, and the Node runtime of an npm package. */
 import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { SlError } from '@silverlining/protocol';
 import { makeDirectoryDurable, writeFileDurable } from '@silverlining/system';
 import { build } from 'esbuild';
 import { findRuntime, type Runtime, type RuntimeArch } from './runtimes.ts';
+
+const UNIT = new URL('../../../../bootstrap/silver-agent.service', import.meta.url);
 
 export interface Artifact {
   path: string;
@@ -18,6 +21,8 @@ export interface Artifact {
 export interface Artifacts {
   /** The resident agent, one file. */
   agentBundle(): Promise<Artifact>;
+  /** Text of the agent's unit file. */
+  agentUnit(): Promise<string>;
   /** The program that makes the key and the certificate request, run once by the bootstrap. */
   enrolBundle(): Promise<Artifact>;
   /** The Node binary for nodes of the architecture, compressed. Fetched when this machine has only another one's. */
@@ -31,6 +36,7 @@ export function createArtifacts(cache: string, agentEntry = agentSource('start.t
   const runtimes = new Map<RuntimeArch, Promise<Runtime>>();
   return {
     agentBundle,
+    agentUnit: once(() => readFile(UNIT, 'utf8')),
     enrolBundle,
     runtime(arch, report, signal) {
       const known = runtimes.get(arch);

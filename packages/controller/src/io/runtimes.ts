@@ -32,6 +32,8 @@ export const RUNTIME_INTEGRITY: Record<RuntimeArch, string> = {
 };
 
 const FETCH_DEADLINE = 180_000;
+/** It says what went wrong, and within seconds: by itself it would try for minutes, and whoever waits can do that as well. */
+const NPM_OPTIONS = ['--loglevel=error', '--fetch-retries=1', '--fetch-retry-mintimeout=1000'];
 const known = z.object({ source: z.string(), digest: z.string(), size: z.number() });
 
 interface FindOptions {
@@ -99,7 +101,7 @@ async function fetchedBinary(arch: RuntimeArch, directory: string, { report, sig
   const work = await mkdtemp(join(directory, 'fetch-'));
   try {
     const spec = `node-linux-${arch}@${RUNTIME_VERSION}`;
-    const argv = ['npm', 'pack', '--silent', `--pack-destination=${work}`, spec];
+    const argv = ['npm', 'pack', ...NPM_OPTIONS, `--pack-destination=${work}`, spec];
     await exec(argv, { cwd: work, signal, deadline: FETCH_DEADLINE, code: 'E_SSH' });
     const [name = ''] = (await readdir(work)).filter((file) => file.endsWith('.tgz'));
     await verify(join(work, name), arch);

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { SlError } from '@silverlining/protocol';
 import {
   agentConfigText,
@@ -37,8 +37,6 @@ export interface SignedIdentity {
   keyHash: string;
 }
 
-const UNIT = new URL('../../../../../bootstrap/silver-agent.service', import.meta.url);
-
 /** Gives the install script its orders: push what is missing, check the way back, enrol, install, start. */
 export async function installAgent(
   remote: RemoteScript,
@@ -63,7 +61,7 @@ export async function installAgent(
   await putText(identityPath(generation, 'ca.pem'), '644', signed.caPem);
   await putText(identityPath(generation, 'orders.pem'), '644', options.orderKey);
   await putText(CONFIG_PATH, '600', agentConfigText(request, controllerUrl, options.serverName));
-  await putText(UNIT_PATH, '644', await readFile(UNIT, 'utf8'));
+  await putText(UNIT_PATH, '644', await options.artifacts.agentUnit());
   for (const [path, target] of currentLinks({ runtime: runtime.digest, bundle: bundle.digest }, generation)) {
     await remote.order(['link', path, target]);
   }

@@ -1,0 +1,43 @@
+import { createHash } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Duplex } from 'node:stream';
+import { gzipSync } from 'node:zlib';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { keepRuntime, runtimeFile } from './runtime-file.ts';
+
+const BINARY = Buffer.alloc(300_000, 'node');
+const DIGEST = createHash('sha256').update(BINARY).digest('hex');
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sl-runtime-'));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+const keep = (bytes: Buffer, digest = DIGEST) =>
+  keepRuntime(folder, { stream: Duplex.from([bytes]), digest }, new AbortController().signal);
+
+it('unpacks a binary to its place, for everybody to run', async () => {
+  await keep(gzipSync(BINARY));
+  const path = runtimeFile(folder, DIGEST);
+  expect(await readFile(path)).toEqual(BINARY);
+  expect((await stat(path)).mode & 0o777).toBe(0o755);
+  expect(await readdir(join(folder, DIGEST))).toEqual(['node']);
+});
+
+it.each([
+  ['is another', gzipSync('another')],
+  ['ends too soon', gzipSync(BINARY).subarray(0, 200)],
+  ['is not compressed', BINARY],
+  ['is nothing', Buffer.alloc(0)],
+])('keeps nothing of one that %s, and nothing is lost', async (_what, bytes) => {
+  const refusal = { code: 'E_CONFLICT' };
+  await expect(keep(bytes)).rejects.toMatchObject(refusal);
+  expect(await readdir(folder)).toEqual([]);
+  await keep(gzipSync(BINARY));
+  await expect(keep(bytes)).rejects.toMatchObject(refusal);
+  expect(await readFile(runtimeFile(folder, DIGEST))).toEqual(BINARY);
+  expect(await readdir(join(folder, DIGEST))).toEqual(['node']);
+});

@@ -1,0 +1,52 @@
+/** What the controller needs of an app's files on this machine. */
+import type { Writable } from 'node:stream';
+import type { App, ChunkList, Manifest, ManifestFile } from '@silverlining/protocol';
+
+export interface ScannedRelease {
+  manifest: Manifest;
+  digest: string;
+  /** Bytes of all files. */
+  bytes: number;
+}
+
+/** The app's files on the workstation. */
+export interface ReleaseSource {
+  /** Reads the tree (only files whose stat changed since the last scan are hashed again). E_APP_CONFIG names what cannot be deployed. */
+  scan(app: App, signal: AbortSignal): Promise<ScannedRelease>;
+  /** What a large file of the release consists of; E_APP_CONFIG when it changed since it was scanned. */
+  chunks(app: App, file: ManifestFile, signal: AbortSignal): Promise<ChunkList>;
+  /**
+   * The zstd-compressed tar of the files whose bit is set in `missing`, and of those in `parts` some chunks alone. The
+   * same wishes get the same bytes, made once; with `isAgain` they are made anew.
+   */
+  pack(app: App, release: ScannedRelease, wanted: PackWish): PackedRelease;
+}
+
+export interface PackWish {
+  missing: string;
+  parts?: readonly FilePart[];
+  isAgain?: boolean;
+}
+
+/** Chunks of a large file, one behind the other. */
+export interface FilePart {
+  file: ManifestFile;
+  chunks: ChunkList;
+  /** Base64 bitmap of those that are meant. */
+  missing: string;
+}
+
+export interface PackedRelease {
+  files: number;
+  /** Uncompressed bytes of what is packed. */
+  bytes: number;
+  /**
+   * Brings it to a sink and ends that, at the sink's own pace; several may be fed at the same time. `took` is told of
+   * compressed bytes as they go.
+   */
+  send(sink: Writable, signal: AbortSignal, took?: (bytes: number) => void): Promise<void>;
+  /** All of it, compressed, in base64: for what is small. The same text for all who ask. */
+  base64(): Promise<string>;
+  /** Every `pack` is closed once by who called it; with the last one what was packed is gone. */
+  close(): Promise<void>;
+}
