@@ -18,7 +18,7 @@ export interface NodeGroup {
 
 export interface GroupRequest {
   role: Role;
-  /** Name without a domain when none are given; `numbered` says whether a single node has a number too. */
+  /** Name without a domain when none are given; `numbered` says whether the first node has a number too. */
   defaultName: string;
   numbered: boolean;
   baseDomain: string;
@@ -101,8 +101,9 @@ function nthName(list: NamedNode[], index: number): NamedNode | undefined {
 
 function defaultNames(values: SectionValues, count: number, { defaultName, numbered }: GroupRequest): NamedNode[] {
   const place = values.place('nodes');
-  const plain = count === 1 && !numbered;
-  return Array.from({ length: count }, (_, i) => ({ name: plain ? defaultName : `${defaultName}${i + 1}`, ...place }));
+  // The first is called the same however many there are: a second one must not make another node of it.
+  const nth = (i: number) => (i === 0 && !numbered ? defaultName : `${defaultName}${i + 1}`);
+  return Array.from({ length: count }, (_, i) => ({ name: nth(i), ...place }));
 }
 
 function validName(node: NamedNode, { baseDomain, problems }: GroupRequest): NamedNode | undefined {

@@ -40,7 +40,7 @@ describe('nodes of a set', () => {
     [
       'several balancers',
       '[appserver]\n[balancer]\nnodes = 2',
-      ['app1.set.internal: appserver', 'balancer1.set.internal: balancer', 'balancer2.set.internal: balancer'],
+      ['app1.set.internal: appserver', 'balancer.set.internal: balancer', 'balancer2.set.internal: balancer'],
     ],
     [
       'patterns',
