@@ -3,13 +3,14 @@ import { lstat, mkdir, mkdtemp, readFile, readlink, rm, symlink, writeFile } fro
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { PassThrough } from 'node:stream';
-import { type App, encodeBitmap } from '@silverlining/protocol';
+import { type App, encodeBitmap, type Manifest } from '@silverlining/protocol';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { Listing } from '../packages/agent/src/core/release/listing.ts';
 import { releasePaths } from '../packages/agent/src/core/release/paths.ts';
 import { openContentStore } from '../packages/agent/src/io/release/content-store.ts';
 import { createReleaseTree } from '../packages/agent/src/io/release/release-tree.ts';
+import { sendFiles } from '../packages/agent/src/io/release/send-files.ts';
 import { createReleaseSource } from '../packages/controller/src/io/release-source/index.ts';
 import { NO_MOUNTS } from './fakes/mounts.ts';
 
@@ -71,6 +72,20 @@ async function roundTrip(folder: string, files: TreeFile[]): Promise<void> {
     expect((await lstat(path)).mode & 0o777).toBe(file.executable ? 0o755 : 0o644);
   }
   expect(await readlink(join(release, 'app/link'))).toBe(files[0]?.path ?? 'nowhere');
+  await lend(folder, release, manifest);
+}
+
+/** Another node takes in what the first one lends. */
+async function lend(folder: string, release: string, manifest: Manifest): Promise<void> {
+  const { files } = manifest;
+  const other = await openContentStore(join(folder, 'other'), async () => me);
+  const missing = other.lacking(files);
+  const wire = new PassThrough();
+  await Promise.all([
+    sendFiles({ folder: release, files: missing, sink: wire }, signal),
+    other.receive(wire, { listing: Listing.of(manifest), missing }, signal),
+  ]);
+  expect(other.lacking(files)).toEqual([]);
 }
 
 async function transfer(folder: string, dir: string, instance: string) {

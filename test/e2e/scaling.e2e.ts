@@ -1,7 +1,7 @@
 /** More and fewer app servers behind a balancer that serves all the while. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Plan, StatusResult, UpResult } from '@silverlining/protocol';
+import type { DeployResult, Plan, StatusResult, UpResult } from '@silverlining/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ask } from './support/http.ts';
 import { judge, startLoad } from './support/load.ts';
@@ -138,6 +138,20 @@ describe('a server that comes together with something else', () => {
     await expect.poll(serving, POLL).toEqual(['app1', 'app2', 'app3']);
     expect((await ask({ address, host: 'extra.test' })).body).toBe('extra');
     expect(await up()).toMatchObject({ changes: 0, deploys: [] });
+  });
+
+  it('goes back with the others to a release that it never had', async () => {
+    const load = startLoad({ address, ...LOAD });
+    const back = await slJson<DeployResult>(['rollback', 'hello', '-f', work.file, '--yes']);
+    const earlier = back.deploys[0]?.instance ?? '';
+    expect(back.deploys).toEqual([expect.objectContaining({ outcome: 'done', previous: release })]);
+    await expect.poll(serving, POLL).toEqual(['app1', 'app2', 'app3']);
+    expect((await ask({ address, host: HOST })).body).toMatch(/^Greetings from/);
+    const { deploys } = await up();
+    const log = await load.stop();
+    expect(deploys).toEqual([expect.objectContaining({ app: 'hello', outcome: 'done', previous: earlier })]);
+    expect(judge(log, [release, earlier, deploys[0]?.instance ?? ''])).toMatchObject({ failed: [], stale: [] });
+    release = deploys[0]?.instance ?? '';
   });
 
   it('is not given an app that goes', async () => {

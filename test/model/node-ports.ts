@@ -56,6 +56,7 @@ export function nodePorts(machine: NodeMachine, life: Life, rules: Rules): Relea
       ),
     installPackages: () => life.quick(() => undefined),
     readListing: () => Promise.reject(new SlError('E_MANIFEST', 'manifests of the model are small')),
+    sendFiles: () => Promise.reject(new SlError('E_NOT_FOUND', 'nodes of the model lack no contents')),
     readChunkLists: () => Promise.reject(new SlError('E_MANIFEST', 'files of the model are small')),
     sha256: (text) => createHash('sha256').update(text).digest('hex'),
     warn: (message) => world.note(life.name, `warns: ${message}`),

@@ -33,7 +33,7 @@ export type Handlers = { [T in RequestType]: Handler<T> };
 export interface Releases
   extends Pick<
     Handlers,
-    'offer' | 'chunks' | 'stage' | 'hook' | 'abort' | 'switch' | 'settle' | 'traffic' | 'backends' | 'hold'
+    'offer' | 'chunks' | 'lend' | 'stage' | 'hook' | 'abort' | 'switch' | 'settle' | 'traffic' | 'backends' | 'hold'
   > {
   epoch(): number;
   active(): ActiveMap;

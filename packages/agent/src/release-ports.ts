@@ -219,6 +219,11 @@ export interface ReleasePorts {
   readListing(transfer: Duplex, signal: AbortSignal): Promise<Listing>;
   /** What a transfer says large files consist of; E_MANIFEST when it is something else. */
   readChunkLists(transfer: Duplex, signal: AbortSignal): Promise<ChunkLists>;
+  /** Sends files of a release that is in the folder, as the zstd tar stream that `receive` takes, and ends the sink. */
+  sendFiles(
+    files: { folder: string; files: readonly ManifestFile[]; sink: Duplex },
+    signal: AbortSignal,
+  ): Promise<void>;
   sha256(text: string): string;
   /** Told about what went wrong where no request waits for it. */
   warn(message: string): void;

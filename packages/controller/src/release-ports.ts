@@ -20,7 +20,15 @@ export interface ReleaseSource {
    * same wishes get the same bytes, made once; with `isAgain` they are made anew.
    */
   pack(app: App, release: ScannedRelease, wanted: PackWish): PackedRelease;
+  /**
+   * The same archive where its files are not here: `fetch` has it from somewhere else, once for all that lack the same, and throws what
+   * is thrown here. Resolves when it is whole.
+   */
+  borrow(release: ScannedRelease, missing: string, fetch: (take: Take) => Promise<void>): Promise<PackedRelease>;
 }
+
+/** Takes the next compressed bytes. */
+export type Take = (chunk: Buffer) => Promise<void>;
 
 export interface PackWish {
   missing: string;

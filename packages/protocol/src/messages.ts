@@ -82,6 +82,8 @@ export const agentRequests = {
       free: z.number(),
     }),
   },
+  /** Send files of a release that is here, as an archive for a node that lacks them. `missing` as an offer answers it. */
+  lend: { request: z.object({ instance: instanceName, missing: z.string(), transfer: transferId }), reply: nothing },
   /** Says what large missing files of an offer consist of; the archive of `stage` then holds just the chunks that the node lacks. */
   chunks: {
     request: z.object({

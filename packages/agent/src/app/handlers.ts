@@ -66,6 +66,7 @@ export function createHandlers(deps: HandlerDependencies): Handlers {
     retire: (body) => retire(deps, body),
     offer: (body, context) => releases.offer(body, context),
     chunks: (body, context) => releases.chunks(body, context),
+    lend: (body, context) => releases.lend(body, context),
     stage: (body, context) => releases.stage(body, context),
     hook: (body, context) => releases.hook(body, context),
     abort: (body, context) => releases.abort(body, context),

@@ -5,6 +5,7 @@ import type { ReleasePorts } from '../release-ports.ts';
 import { appHealth, servingAnswers } from './release/app-health.ts';
 import { createChunks } from './release/chunks.ts';
 import { createHook } from './release/hook.ts';
+import { createLend } from './release/lend.ts';
 import { createOffer } from './release/offer.ts';
 import { recover } from './release/recover.ts';
 import { createAbort, createSettle } from './release/settle.ts';
@@ -18,6 +19,7 @@ export function createReleases(ports: ReleasePorts): Releases {
   return {
     offer: createOffer(state),
     chunks: createChunks(state),
+    lend: createLend(state),
     stage: createStage(state),
     hook: createHook(state),
     abort: createAbort(state),

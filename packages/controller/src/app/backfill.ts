@@ -84,7 +84,8 @@ async function bring(
     release: here?.digest === digest ? here : { manifest, digest, bytes: 0 },
     // Its files can be sent only while the folder still is what was deployed; the content store may have them all.
     sendable: here?.digest === digest,
-    base: undefined,
+    // What is lacking and not here any more is about to be replaced: this is for what is live and stays so.
+    ...{ others: [], base: undefined },
   };
   try {
     await stageOnNode(deps, target, node.uuid, op.signal);

@@ -42,7 +42,8 @@ async function stage(
   report('started', `staging ${item.instance}`);
   try {
     const { deps, op, input } = context;
-    const target = { ...item, deploy: deployId(op.operationId, app), epoch: orderEpoch(input.set) };
+    const others = input.appservers.map(({ uuid }) => uuid);
+    const target = { ...item, others, deploy: deployId(op.operationId, app), epoch: orderEpoch(input.set) };
     const sent = await stageOnNode(deps, target, node, signal);
     noteSent(context.measured, app, sent);
     for (const [event, at] of sent.times) markAt(context, { node: name, app, event, at });

@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { encodeBitmap, type NoticeBody, type RequestBody, SlError } from '@silverlining/protocol';
-import { beforeEach, expect, it } from 'vitest';
+import { encodeBitmap, type InstanceReport, type NoticeBody, type RequestBody, SlError } from '@silverlining/protocol';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { SendingFleet } from '../../../../test/fakes/sending-fleet.ts';
 import type { PackWish, ReleaseSource } from '../ports.ts';
 import type { ControllerDeps } from './deps.ts';
@@ -13,7 +13,7 @@ const target = {
   instance: 'blog.20260131_002',
   release: { digest: 'd', manifest: { files: FILES.map((path) => ({ path, size: 10, mode: 0o644, sha256: path })) } },
   spec: { health: { timeout: 1 } },
-  ...{ deploy: 'D', epoch: 3, sendable: true, base: undefined },
+  ...{ deploy: 'D', epoch: 3, sendable: true, others: [], base: undefined },
 } as unknown as StageTarget;
 const bitmap = (...missing: string[]) =>
   encodeBitmap(
@@ -66,12 +66,18 @@ const pack: ReleaseSource['pack'] = (_app, _release, wish) => {
     close: async () => undefined,
   };
 };
+/** As the real one, without a disk. */
+const borrow: ReleaseSource['borrow'] = async (_release, _missing, fetch) => {
+  const chunks: Buffer[] = [];
+  await fetch(async (chunk) => void chunks.push(chunk));
+  return pack(target.app, target.release, { missing: Buffer.concat(chunks).toString() });
+};
 const deps = () =>
   ({
-    ...{ fleet, source: { pack }, clock: { monotonic: () => 7 } },
+    ...{ fleet, source: { pack, borrow }, clock: { monotonic: () => 7 } },
     log: { warn: () => undefined },
   }) as unknown as ControllerDeps;
-const stage = () => stageOnNode(deps(), target, 'app1', signal);
+const stage = (more: Partial<StageTarget> = {}) => stageOnNode(deps(), { ...target, ...more }, 'app1', signal);
 const damaged = () =>
   new SlError('E_MANIFEST', '"app/b" came with another content than the manifest says', {
     details: { entry: 'app/b' },
@@ -133,4 +139,70 @@ it('sends no large archive with the order, whatever an agent says that it takes'
   connect({ inlineArchive: Number.MAX_SAFE_INTEGER });
   await stage();
   expect([received, fleet.sockets.size]).toEqual([[bitmap(...FILES)], 1]);
+});
+
+describe('a release whose files are not here', () => {
+  const borrowing = { sendable: false, others: ['app1', 'app2', 'app3', 'app4'] };
+  const asked: string[] = [];
+  beforeEach(() => {
+    asked.length = 0;
+  });
+
+  type Of = Partial<Pick<InstanceReport, 'state' | 'digest'>>;
+
+  /** A node that has the release, and lends this; or fails. */
+  function lender(node: string, lends: string | SlError, { state = 'stopped', digest = 'd' }: Of = {}): void {
+    const lend = async ({ transfer = '', missing }: RequestBody<'lend'>) => {
+      asked.push(`${node} ${missing}`);
+      const socket = fleet.sockets.get(transfer);
+      if (lends instanceof SlError) throw lends;
+      socket?.end(lends);
+      return {};
+    };
+    const instances = [{ app: 'blog', instance: target.instance, digest, state }];
+    fleet.connect(node, { lend }, { instances });
+  }
+  const lost = new SlError('E_NOT_FOUND', 'lost');
+
+  it('comes from a node that has it', async () => {
+    lender('app2', 'of app2');
+    const { files } = await stage(borrowing);
+    expect(received).toEqual(['of app2']);
+    expect(asked).toEqual([`app2 ${bitmap(...FILES)}`]);
+    expect([...files.keys()]).toEqual([0, 1, 2]);
+  });
+
+  it('comes from the next one where that does not have it whole, or does not know how to lend', async () => {
+    lender('app1', 'the one that lacks it');
+    connect({ instances: [{ app: 'blog', instance: target.instance, digest: 'd', state: 'stopped' }] });
+    lender('app2', lost);
+    lender('app3', new SlError('E_UNKNOWN_TYPE', 'unknown type lend'));
+    lender('app4', 'of app4');
+    await stage(borrowing);
+    expect(received).toEqual(['of app4']);
+    expect(asked.map((it) => it.split(' ')[0])).toEqual(['app2', 'app3', 'app4']);
+  });
+
+  it.each([
+    ['nobody has', () => undefined],
+    ['those that have it lost', () => lender('app2', lost)],
+    ['one has that failed', () => lender('app2', 'of app2', { state: 'failed' })],
+    ['one has that is another one', () => lender('app2', 'of app2', { digest: 'e' })],
+  ])('that %s is refused, with what to do', async (_what, make) => {
+    make();
+    await expect(stage(borrowing)).rejects.toMatchObject({
+      code: 'E_NOT_FOUND',
+      message: expect.stringMatching(
+        /^blog\.20260131_002 is not whole .* lacks 3 of its 3 files, .* deploy blog again$/,
+      ),
+    });
+    expect(received).toEqual([]);
+  });
+
+  it('is not asked for again where the deploy is cancelled', async () => {
+    lender('app2', new SlError('E_ABORTED', 'cancelled'));
+    lender('app3', 'of app3');
+    await expect(stage(borrowing)).rejects.toMatchObject({ code: 'E_ABORTED' });
+    expect(asked).toHaveLength(1);
+  });
 });

@@ -13,6 +13,7 @@ import type { FilePart, PackedRelease, ReleaseRecord, ScannedRelease } from '../
 import { withTransfer } from './bulk.ts';
 import type { ControllerDeps } from './deps.ts';
 import { missingParts } from './rollout-chunks.ts';
+import { borrow } from './rollout-lend.ts';
 import { offer } from './rollout-offer.ts';
 
 /** Milliseconds for receiving, unpacking and packages, beside what the health check may take. */
@@ -28,8 +29,9 @@ export interface StageTarget {
   spec: InstanceSpec;
   deploy: string;
   epoch: number;
-  /** Whether the files are to be had here; otherwise the node has to have them all. */
+  /** Whether the files are to be had here; otherwise one of `others`, nodes by their uuids, may have them. */
   sendable: boolean;
+  others: readonly string[];
   /** A release that the nodes should have, the closest to this one; itself where this one is gone back to. */
   base: BaseRelease | undefined;
 }
@@ -94,15 +96,17 @@ async function bring(deps: ControllerDeps, bringing: Bringing, signal: AbortSign
   const { target, node, missing, isAgain } = bringing;
   const { app, instance, release, spec, deploy, epoch } = target;
   const files = missing === '' ? [] : decodeBitmap(missing, release.manifest.files.length);
-  if (files.length > 0 && !target.sendable) throw new NotWhole(target, files.length);
   const request = { instance, deploy, epoch, spec };
   if (files.length === 0) {
     const asked = deps.clock.monotonic();
     const { ms } = await stage(deps, node, request, { signal, bytes: 0 });
     return { files: new Map(), wire: 0, times: timesOf(ms, asked).slice(1) };
   }
-  const parts = isAgain ? [] : await missingParts(deps, { target, node, missing }, signal);
-  const packed = deps.source.pack(app, release, { missing, parts, isAgain });
+  const parts = isAgain || !target.sendable ? [] : await missingParts(deps, { target, node, missing }, signal);
+  const packed = target.sendable
+    ? deps.source.pack(app, release, { missing, parts, isAgain })
+    : await borrow(deps, { target, node, missing }, signal);
+  if (packed === undefined) throw new NotWhole(target, files.length);
   const asked = deps.clock.monotonic();
   try {
     const ask = (how: Pick<StageRequest, 'transfer' | 'archive'>) =>
@@ -150,7 +154,7 @@ export class NotWhole extends SlError {
   constructor({ instance, release, app }: StageTarget, gone: number) {
     super(
       'E_NOT_FOUND',
-      `${instance} is no longer whole on this node, ${gone} of its ${release.manifest.files.length} files are gone, and the app's folder may hold something else by now: choose a release that is on all nodes (sl status), or deploy ${app.name} again`,
+      `${instance} is not whole on this node, which lacks ${gone} of its ${release.manifest.files.length} files, and no other node can lend them; the app's folder may hold something else by now: choose another release, or deploy ${app.name} again`,
     );
   }
 }

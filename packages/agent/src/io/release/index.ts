@@ -20,6 +20,7 @@ import { mounts } from './mounts.ts';
 import { createProxyFiles } from './proxy-files.ts';
 import { createReleaseTree } from './release-tree.ts';
 import { createScriptRunner } from './script-runner.ts';
+import { sendFiles } from './send-files.ts';
 import { syncFileSystems } from './sync.ts';
 import { readChunkLists, readListing } from './unpack.ts';
 
@@ -57,6 +58,7 @@ export async function openReleasePorts({ node, installPackages, warn }: ReleaseP
     installPackages,
     readListing,
     readChunkLists,
+    sendFiles,
     sha256: (text) => createHash('sha256').update(text).digest('hex'),
     warn,
   };

@@ -10,6 +10,6 @@ export function createReleaseSource(directories: Pick<Directories, 'cache'>): Re
   return {
     scan: (app, signal) => scan(app, { stats: `${directories.cache}/stat`, chunks }, signal),
     chunks: (app, file, signal) => chunks.get(file.sha256, locateIn(app, file.path), signal),
-    pack: createPacker(`${directories.cache}/packs`),
+    ...createPacker(`${directories.cache}/packs`),
   };
 }

@@ -14,23 +14,46 @@ const OPTIONS = {
   params: { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_windowLog]: 19 },
 };
 
-/** Packs once what several nodes lack in the same way. */
-export function createPacker(directory: string): ReleaseSource['pack'] {
+/** Packs, or has fetched, once what several nodes lack in the same way. */
+export function createPacker(directory: string): Pick<ReleaseSource, 'pack' | 'borrow'> {
   const packs = new Map<string, SharedPack>();
-  return (app, release, { missing, parts = [], isAgain = false }) => {
-    const key = [release.digest, missing, isAgain, ...parts.map((part) => `${part.file.path} ${part.missing}`)].join(
-      '\n',
-    );
-    let pack = packs.get(key);
-    if (pack === undefined) {
-      pack = new SharedPack(directory, {
-        files: filesOf(release, missing),
-        parts: new Map(parts.map((part) => [part.file.path, part])),
-        locate: (path) => locateIn(app, path),
-      });
-      packs.set(key, pack);
-    }
-    return pack.share(() => packs.delete(key));
+  const shared = (key: string, make: () => Packing) => {
+    const pack = packs.get(key) ?? new SharedPack(directory, make());
+    packs.set(key, pack);
+    const forget = () => {
+      if (packs.get(key) === pack) packs.delete(key);
+    };
+    // Whoever asks after a failure has it tried anew.
+    pack.whole.catch(forget);
+    return { pack, open: pack.share(forget) };
+  };
+  return {
+    pack(app, release, { missing, parts = [], isAgain = false }) {
+      const ofParts = parts.map((part) => `${part.file.path} ${part.missing}`);
+      const key = [release.digest, missing, isAgain, ...ofParts].join('\n');
+      return shared(key, () =>
+        tarPacking({
+          files: filesOf(release, missing),
+          parts: new Map(parts.map((part) => [part.file.path, part])),
+          locate: (path) => locateIn(app, path),
+        }),
+      ).open;
+    },
+    async borrow(release, missing, fetch) {
+      const files = filesOf(release, missing);
+      const { pack, open } = shared([release.digest, missing, 'borrowed'].join('\n'), () => ({
+        files: files.length,
+        bytes: files.reduce((sum, file) => sum + file.size, 0),
+        fill: (spool) => fetch((chunk) => spool.write(chunk)),
+      }));
+      try {
+        await pack.whole;
+        return open;
+      } catch (error) {
+        await open.close();
+        throw error;
+      }
+    },
   };
 }
 
@@ -39,31 +62,60 @@ function filesOf(release: ScannedRelease, missing: string): ManifestFile[] {
   return decodeBitmap(missing, files.length).flatMap((index) => files[index] ?? []);
 }
 
+/** What an archive is made of. */
+interface Packing {
+  files: number;
+  /** Uncompressed bytes. */
+  bytes: number;
+  /** Writes all of it, compressed. */
+  fill(spool: Spool, signal: AbortSignal): Promise<void>;
+}
+
+function tarPacking(input: TarInput): Packing {
+  return {
+    files: input.files.length,
+    bytes: input.files.reduce((sum, file) => sum + packedBytes(file, input.parts.get(file.path)), 0),
+    async fill(spool, signal) {
+      const compressor = createZstdCompress(OPTIONS);
+      const store = async (chunks: AsyncIterable<Buffer>) => {
+        for await (const chunk of chunks) await spool.write(chunk);
+      };
+      const stored = pipeline(compressor, store, { signal });
+      // What goes wrong with either end is what the other one fails with.
+      feed(compressor, tarPieces(input)).catch((error: unknown) => {
+        compressor.destroy(error instanceof Error ? error : new Error(String(error)));
+      });
+      await stored;
+    },
+  };
+}
+
 /** One archive, and how many still need it. */
 class SharedPack {
+  /** Settles when all of it is there. */
+  readonly whole: Promise<void>;
   readonly #directory: string;
-  readonly #input: TarInput;
+  readonly #packing: Packing;
   readonly #spool: Promise<Spool>;
-  readonly #packed: Promise<void>;
   readonly #stop = new AbortController();
   #text: Promise<string> | undefined;
   #users = 0;
 
-  constructor(directory: string, input: TarInput) {
+  constructor(directory: string, packing: Packing) {
     this.#directory = directory;
-    this.#input = input;
+    this.#packing = packing;
     this.#spool = Spool.create(directory);
-    this.#packed = this.#pack();
+    this.whole = this.#pack();
     // Readers report it; an archive that nobody asks for any more need not.
-    this.#packed.catch(() => undefined);
+    this.whole.catch(() => undefined);
   }
 
   share(onLast: () => void): PackedRelease {
     this.#users++;
     let open = true;
     return {
-      files: this.#input.files.length,
-      bytes: this.#bytes(),
+      files: this.#packing.files,
+      bytes: this.#packing.bytes,
       send: async (sink, signal, took = () => undefined) => (await this.#spool).send(sink, signal, took),
       base64: () => {
         this.#text ??= this.#base64();
@@ -86,24 +138,10 @@ class SharedPack {
     return all.toString('base64');
   }
 
-  #bytes(): number {
-    const { files, parts } = this.#input;
-    return files.reduce((sum, file) => sum + packedBytes(file, parts.get(file.path)), 0);
-  }
-
   async #pack(): Promise<void> {
     const spool = await this.#spool;
-    const compressor = createZstdCompress(OPTIONS);
-    const store = async (chunks: AsyncIterable<Buffer>) => {
-      for await (const chunk of chunks) await spool.write(chunk);
-    };
     try {
-      const stored = pipeline(compressor, store, { signal: this.#stop.signal });
-      // What goes wrong with either end is what the other one fails with.
-      feed(compressor, tarPieces(this.#input)).catch((error: unknown) => {
-        compressor.destroy(error instanceof Error ? error : new Error(String(error)));
-      });
-      await stored;
+      await this.#packing.fill(spool, this.#stop.signal);
     } catch (error) {
       const reason = await this.#reason(error);
       spool.finish(reason);
@@ -114,14 +152,14 @@ class SharedPack {
 
   async #reason(cause: unknown): Promise<unknown> {
     if (!isOutOfSpace(cause)) return cause;
-    const [need, { bytes: free }] = [this.#bytes(), await freeSpace(this.#directory)];
+    const [need, { bytes: free }] = [this.#packing.bytes, await freeSpace(this.#directory)];
     const text = `this machine's disk is full: packing takes up to ${mebibytes(need)} in ${this.#directory}; ${mebibytes(free)} are free`;
     return new SlError('E_DISK_FULL', text, { cause, details: { need, free } });
   }
 
   async #dispose(): Promise<void> {
     this.#stop.abort(new SlError('E_ABORTED', 'the archive is not needed any more'));
-    await Promise.allSettled([this.#packed]);
+    await Promise.allSettled([this.whole]);
     await (await this.#spool).close();
   }
 }
