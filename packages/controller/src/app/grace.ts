@@ -7,8 +7,9 @@ const GRACE = 60_000;
 /** Milliseconds by which an agent that lives is back: it tries again after 30 s at most. */
 const RETURN = 40_000;
 
-export function inGrace({ clock, startedAt }: ControllerDeps): boolean {
-  return clock.now() - startedAt < GRACE;
+/** Whether an agent that is away may be on its way back: this controller is new, and has not heard it yet. */
+export function isAwaited({ clock, startedAt }: Pick<ControllerDeps, 'clock' | 'startedAt'>, lastSeen = 0): boolean {
+  return clock.now() - startedAt < GRACE && lastSeen < startedAt;
 }
 
 /**

@@ -5,7 +5,7 @@ import { advertised } from '../core/controller-address.ts';
 import { disputes } from '../core/release/dispute.ts';
 import type { AgentSession, NodeRecord, SetRecord } from '../ports.ts';
 import type { ControllerDeps } from './deps.ts';
-import { inGrace } from './grace.ts';
+import { isAwaited } from './grace.ts';
 import { noticesOf } from './notices.ts';
 import { takesOrders } from './trust.ts';
 
@@ -33,7 +33,8 @@ export async function status(deps: ControllerDeps, name: string): Promise<Status
         const it = heard.get(record.uuid) ?? NOTHING_HEARD;
         const trusted = it.session !== undefined && takesOrders(deps, it.session);
         const held = deps.fleet.isHeld(record);
-        return nodeStatus(set, record, { ...it, held, inGrace: !held && inGrace(deps), takesOrders: trusted });
+        const awaited = !held && isAwaited(deps, it.at);
+        return nodeStatus(set, record, { ...it, held, awaited, takesOrders: trusted });
       }),
       ...wanted.map((node) => missingNode(node.name, node.roles)),
     ],
@@ -81,7 +82,7 @@ interface Heard {
 /** What the controller knows beside it. */
 interface Standing {
   held: boolean;
-  inGrace: boolean;
+  awaited: boolean;
   takesOrders: boolean;
 }
 const NOTHING_HEARD: Heard = { session: undefined, health: undefined, at: undefined };
@@ -89,9 +90,9 @@ const NOTHING_HEARD: Heard = { session: undefined, health: undefined, at: undefi
 function nodeStatus(
   set: SetRecord,
   record: NodeRecord,
-  { session, health, at, clock, held, inGrace, takesOrders }: Heard & Standing,
+  { session, health, at, clock, held, awaited, takesOrders }: Heard & Standing,
 ): NodeStatus {
-  const reasons = session === undefined ? [absence(record, { held, inGrace })] : complaints(set, record, health);
+  const reasons = session === undefined ? [absence(record, { held, awaited })] : complaints(set, record, health);
   if (session !== undefined && !takesOrders)
     reasons.push('it takes no orders of this controller; sl up gives it the signing key');
   if (clock !== undefined) reasons.push(clock);
@@ -99,7 +100,7 @@ function nodeStatus(
     name: record.name,
     address: record.address ?? null,
     roles: record.roles,
-    state: stateOf(record, session, reasons, inGrace),
+    state: stateOf(record, session, reasons, awaited),
     reasons,
     agent: session?.hello.version ?? null,
     generation: health?.generation ?? session?.hello.generation ?? null,
@@ -114,18 +115,18 @@ function stateOf(
   record: NodeRecord,
   session: AgentSession | undefined,
   reasons: readonly string[],
-  inGrace: boolean,
+  awaited: boolean,
 ): NodeStatus['state'] {
   if (record.state !== 'enrolled') return 'missing';
-  if (session === undefined) return inGrace ? 'degraded' : 'down';
+  if (session === undefined) return awaited ? 'degraded' : 'down';
   return reasons.length === 0 ? 'healthy' : 'degraded';
 }
 
-function absence(record: NodeRecord, { held, inGrace }: Pick<Standing, 'held' | 'inGrace'>): string {
+function absence(record: NodeRecord, { held, awaited }: Pick<Standing, 'held' | 'awaited'>): string {
   if (record.state !== 'enrolled') return 'it was never set up to the end; sl up goes on with it';
   if (held)
     return 'two agents claim to be this node, so both are held back: was its disk copied? sl up lets the right one in';
-  return inGrace ? 'its agent has not connected since the controller started' : 'its agent is not connected';
+  return awaited ? 'its agent has not connected since the controller started' : 'its agent is not connected';
 }
 
 function complaints(set: SetRecord, record: NodeRecord, health: HealthReport | undefined): string[] {
