@@ -1,13 +1,17 @@
 /** After the drain: stops what no longer serves and prunes old releases, on the nodes and in the store. */
 import { nodesWithRole } from '@silverlining/protocol';
 import { disputes } from '../core/release/dispute.ts';
+import { CALM } from '../core/release/watch.ts';
 import type { DeployRow, NodeRecord, ReleaseEntry, SetRecord } from '../ports.ts';
 import { type ControllerDeps, onEach } from './deps.ts';
 import { type Drained, recordDrained } from './drained.ts';
+import { onProbation } from './watch.ts';
 
 export type SettleDeps = Pick<ControllerDeps, 'store' | 'fleet' | 'clock'>;
 
 const DEADLINE = 60_000;
+/** Milliseconds for which an operation waits until what others before it left is settled. */
+const HURRY = 5_000;
 
 /**
  * Whether every balancer routes by the committed map now. Each is told it again, which is harmless: an epoch alone would
@@ -25,15 +29,41 @@ export async function isInForce(deps: SettleDeps, name: string, signal: AbortSig
   return told.every((it) => it.status === 'fulfilled');
 }
 
-/** Settles all app servers of a set that are connected. A node that is not is settled when it says hello. */
-export async function settleSet(deps: SettleDeps, name: string, signal: AbortSignal): Promise<void> {
+/**
+ * Settles all app servers of a set that are connected, and leaves these instances as they are. A node that is not connected is settled
+ * when it says hello.
+ */
+export async function settleSet(
+  deps: SettleDeps,
+  name: string,
+  signal: AbortSignal,
+  spared: ReadonlySet<string> = new Set(),
+): Promise<void> {
   const set = await deps.store.set(name);
   if (set === undefined) return;
   const appservers = nodesWithRole(await deps.store.nodes(name), 'appserver');
-  const stays = await partitions(deps, set);
+  const stays = await partitions(deps, set, spared);
   const settled = await onEach(appservers, (node) => settleNode(deps, { set, node, stays }, signal));
   await recordDrained(deps.store, name, settled.flat());
   for (const { drop } of stays.values()) await deps.store.deleteReleases(name, drop);
+}
+
+/**
+ * Between operations that leave no time for a drain: settles what has had one all the same. Otherwise each deploy of a series would leave
+ * processes behind, until there is no memory for more.
+ */
+export async function settleDrained(deps: SettleDeps, name: string, signal: AbortSignal): Promise<void> {
+  const set = await deps.store.set(name);
+  if (set === undefined) return;
+  const limited = AbortSignal.any([signal, AbortSignal.timeout(HURRY)]);
+  if (!(await isInForce(deps, name, limited))) return;
+  const late = deps.clock.now() - CALM;
+  const served = (await deps.store.deploys(name)).filter(
+    ({ state, startedAt, record }) => state === 'ended' && startedAt + record.ms.total > late,
+  );
+  // The second is for what may have to be taken back yet.
+  const spared = [...served, ...(await onProbation(deps, set))].flatMap((it) => [it.instance, it.record.previous]);
+  await settleSet(deps, name, limited, new Set(spared.filter((it) => it !== null)));
 }
 
 /** Settles one node: every app of which the store, or the node, knows a release. */
@@ -65,22 +95,27 @@ interface Partition {
 const NOTHING: Partition = { keep: [], running: [], drop: [] };
 
 /** Of every app that the store knows anything of; rollouts under way keep theirs. Read once for all nodes. */
-async function partitions(deps: SettleDeps, set: SetRecord): Promise<Map<string, Partition>> {
+async function partitions(
+  deps: SettleDeps,
+  set: SetRecord,
+  spared: ReadonlySet<string>,
+): Promise<Map<string, Partition>> {
   const releases = await deps.store.releases(set.name);
   const underWay = (await deps.store.deploys(set.name)).filter((it) => it.state !== 'ended');
   const apps = new Set([...Object.keys(set.active), ...[...releases, ...underWay].map((it) => it.app)]);
-  return new Map([...apps].map((app) => [app, partition(set, app, { releases, underWay })]));
+  return new Map([...apps].map((app) => [app, partition(set, app, { releases, underWay, spared })]));
 }
 
 function partition(
   set: SetRecord,
   app: string,
-  all: { releases: readonly ReleaseEntry[]; underWay: readonly DeployRow[] },
+  all: { releases: readonly ReleaseEntry[]; underWay: readonly DeployRow[]; spared: ReadonlySet<string> },
 ): Partition {
   const releases = all.releases.filter((it) => it.app === app).sort(newestFirst);
   const active = set.active[app];
   const underWay = all.underWay.filter((it) => it.app === app);
-  const wanted = new Set([...underWay.map((it) => it.instance), ...(active === undefined ? [] : [active])]);
+  const spared = releases.map((it) => it.instance).filter((it) => all.spared.has(it));
+  const wanted = new Set([...underWay.map((it) => it.instance), ...(active === undefined ? [] : [active]), ...spared]);
   const isWanted = set.config.apps.some((it) => it.name === app);
   const limit = isWanted ? (releases[0]?.config.keep ?? 1) : 0;
   const committed = releases.filter((it) => it.committedAt !== undefined && !wanted.has(it.instance));

@@ -1,12 +1,15 @@
 /** Decides when a set may be settled. Settling stops processes, so it never runs beside anything that changes the set. */
 import type { ControllerDeps } from './deps.ts';
-import { isInForce, type SettleDeps, settleSet } from './settle.ts';
+import { isInForce, type SettleDeps, settleDrained, settleSet } from './settle.ts';
 import { type Failing, watchSet } from './watch.ts';
 
 /** Milliseconds in which further nodes that come back are waited for, so that a fleet that returns is settled once. */
 const GATHER = 1_000;
 /** Milliseconds until a balancer that could not be told is asked again; one that comes back is asked at once. */
 export const ASK_AGAIN = 60_000;
+
+/** Operations one after the other, without a drain in between, until what they left so far is settled as far as it may be. */
+const SERIES = 3;
 
 export interface Settler {
   /** Runs an operation on the set: what settles it is ended first, and it is settled a drain after the last one. */
@@ -36,19 +39,31 @@ export function createSettler(
 ): Settler {
   const operations = new Map<string, number>();
   const settlings = new Map<string, Settling>();
-  const count = (set: string, by: number): number => {
-    const running = (operations.get(set) ?? 0) + by;
-    if (running === 0) operations.delete(set);
-    else operations.set(set, running);
-    return running;
-  };
   const isBusy = (set: string): boolean => operations.has(set);
+  /** Operations that had their turn since the set was settled, and those that have it now. */
+  const series = new Map<string, number>();
+  const working = new Map<string, number>();
+  const rooms = new Map<string, Promise<void>>();
+  /** Resolves when there is room for one more operation of a long series. Nothing else changes the set meanwhile: all wait for it. */
+  const makeRoom = (set: string): Promise<void> | undefined => {
+    const isNeeded = (series.get(set) ?? 0) >= SERIES && !working.has(set);
+    if (rooms.has(set) || !isNeeded) return rooms.get(set);
+    const room = settleDrained(deps, set, signal)
+      .catch((error: unknown) => deps.log.warn({ set, error: String(error) }, 'not settled between operations'))
+      .finally(() => rooms.delete(set));
+    rooms.set(set, room);
+    series.delete(set);
+    return room;
+  };
   const soon = (set: string): void => {
     // The end of the last operation asks again.
     if (isBusy(set)) return;
     settlings.get(set)?.abort.abort();
     const abort = new AbortController();
-    const settled = settle(deps, set, AbortSignal.any([signal, abort.signal]));
+    const settled = settle(deps, set, {
+      signal: AbortSignal.any([signal, abort.signal]),
+      done: () => series.delete(set),
+    });
     const settling = { abort, ended: settled.then(() => undefined) };
     settlings.set(set, settling);
     void settled.then((failing) => {
@@ -68,24 +83,41 @@ export function createSettler(
     soon,
     cameBack,
     async during(set, work) {
-      count(set, 1);
+      count(operations, set, 1);
       try {
         const settling = settlings.get(set);
         settling?.abort.abort();
         await settling?.ended;
-        return await work();
+        await makeRoom(set);
+        count(working, set, 1);
+        return await work().finally(() => {
+          count(working, set, -1);
+          count(series, set, 1);
+        });
       } finally {
-        if (count(set, -1) === 0) soon(set);
+        if (count(operations, set, -1) === 0) soon(set);
       }
     },
   };
+}
+
+/** Returns how many there are then. */
+function count(of: Map<string, number>, set: string, by: number): number {
+  const now = (of.get(set) ?? 0) + by;
+  if (now === 0) of.delete(set);
+  else of.set(set, now);
+  return now;
 }
 
 /** The wait ends early only with the controller. */
 function ignoreTheEnd(): void {}
 
 /** Never fails: the next settling makes up for what this one did not reach. Resolves with what has to be taken back, if any. */
-async function settle(deps: SettlerDeps, set: string, signal: AbortSignal): Promise<Failing | undefined> {
+async function settle(
+  deps: SettlerDeps,
+  set: string,
+  { signal, done }: { signal: AbortSignal; done(): void },
+): Promise<Failing | undefined> {
   try {
     while (!(await isInForce(deps, set, signal))) {
       signal.throwIfAborted();
@@ -96,6 +128,7 @@ async function settle(deps: SettlerDeps, set: string, signal: AbortSignal): Prom
     const failing = await watchSet(deps, set, signal);
     if (failing !== undefined) return failing;
     await settleSet(deps, set, signal);
+    done();
   } catch (error) {
     if (!signal.aborted) deps.log.warn({ set, error: String(error) }, 'settling failed; the next one makes up for it');
   }

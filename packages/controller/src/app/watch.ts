@@ -36,7 +36,7 @@ export async function watchSet(deps: WatchDeps, name: string, signal: AbortSigna
 }
 
 /** The last deploy of each app, where it is what serves and nobody has said yet that it is good. */
-async function onProbation({ store, clock }: WatchDeps, { name, active }: SetRecord): Promise<DeployRow[]> {
+export async function onProbation({ store, clock }: WatchDeps, { name, active }: SetRecord): Promise<DeployRow[]> {
   const ended = (await store.deploys(name)).filter((it) => it.state === 'ended');
   return Object.entries(active).flatMap(([app, instance]) => {
     const last = ended.findLast((it) => it.app === app);
