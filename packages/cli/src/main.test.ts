@@ -112,6 +112,20 @@ describe('with a controller', () => {
     expect(await run('deploy')).toMatchObject({ status: 1, out: expect.stringContaining('was given up') });
   });
 
+  it('logs shows what came where a node is away, with what is wrong, status 1', async () => {
+    const all = api.service.logs$;
+    api.service.logs$ = async (context) => {
+      await all(context);
+      throw new SlError('E_NODE_DISCONNECTED', 'its agent is not connected', { details: { node: 'app2' } });
+    };
+    const { status, out, err } = await run('logs');
+    expect({ status, err }).toMatchObject({ status: 1, err: expect.stringContaining('error: app2: its agent is not') });
+    expect(out).toMatch(/listening\n.*GET \/ 200\n$/);
+    expect(JSON.parse((await run('logs', '--json')).out)).toMatchObject({
+      ...{ ok: false, lines: [{ text: 'listening' }, {}], error: { code: 'E_NODE_DISCONNECTED', node: 'app2' } },
+    });
+  });
+
   it('rollback, status, deploys and logs need no more than the set’s name', async () => {
     const named = ['--set', 'gone'];
     expect(await run('rollback', '--to', 'blog.20260131_001', ...named)).toMatchObject({ status: 0 });

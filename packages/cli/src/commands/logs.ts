@@ -1,4 +1,4 @@
-import { type LogLine, SlError } from '@silverlining/protocol';
+import { type LogLine, SlError, toSlError } from '@silverlining/protocol';
 import type { Context, Report } from '../context.ts';
 import { connect } from '../controller.ts';
 import { checkedName } from '../names.ts';
@@ -28,11 +28,17 @@ export async function logs(context: Context, app: string | undefined, options: L
   const follow = options.follow === true;
   const request = { set, app, node: options.node, lines: options.lines, follow };
   const collected: LogLine[] = [];
-  for await (const line of client.logs(request)) {
-    if (json && !follow) collected.push(line);
-    else await write(context, json ? JSON.stringify(line) : logText(context, line));
+  const report = { json: follow ? undefined : { set, lines: collected }, lines: [] };
+  try {
+    for await (const line of client.logs(request)) {
+      if (json && !follow) collected.push(line);
+      else await write(context, json ? JSON.stringify(line) : logText(context, line));
+    }
+    return report;
+  } catch (error) {
+    // The lines of the other nodes came all the same.
+    return { ...report, error: toSlError(error) };
   }
-  return { json: follow ? undefined : { set, lines: collected }, lines: [] };
 }
 
 function logText({ paint }: Context, { at, node, source, text }: LogLine): string {

@@ -1,6 +1,6 @@
 /** `sl logs`: the apps' last lines from every node, merged as they come. */
 import { createInterface } from 'node:readline';
-import { type ApiRequest, type LogLine, logLine, SlError } from '@silverlining/protocol';
+import { type ApiRequest, type LogLine, logLine, SlError, toSlError } from '@silverlining/protocol';
 import type { NodeRecord } from '../ports.ts';
 import { type ControllerDeps, onEach } from './deps.ts';
 import { knownApp } from './rollback.ts';
@@ -11,22 +11,45 @@ const TRANSFER_OPEN = 15_000;
 const DEADLINE = 60_000;
 const FOREVER = 2 ** 31 - 1;
 
-/** Without `follow`: all lines, oldest first, when every node has sent its own. With it: each line as it comes. */
+type LogsDeps = Pick<ControllerDeps, 'store' | 'fleet' | 'clock'>;
+
+/**
+ * Without `follow`: all lines, oldest first, when every node has sent its own. With it: each line as it comes, and one for a node whose
+ * own will not come. What is wrong with one node keeps back no lines of the others; it is thrown when these have ended.
+ */
 export async function logs(
-  deps: ControllerDeps,
+  deps: LogsDeps,
   request: ApiRequest<'logs'>,
   emit: (line: LogLine) => void,
   signal: AbortSignal,
 ): Promise<void> {
   const nodes = await nodesToRead(deps, request);
-  if (request.follow) return void (await onEach(nodes, (node) => readNode(deps, node, request, emit, signal)));
+  if (request.follow) return void (await onEach(nodes, (node) => follow(deps, node, request, { emit, signal })));
   const lines: LogLine[] = [];
-  await onEach(nodes, (node) => readNode(deps, node, request, (line) => lines.push(line), signal));
-  lines.sort((a, b) => a.at - b.at);
-  for (const line of lines.slice(-request.lines)) emit(line);
+  try {
+    await onEach(nodes, (node) => readNode(deps, node, request, (line) => lines.push(line), signal));
+  } finally {
+    lines.sort((a, b) => a.at - b.at);
+    for (const line of lines.slice(-request.lines)) emit(line);
+  }
 }
 
-async function nodesToRead(deps: ControllerDeps, request: ApiRequest<'logs'>): Promise<NodeRecord[]> {
+async function follow(
+  deps: LogsDeps,
+  node: NodeRecord,
+  request: ApiRequest<'logs'>,
+  { emit, signal }: { emit: (line: LogLine) => void; signal: AbortSignal },
+): Promise<void> {
+  try {
+    await readNode(deps, node, request, emit, signal);
+  } catch (error) {
+    const text = `no more lines of this node: ${toSlError(error).message}`;
+    if (!signal.aborted) emit({ node: node.name, at: deps.clock.now(), source: 'sl', text });
+    throw error;
+  }
+}
+
+async function nodesToRead(deps: LogsDeps, request: ApiRequest<'logs'>): Promise<NodeRecord[]> {
   const set = await deps.store.set(request.set);
   if (set === undefined) throw unknownSet(request.set);
   if (request.app !== undefined) knownApp(set, request.app);
@@ -43,7 +66,7 @@ async function nodesToRead(deps: ControllerDeps, request: ApiRequest<'logs'>): P
 }
 
 async function readNode(
-  deps: ControllerDeps,
+  deps: LogsDeps,
   node: NodeRecord,
   request: ApiRequest<'logs'>,
   emit: (line: LogLine) => void,
