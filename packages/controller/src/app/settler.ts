@@ -8,7 +8,7 @@ const GATHER = 1_000;
 /** Milliseconds until a balancer that could not be told is asked again; one that comes back is asked at once. */
 export const ASK_AGAIN = 60_000;
 
-/** Operations one after the other, without a drain in between, until what they left so far is settled as far as it may be. */
+/** Operations one after the other, without a drain in between, after which what they left so far is settled as far as it may be. */
 const SERIES = 3;
 
 export interface Settler {
@@ -40,34 +40,23 @@ export function createSettler(
   const operations = new Map<string, number>();
   const settlings = new Map<string, Settling>();
   const isBusy = (set: string): boolean => operations.has(set);
-  /** Operations that had their turn since the set was settled, and those that have it now. */
+  /** Operations since the set was settled. */
   const series = new Map<string, number>();
-  const working = new Map<string, number>();
-  const rooms = new Map<string, Promise<void>>();
-  /** Resolves when there is room for one more operation of a long series. Nothing else changes the set meanwhile: all wait for it. */
-  const makeRoom = (set: string): Promise<void> | undefined => {
-    const isNeeded = (series.get(set) ?? 0) >= SERIES && !working.has(set);
-    if (rooms.has(set) || !isNeeded) return rooms.get(set);
-    const room = settleDrained(deps, set, signal)
-      .catch((error: unknown) => deps.log.warn({ set, error: String(error) }, 'not settled between operations'))
-      .finally(() => rooms.delete(set));
-    rooms.set(set, room);
-    series.delete(set);
-    return room;
-  };
   const soon = (set: string): void => {
     // The end of the last operation asks again.
     if (isBusy(set)) return;
-    settlings.get(set)?.abort.abort();
+    const before = settlings.get(set);
+    before?.abort.abort();
     const abort = new AbortController();
-    const settled = settle(deps, set, {
-      signal: AbortSignal.any([signal, abort.signal]),
-      done: () => series.delete(set),
-    });
+    const isLong = (series.get(set) ?? 0) >= SERIES;
+    if (isLong) series.delete(set);
+    const how = { life: signal, isLong, signal: AbortSignal.any([signal, abort.signal]) };
+    const settled = Promise.resolve(before?.ended).then(() => settle(deps, set, how));
     const settling = { abort, ended: settled.then(() => undefined) };
     settlings.set(set, settling);
     void settled.then((failing) => {
       if (settlings.get(set) === settling) settlings.delete(set);
+      if (!abort.signal.aborted) series.delete(set);
       if (failing !== undefined && !abort.signal.aborted) takeBack(set, failing);
     });
   };
@@ -88,13 +77,9 @@ export function createSettler(
         const settling = settlings.get(set);
         settling?.abort.abort();
         await settling?.ended;
-        await makeRoom(set);
-        count(working, set, 1);
-        return await work().finally(() => {
-          count(working, set, -1);
-          count(series, set, 1);
-        });
+        return await work();
       } finally {
+        count(series, set, 1);
         if (count(operations, set, -1) === 0) soon(set);
       }
     },
@@ -116,9 +101,11 @@ function ignoreTheEnd(): void {}
 async function settle(
   deps: SettlerDeps,
   set: string,
-  { signal, done }: { signal: AbortSignal; done(): void },
+  { life, isLong, signal }: { life: AbortSignal; isLong: boolean; signal: AbortSignal },
 ): Promise<Failing | undefined> {
   try {
+    // The next operation of the series waits for this part: it would never come to its end otherwise.
+    if (isLong) await settleDrained(deps, set, life).catch((error: unknown) => warn(deps, set, error));
     while (!(await isInForce(deps, set, signal))) {
       signal.throwIfAborted();
       deps.log.info({ set }, 'not settled: a balancer has not confirmed the committed map; the old release stays up');
@@ -128,9 +115,12 @@ async function settle(
     const failing = await watchSet(deps, set, signal);
     if (failing !== undefined) return failing;
     await settleSet(deps, set, signal);
-    done();
   } catch (error) {
-    if (!signal.aborted) deps.log.warn({ set, error: String(error) }, 'settling failed; the next one makes up for it');
+    if (!signal.aborted) warn(deps, set, error);
   }
   return undefined;
+}
+
+function warn({ log }: SettlerDeps, set: string, error: unknown): void {
+  log.warn({ set, error: String(error) }, 'settling failed; the next one makes up for it');
 }
