@@ -8,14 +8,12 @@ import pLimit from 'p-limit';
 import { differs, programChange } from '../core/program-change.ts';
 import type { AgentProgram, AgentSession, NodeRecord } from '../ports.ts';
 import type { OperationContext } from '../service.ts';
-import { withTransfer } from './bulk.ts';
+import { SLOWEST, withTransfer } from './bulk.ts';
 import { type ControllerDeps, onEach } from './deps.ts';
 
 /** Agents that are replaced at a time, once one has shown that the bundle is good. */
 const AT_A_TIME = 4;
 const INSTALL_DEADLINE = 60_000;
-/** Bytes a millisecond of the slowest link over which a Node binary is waited for: about a megabit a second. */
-const SLOWEST = 128;
 /** Milliseconds for an agent to be back with either bundle: the old one has taken over again 75 s after it left. */
 const RETURN_DEADLINE = 150_000;
 const ANSWER_DEADLINE = 15_000;

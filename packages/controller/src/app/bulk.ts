@@ -4,6 +4,8 @@ import { SlError } from '@silverlining/protocol';
 import pLimit from 'p-limit';
 import type { ControllerDeps } from './deps.ts';
 
+/** Bytes a millisecond of the slowest link that is waited for: about a megabit a second. */
+export const SLOWEST = 128;
 const TRANSFER_OPEN = 15_000;
 /** Bulk sockets that are fed at once: each takes some 100 KB, and the memory of a thousand would be in pieces ever after. */
 const AT_ONCE = 64;
@@ -34,6 +36,24 @@ export async function withTransfer<R>(
   if (answered.status === 'fulfilled') return answered.value;
   const ours = sent.status === 'rejected' && sent.reason instanceof SlError && OURS.has(sent.reason.code);
   throw ours ? sent.reason : answered.reason;
+}
+
+/** The other way round: makes a request that names a bulk socket, and reads what the agent sends into it, to its end. */
+export async function readTransfer(
+  deps: Pick<ControllerDeps, 'fleet'>,
+  node: string,
+  signal: AbortSignal,
+  work: { request: (transfer: string) => Promise<unknown>; read: (socket: Duplex) => Promise<void> },
+): Promise<void> {
+  const transfer = deps.fleet.transfer(node, { signal, deadline: TRANSFER_OPEN });
+  // Only a refusal closes the stream here: an answer may overtake what was sent before it.
+  const asked = work.request(transfer.id).catch((error: unknown) => {
+    transfer.close();
+    throw error;
+  });
+  const [answered, read] = await Promise.allSettled([asked, transfer.socket.then(work.read)]);
+  if (answered.status === 'rejected') throw answered.reason;
+  if (read.status === 'rejected') throw read.reason;
 }
 
 /** What can be wrong with what was to be sent: it changed, or there is no room to pack it. */

@@ -2,11 +2,11 @@
 import { createInterface } from 'node:readline';
 import { type ApiRequest, type LogLine, logLine, SlError, toSlError } from '@silverlining/protocol';
 import type { NodeRecord } from '../ports.ts';
+import { readTransfer } from './bulk.ts';
 import { type ControllerDeps, onEach } from './deps.ts';
 import { knownApp } from './rollback.ts';
 import { unknownSet } from './status.ts';
 
-const TRANSFER_OPEN = 15_000;
 /** Milliseconds for a request that ends by itself; a followed one ends with its signal. */
 const DEADLINE = 60_000;
 const FOREVER = 2 ** 31 - 1;
@@ -72,19 +72,18 @@ async function readNode(
   emit: (line: LogLine) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const transfer = deps.fleet.transfer(node.uuid, { signal, deadline: TRANSFER_OPEN });
   const { app, lines, follow } = request;
-  const body = { transfer: transfer.id, lines, follow, ...(app === undefined ? {} : { app }) };
-  const deadline = follow ? FOREVER : DEADLINE;
-  // Only a refusal closes the stream here: an answer may overtake the lines that were sent before it.
-  const asked = deps.fleet.request(node.uuid, 'logs', body, { signal, deadline }).catch((error: unknown) => {
-    transfer.close();
-    throw error;
-  });
-  const read = transfer.socket.then(async (socket) => {
-    for await (const line of createInterface({ input: socket }))
-      emit({ ...logLine.parse(JSON.parse(line)), node: node.name });
-  });
-  const [answered] = await Promise.allSettled([asked, read]);
-  if (answered.status === 'rejected' && !signal.aborted) throw answered.reason;
+  const options = { signal, deadline: follow ? FOREVER : DEADLINE };
+  const order = { lines, follow, ...(app === undefined ? {} : { app }) };
+  try {
+    await readTransfer(deps, node.uuid, signal, {
+      request: (transfer) => deps.fleet.request(node.uuid, 'logs', { transfer, ...order }, options),
+      async read(socket) {
+        for await (const line of createInterface({ input: socket }))
+          emit({ ...logLine.parse(JSON.parse(line)), node: node.name });
+      },
+    });
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
 }

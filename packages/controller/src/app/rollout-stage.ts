@@ -10,7 +10,7 @@ import {
 } from '@silverlining/protocol';
 import { partBytes } from '../core/release/file-part.ts';
 import type { FilePart, PackedRelease, ReleaseRecord, ScannedRelease } from '../ports.ts';
-import { withTransfer } from './bulk.ts';
+import { SLOWEST, withTransfer } from './bulk.ts';
 import type { ControllerDeps } from './deps.ts';
 import { missingParts } from './rollout-chunks.ts';
 import { borrow } from './rollout-lend.ts';
@@ -18,8 +18,6 @@ import { offer } from './rollout-offer.ts';
 
 /** Milliseconds for receiving, unpacking and packages, beside what the health check may take. */
 const STAGE_DEADLINE = 600_000;
-/** Bytes a millisecond of the slowest link that is waited for: about a megabit a second. */
-const SLOWEST = 128;
 
 /** What is to be staged, wherever it comes from: a rollout, or a node that lacks what is live. */
 export interface StageTarget {

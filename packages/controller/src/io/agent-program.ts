@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { SlError } from '@silverlining/protocol';
 import type { AgentProgram } from '../ports.ts';
@@ -8,10 +7,9 @@ import { RUNTIME_VERSION } from './runtimes.ts';
 /** The agent of this controller, out of the same files that the bootstrap takes. */
 export async function agentProgram(artifacts: Artifacts): Promise<AgentProgram> {
   const bundle = await artifacts.agentBundle();
-  const text = await artifacts.agentUnit();
   return {
     bundle: { digest: bundle.digest, open: () => createReadStream(bundle.path) },
-    unit: { digest: createHash('sha256').update(text).digest('hex'), text },
+    unit: await artifacts.agentUnit(),
     runtime: {
       version: RUNTIME_VERSION,
       async file(arch, report, signal) {

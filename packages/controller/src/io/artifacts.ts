@@ -21,8 +21,8 @@ export interface Artifact {
 export interface Artifacts {
   /** The resident agent, one file. */
   agentBundle(): Promise<Artifact>;
-  /** Text of the agent's unit file. */
-  agentUnit(): Promise<string>;
+  /** The agent's unit file; its digest as that of an artifact. */
+  agentUnit(): Promise<{ text: string; digest: string }>;
   /** The program that makes the key and the certificate request, run once by the bootstrap. */
   enrolBundle(): Promise<Artifact>;
   /** The Node binary for nodes of the architecture, compressed. Fetched when this machine has only another one's. */
@@ -36,7 +36,10 @@ export function createArtifacts(cache: string, agentEntry = agentSource('start.t
   const runtimes = new Map<RuntimeArch, Promise<Runtime>>();
   return {
     agentBundle,
-    agentUnit: once(() => readFile(UNIT, 'utf8')),
+    agentUnit: once(async () => {
+      const text = await readFile(UNIT, 'utf8');
+      return { text, digest: sha256(text) };
+    }),
     enrolBundle,
     runtime(arch, report, signal) {
       const known = runtimes.get(arch);
@@ -66,11 +69,15 @@ async function bundle(entry: string, name: string, cache: string): Promise<Artif
     throw new SlError('E_INTERNAL', `${entry} could not be bundled`, { cause });
   });
   const content = outputFiles[0]?.contents ?? new Uint8Array();
-  const digest = createHash('sha256').update(content).digest('hex');
+  const digest = sha256(content);
   const path = join(cache, 'agent', digest, `${name}.js`);
   await makeDirectoryDurable(dirname(path), 0o755);
   await writeFileDurable(path, content, 0o644);
   return { path, digest, size: content.length };
+}
+
+function sha256(content: string | Uint8Array): string {
+  return createHash('sha256').update(content).digest('hex');
 }
 
 function agentSource(name: string): string {

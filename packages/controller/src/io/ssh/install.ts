@@ -61,7 +61,7 @@ export async function installAgent(
   await putText(identityPath(generation, 'ca.pem'), '644', signed.caPem);
   await putText(identityPath(generation, 'orders.pem'), '644', options.orderKey);
   await putText(CONFIG_PATH, '600', agentConfigText(request, controllerUrl, options.serverName));
-  await putText(UNIT_PATH, '644', await options.artifacts.agentUnit());
+  await putText(UNIT_PATH, '644', (await options.artifacts.agentUnit()).text);
   for (const [path, target] of currentLinks({ runtime: runtime.digest, bundle: bundle.digest }, generation)) {
     await remote.order(['link', path, target]);
   }

@@ -1,0 +1,46 @@
+/** A set of one app server that is settled after its operations, in a time that tests move. */
+import { beforeEach } from 'vitest';
+import { createSettler, type Settler } from '../../packages/controller/src/app/settler.ts';
+import { deploy, nodeRecord, release, serverSet } from '../../packages/controller/src/io/store/contract-records.ts';
+import type { Store } from '../../packages/controller/src/ports.ts';
+import { FakeFleet } from './fake-fleet.ts';
+import { ManualClock } from './manual-clock.ts';
+import { memoryStore } from './memory-store.ts';
+
+export const SET = 'shop';
+export let store: Store;
+export let fleet: FakeFleet;
+export let clock: ManualClock;
+export let settler: Settler;
+export let stop: AbortController;
+
+/** To be called once in a file, before its tests: each gets all of this anew. */
+export function useSettling(): void {
+  beforeEach(async () => {
+    [store, fleet, clock, stop] = [memoryStore(), new FakeFleet(), new ManualClock(), new AbortController()];
+    const log = { info: () => undefined, warn: () => undefined };
+    settler = createSettler({ store, fleet, clock, log }, stop.signal, () => undefined);
+    await store.putSet(SET, serverSet(SET));
+    await store.putNode(nodeRecord(SET, 'app1', { roles: ['appserver'] }));
+    fleet.connect('app1', { settle: () => ({ stopped: [], removed: [] }) });
+  });
+}
+
+/** Commits a release as a rollout does. */
+export async function commit(instance: string): Promise<void> {
+  const { lease } = await store.acquireLease(SET, 'test', instance, clock.now());
+  await store.putRelease(release(SET, instance, { createdAt: clock.now() }));
+  await store.putDeploy(deploy(SET, instance, instance, { startedAt: clock.now() }));
+  const decision = { set: SET, token: lease.token, active: { blog: instance }, deploys: [instance], now: clock.now() };
+  await store.commit(decision);
+  await store.putDeploy(deploy(SET, instance, instance, { state: 'ended', startedAt: clock.now() }));
+  await store.releaseLease(SET, lease.token);
+  await clock.advance(1000);
+}
+
+export const switched = () => ({ epoch: 2, at: clock.now() });
+
+export async function addBalancer(answer: () => unknown = switched): Promise<void> {
+  await store.putNode(nodeRecord(SET, 'balancer', { roles: ['balancer'] }));
+  fleet.connect('balancer', { switch: answer });
+}
