@@ -1,8 +1,11 @@
 /** The two ends of the control socket together: the agent's link against the controller's server, over real TLS. */
-import { X509Certificate } from 'node:crypto';
+import { createHash, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
+import { pipeline } from 'node:stream/promises';
+import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { giveBack } from '../packages/agent/src/io/wide-reads.ts';
 import type { Handlers, SessionEnd } from '../packages/agent/src/ports.ts';
 import { helloBody } from './fakes/agent-client.ts';
 import { agentHandlers } from './fakes/agent-handlers.ts';
@@ -98,6 +101,30 @@ it('brings bulk over a socket of its own', async () => {
   (await transfer.socket).end(sent);
   expect((await received.promise).equals(sent)).toBe(true);
   await asked;
+});
+
+it('brings large frames in memory that was given back', async () => {
+  const frames = Array.from({ length: 40 }, (_, i) => Buffer.alloc(256 << 10, `${i} silver`));
+  const places = new Set<ArrayBufferLike>();
+  const received = createHash('sha256');
+  const { node } = await sessionOf({
+    async 'update-agent'({ transfer }, { openTransfer }) {
+      for await (const content of await openTransfer(transfer)) {
+        places.add(content.buffer);
+        await setImmediate();
+        received.update(content);
+        giveBack(content);
+      }
+      return {};
+    },
+  });
+  const transfer = fixture.server.fleet.transfer(node.uuid, limits());
+  const body = { transfer: transfer.id, digest: 'a'.repeat(64) };
+  const asked = fixture.server.fleet.request(node.uuid, 'update-agent', body, limits());
+  await pipeline(frames, await transfer.socket);
+  await asked;
+  expect(received.digest('hex')).toBe(createHash('sha256').update(Buffer.concat(frames)).digest('hex'));
+  expect(places.size).toBeLessThan(frames.length / 4);
 });
 
 it('ends when it is told to, and aborts what runs', async () => {

@@ -15,6 +15,7 @@ import {
 import * as z from 'zod/mini';
 import type { Admission } from '../../core/release/admission.ts';
 import { Listing } from '../../core/release/listing.ts';
+import { giveBack } from '../wide-reads.ts';
 import { type EntrySink, TarReader } from './tar-reader.ts';
 
 /** A sender that is silent this long is gone, whatever its socket says. */
@@ -51,7 +52,10 @@ export async function unpack(
   }
 }
 
-/** Larger pieces, where they came in smaller ones: each costs a way to another thread and back. */
+/**
+ * Larger pieces, where they came in smaller ones: each costs a way to another thread and back. The next one is asked for when a stream
+ * has taken the one before, of which it lets no second one wait.
+ */
 async function* gather(input: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let parts: Buffer[] = [];
   let bytes = 0;
@@ -60,6 +64,7 @@ async function* gather(input: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     bytes += part.length;
     if (bytes < GATHERED) continue;
     yield joined(parts);
+    for (const done of parts) giveBack(done);
     [parts, bytes] = [[], 0];
   }
   if (bytes > 0) yield joined(parts);

@@ -54,6 +54,7 @@ export function createUpgradeHandler(deps: UpgradeHandlerDeps) {
     const decision = 'reason' in guest ? identityRefusal(guest) : decide(request.url ?? '', guest, from);
     if (!('status' in decision)) {
       room.letIn(socket);
+      if (decision.sockets === bulk) writeEachAlone(socket);
       return decision.sockets.handleUpgrade(request, socket, head, decision.use);
     }
     deps.log.warn({ from, path: request.url, ...decision.error }, 'a connection was refused');
@@ -69,6 +70,14 @@ export function createUpgradeHandler(deps: UpgradeHandlerDeps) {
       refuseUpgrade(socket, refusal(500, 'E_INTERNAL', 'the controller could not answer; its log says why'));
     });
   };
+}
+
+/**
+ * A frame's head and its content are two writes, which Node's TLS would join: it copies both into new memory, 256 KB for each frame of
+ * a release, a third of what sending it costs. A head by itself is one small record more, and tells an agent where a frame begins.
+ */
+function writeEachAlone(socket: Duplex): void {
+  Object.assign(socket, { _writev: null });
 }
 
 function decideControl(
