@@ -7,6 +7,11 @@ import { orderSeal } from './order.ts';
 export const MAX_CONTROL_FRAME = 1 << 20;
 /** The controller's frames to an agent may hold the resources of a node or a small manifest. */
 export const MAX_CONTROLLER_FRAME = 16 << 20;
+/**
+ * Bytes of a release that go in one frame of a bulk socket, but for the last: an agent reads it into one piece of memory, and decompresses
+ * as much at once.
+ */
+export const BULK_FRAME = 256 << 10;
 
 export const envelope = z.object({
   v: z.literal(1),

@@ -1,7 +1,6 @@
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
+import { BULK_FRAME } from '@silverlining/protocol';
 
-/** What is handed on at once, where that much comes in: the content of a frame that the controller sends. */
-const PIECE = 256 << 10;
 /** Bytes of a TLS record at most. Node reads one at a time. */
 const RECORD = 16 << 10;
 /** Bytes before a frame's content, at most; the controller writes them by themselves, so they come as a record of their own. */
@@ -16,7 +15,7 @@ const owners = new WeakMap<ArrayBufferLike, () => void>();
  */
 export function giveBack(content: Buffer): void {
   // With a content of that length there is nothing else in the piece.
-  if (content.length === PIECE) owners.get(content.buffer)?.();
+  if (content.length === BULK_FRAME) owners.get(content.buffer)?.();
 }
 
 /**
@@ -44,7 +43,7 @@ export function connectWithWideReads(options: ConnectionOptions): TLSSocket {
       end += bytes;
       // All that can be read now is, before the next turn of the event loop.
       soon ??= setImmediate(handOn);
-      return socket.readableLength + end - start < PIECE;
+      return socket.readableLength + end - start < BULK_FRAME;
     },
   };
   // A path is that of a Unix socket to Node, and that of the URL to ws.
@@ -64,7 +63,7 @@ export function connectWithWideReads(options: ConnectionOptions): TLSSocket {
   }
 
   function newPiece(): Buffer {
-    const it = Buffer.allocUnsafeSlow(HEAD + PIECE);
+    const it = Buffer.allocUnsafeSlow(HEAD + BULK_FRAME);
     owners.set(it.buffer, () => spare.push(it));
     return it;
   }

@@ -3,6 +3,7 @@ import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { constants, createZstdDecompress, zstdDecompress } from 'node:zlib';
 import {
+  BULK_FRAME,
   type ChunkLists,
   checkManifest,
   chunkLists,
@@ -23,7 +24,6 @@ const SILENCE_MS = 60_000;
 /** zstd's window: ours is 2 MiB at most; an archive that wants more memory than 16 MiB is not ours. */
 const WINDOW = { params: { [constants.ZSTD_d_windowLogMax]: 24 } };
 const STREAM = { ...WINDOW, chunkSize: 512 << 10 };
-const GATHERED = 256 << 10;
 const MAX_COMPRESSED = 64 << 20;
 const MAX_DOCUMENT = 256 << 20;
 
@@ -62,7 +62,7 @@ async function* gather(input: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   for await (const part of input) {
     parts.push(part);
     bytes += part.length;
-    if (bytes < GATHERED) continue;
+    if (bytes < BULK_FRAME) continue;
     yield joined(parts);
     for (const done of parts) giveBack(done);
     [parts, bytes] = [[], 0];

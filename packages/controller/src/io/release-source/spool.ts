@@ -3,13 +3,9 @@ import { EventEmitter, once } from 'node:events';
 import { constants, type FileHandle, mkdir, open, rm } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
+import { BULK_FRAME } from '@silverlining/protocol';
 import { createSweep } from '@silverlining/system';
 
-/**
- * Read and handed on at once, but for the last: the memory that one reader takes, however many bytes there are. An agent decompresses as
- * much at once (`GATHERED`), and copies what comes in smaller pieces.
- */
-const PIECE = 256 << 10;
 /** Pieces that are kept for readers that come to them a little later. */
 const RECENT = 4;
 
@@ -78,7 +74,7 @@ export class Spool {
 
   async #feed(sink: Writable, signal: AbortSignal, took: (bytes: number) => void): Promise<void> {
     for (let position = 0; ; ) {
-      const isWhole = position + PIECE <= this.#length;
+      const isWhole = position + BULK_FRAME <= this.#length;
       if (isWhole || (this.#end !== 'open' && position < this.#length)) {
         const piece = await this.#piece(position);
         await writeTo(sink, piece);
@@ -106,7 +102,7 @@ export class Spool {
   }
 
   async #read(position: number): Promise<Buffer> {
-    const size = Math.min(PIECE, this.#length - position);
+    const size = Math.min(BULK_FRAME, this.#length - position);
     const { buffer, bytesRead } = await this.#file.read(Buffer.allocUnsafe(size), 0, size, position);
     return buffer.subarray(0, bytesRead);
   }
