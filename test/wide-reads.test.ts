@@ -5,7 +5,8 @@ import { buffer } from 'node:stream/consumers';
 import { setTimeout } from 'node:timers/promises';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { connectWithWideReads } from '../packages/agent/src/io/wide-reads.ts';
+import { connectWithWideReads, giveBack } from '../packages/agent/src/io/wide-reads.ts';
+import { BULK_FRAME } from '../packages/protocol/src/index.ts';
 import { selfSigned } from './fakes/agent-identity.ts';
 
 const RECORD = 16 << 10;
@@ -60,6 +61,38 @@ describe('a connection that reads widely', () => {
       serve = (socket) => socket.end(text);
       expect(String(await buffer(open()))).toBe(text);
     }
+  });
+
+  it('brings each frame whole in one place, with its head, and in memory that was given back', async () => {
+    const [greeting, head] = [Buffer.alloc(100, 'greeting'), Buffer.alloc(10, 'head')];
+    const frames = Array.from({ length: 8 }, (_, i) => Buffer.alloc(BULK_FRAME, `${i} silver`));
+    serve = (socket) => {
+      let sent = 0;
+      const sendNext = () => {
+        const frame = frames.at(sent++);
+        if (frame === undefined) socket.end();
+        else socket.write(head, () => socket.write(frame));
+      };
+      socket.on('data', sendNext);
+      socket.write(greeting, sendNext);
+    };
+    const socket = open();
+    const received: Buffer[] = [];
+    const places: ArrayBufferLike[] = [];
+    for await (const chunk of socket as AsyncIterable<Buffer>) {
+      received.push(Buffer.from(chunk));
+      // However many reads a frame takes.
+      if (places.at(-1) !== chunk.buffer) places.push(chunk.buffer);
+      const bytes = received.reduce((sum, it) => sum + it.length, -greeting.length);
+      if (bytes === 0 || bytes % (head.length + BULK_FRAME) > 0) continue;
+      giveBack(Buffer.from(chunk.buffer, 0, BULK_FRAME));
+      socket.write('next');
+    }
+    const sent = [greeting, ...frames.flatMap((it) => [head, it])];
+    expect(Buffer.concat(received).equals(Buffer.concat(sent))).toBe(true);
+    expect(places).toHaveLength(1 + frames.length);
+    // The one of the greeting was not given back, and Node asks where to read next before it hands on what it read.
+    expect(new Set(places).size).toBe(3);
   });
 
   it('reads no more than is wanted', async () => {

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { SecureVersion } from 'node:tls';
-import { createWebSocketStream, WebSocket } from 'ws';
+import { type ClientOptions, createWebSocketStream, WebSocket } from 'ws';
 import { SERVER_NAME } from '../../packages/controller/src/core/enrolment.ts';
 import {
   decode,
@@ -107,8 +107,8 @@ export async function connectAgent(address: AgentAddress, path = '/v1/agent'): P
 }
 
 /** Opens the bulk socket of a transfer. */
-export async function openTransfer(address: AgentAddress, id: string): Promise<Duplex> {
-  return createWebSocketStream(await openSocket(address, `/v1/transfer/${id}`));
+export async function openTransfer(address: AgentAddress, id: string, how: ClientOptions = {}): Promise<Duplex> {
+  return createWebSocketStream(await openSocket(address, `/v1/transfer/${id}`, how));
 }
 
 /** A plain request. */
@@ -140,10 +140,10 @@ export function healthBody(changes: Partial<NoticeBody<'health'>> = {}): NoticeB
   };
 }
 
-function openSocket(address: AgentAddress, path: string): Promise<WebSocket> {
+function openSocket(address: AgentAddress, path: string, how: ClientOptions = {}): Promise<WebSocket> {
   return new Promise((resolve, reject) => {
     const url = `wss://127.0.0.1:${address.port}${path}`;
-    const socket = new WebSocket(url, { ...tlsOptions(address), perMessageDeflate: false });
+    const socket = new WebSocket(url, { ...how, ...tlsOptions(address), perMessageDeflate: false });
     socket.once('open', () => {
       socket.off('error', reject);
       resolve(socket);

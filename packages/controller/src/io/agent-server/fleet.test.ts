@@ -1,6 +1,9 @@
 import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
+import { type ConnectionOptions, connect } from 'node:tls';
+import { BULK_FRAME } from '@silverlining/protocol';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { ClientOptions } from 'ws';
 import { connectAgent, openTransfer } from '../../../../../test/fakes/agent-client.ts';
 import { type AgentServerFixture, agentServerFixture } from '../../../../../test/fakes/agent-server-fixture.ts';
 import type { Limits } from './limit.ts';
@@ -117,6 +120,32 @@ describe('transfers', () => {
     await pipeline([sent], ours);
     expect((await received).equals(sent)).toBe(true);
     await expect(openTransfer(address, transfer.id)).rejects.toMatchObject({ status: 404 });
+    client.close();
+  });
+
+  it('bring the head of each frame as a TLS record of its own', async () => {
+    const { client, node, address } = await fixture.agent();
+    const transfer = fixture.server.fleet.transfer(node.uuid, limits());
+    const records: number[] = [];
+    const createConnection = (options: ConnectionOptions) => {
+      const socket = connect({ ...options, path: undefined });
+      // Node hands on each record by itself.
+      const push = socket.push.bind(socket);
+      socket.push = (record: Buffer | null) => {
+        records.push(record?.length ?? 0);
+        return push(record);
+      };
+      return socket;
+    };
+    const theirs = await openTransfer(address, transfer.id, {
+      createConnection: createConnection as ClientOptions['createConnection'],
+    });
+    const received = buffer(theirs);
+    const frames = Array.from({ length: 5 }, () => Buffer.alloc(BULK_FRAME));
+    await pipeline(frames, await transfer.socket);
+    expect((await received).length).toBe(5 * BULK_FRAME);
+    const ofFrame = [10, ...Array.from({ length: 16 }, () => BULK_FRAME / 16)];
+    expect(records.slice(1, 1 + 5 * ofFrame.length)).toEqual(frames.flatMap(() => ofFrame));
     client.close();
   });
 
