@@ -56,8 +56,9 @@ export class AgentCopy {
   }
 }
 
-/** What the agent of a node said last of why it is not connected. */
+/** What the agent of a node said last of why it is not connected; what it said before it was started again does not count. */
 export async function complaintOf(node: TestNode): Promise<string> {
-  const { stdout } = await node.exec(['journalctl', '-u', UNIT, '-n', '20', '-o', 'cat']);
+  const ofThisStart = `_SYSTEMD_INVOCATION_ID=$(systemctl show --property InvocationID --value ${UNIT})`;
+  const { stdout } = await node.exec(['sh', '-c', `journalctl "${ofThisStart}" -n 20 -o cat`]);
   return stdout.split('\n').findLast((line) => line.includes('not connected: ')) ?? '';
 }

@@ -1,9 +1,11 @@
 /** The local nodes of a set as the machine's owner reaches them: beside `sl`, for what a test has to break or look at. */
 import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ExecResult, exec } from '@silverlining/system';
 import { findDirectories } from '../../../packages/controller/src/io/directories.ts';
 import { LocalProvider } from '../../../packages/controller/src/io/provider/local.ts';
+import { controlGroups } from '../../../packages/controller/src/io/provider/local-cgroup.ts';
 import { nodePaths } from '../../../packages/controller/src/io/provider/local-node-record.ts';
 import type { ProviderNode } from '../../../packages/controller/src/ports.ts';
 
@@ -12,7 +14,7 @@ export interface TestNode {
   address: string;
   /** The end of its network that is on this machine. */
   hostInterface: string;
-  /** Runs a command as root on the node, over SSH. */
+  /** Runs a command as root on the node. */
   exec(argv: readonly string[], options?: { allowExit?: readonly number[]; input?: string }): Promise<ExecResult>;
   /** Copies files and folders, given as absolute paths, to the same places on another node. */
   copyTo(other: TestNode, paths: readonly string[]): Promise<void>;
@@ -22,7 +24,7 @@ export interface TestNode {
   /** Takes the machine away, behind the back of `sl`. */
   destroy(): Promise<void>;
   /** What runs a command there, but for the command. */
-  readonly ssh: readonly string[];
+  inside(): Promise<readonly string[]>;
 }
 
 const EXEC_TIMEOUT = 120_000;
@@ -42,38 +44,35 @@ export async function spareNode(name: string): Promise<TestNode> {
 }
 
 function testNode(provider: LocalProvider, node: ProviderNode): TestNode {
-  const { host, port, user, identityFile = '' } = node.ssh;
-  // The host key is the provider's own business here: the test made the node a moment ago.
-  const options = ['BatchMode=yes', 'StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null', 'LogLevel=ERROR'];
-  const ssh = [
-    'ssh',
-    '-i',
-    identityFile,
-    '-p',
-    String(port),
-    ...options.flatMap((it) => ['-o', it]),
-    '--',
-    `${user}@${host}`,
-  ];
+  const inside = () => entrance(node);
   return {
     name: node.name,
     address: node.address,
     hostInterface: nodePaths(join(findDirectories().state, 'local/nodes'), node.id).hostInterface,
-    ssh,
+    inside,
     async copyTo(other, paths) {
-      const take = [...ssh, `tar -c -C / ${paths.map((path) => quote(path.slice(1))).join(' ')}`];
-      const give = [...other.ssh, 'tar -x -C /'];
+      const take = [...(await inside()), 'tar', '-c', '-C', '/', ...paths.map((path) => path.slice(1))];
+      const give = [...(await other.inside()), 'tar', '-x', '-C', '/'];
       const words = (argv: readonly string[]) => argv.map(quote).join(' ');
       const script = `set -o pipefail; ${words(take)} | ${words(give)}`;
       await exec(['bash', '-c', script], { deadline: EXEC_TIMEOUT });
     },
-    exec: (argv, more = {}) => exec([...ssh, argv.map(quote).join(' ')], { deadline: EXEC_TIMEOUT, ...more }),
+    exec: async (argv, more = {}) => exec([...(await inside()), ...argv], { deadline: EXEC_TIMEOUT, ...more }),
     powerOff: () => provider.powerOff(node.id),
     powerOn: async () => {
       await provider.start(node.id, AbortSignal.timeout(60_000));
     },
     destroy: () => provider.destroy(node.id, AbortSignal.timeout(60_000)),
   };
+}
+
+/** What runs a command in the namespaces of the node's init, as root after a login would. */
+async function entrance(node: ProviderNode): Promise<string[]> {
+  const [group = ''] = (await controlGroups(node.id)).paths;
+  const pids = await readFile(join(group, 'payload/init.scope/cgroup.procs'), 'utf8');
+  const [init = ''] = pids.split('\n');
+  const path = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+  return ['nsenter', '--target', init, '--all', '--root', '--wd', 'env', '-i', path, 'HOME=/root', 'USER=root'];
 }
 
 function quote(text: string): string {

@@ -11,7 +11,10 @@ const RELEASES = [
   { suite: 'trixie', number: '13' },
 ] as const;
 
-/** What a stock Debian server has as far as Silver Lining is concerned: no Node, sudo, curl or Python. */
+/**
+ * A small Debian server, without Node, sudo or curl. The second half is what every node gets anyway, and what Apache stands on: to
+ * install it on each node takes longer than all else that is done there.
+ */
 const PACKAGES = [
   'systemd',
   'systemd-sysv',
@@ -22,6 +25,12 @@ const PACKAGES = [
   'netbase',
   'procps',
   'ca-certificates',
+  'logrotate',
+  'nftables',
+  'unattended-upgrades',
+  'apache2-bin',
+  'apache2-data',
+  'apache2-utils',
 ];
 
 /**
