@@ -89,7 +89,7 @@ async function turn(input: RolesInput, way: Way): Promise<{ first: Measurement; 
   }
 }
 
-/** A cloud's image has both; Ansible cannot begin without Python. */
+/** A cloud's image has both, and unattended-upgrades, which that of local nodes has too; Ansible cannot begin without Python. */
 const GIVEN =
   'export DEBIAN_FRONTEND=noninteractive; apt-get -q update && apt-get -q -y install --no-install-recommends python3 sudo';
 
@@ -147,7 +147,7 @@ function ansibleWay({ work, tools }: RolesInput): Way {
   const scratch = join(work, 'ansible-roles');
   return {
     title: 'Ansible',
-    how: 'a playbook of 16 tasks that sets up the same and copies the page (`test/bench/peers/ansible/appserver.yml`); Python is on the machines already.',
+    how: 'a playbook of 16 tasks that sets up the same and copies the page (`test/bench/peers/ansible/appserver.yml`); Python, unattended-upgrades and what Apache stands on are on the machines already.',
     tool: tools.ansible,
     prepare: async ({ machines, access }) => {
       await ansibleProject({ scratch, sshConfig: access.sshConfig, addresses: machines.map((it) => it.address) });

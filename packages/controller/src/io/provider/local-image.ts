@@ -109,7 +109,7 @@ interface Build {
 }
 
 async function build(request: ImageRequest, { suite, cached, held }: Build): Promise<void> {
-  request.report(`building the image debian:${suite}, once; this takes half a minute or so`);
+  request.report(`building the image debian:${suite}, once; this takes a minute or so`);
   await removeUnfinished(join(request.cache, 'images'));
   const temporary = `${cached}.tmp-${randomUUID()}`;
   await hostCommand([...PRIVATE_MOUNTS, ...mmdebstrapArgv(suite, temporary, request.mirror)], {
