@@ -98,7 +98,7 @@ export function suiteOf(name: string): string {
 }
 
 function imageId(suite: string, mirror: string | undefined): string {
-  const recipe = JSON.stringify([PACKAGES, APT_OPTIONS, DPKG_OPTIONS, mirror ?? null]);
+  const recipe = JSON.stringify(mmdebstrapArgv(suite, '', mirror));
   return `debian-${suite}-${createHash('sha256').update(recipe).digest('hex').slice(0, 10)}`;
 }
 
@@ -129,6 +129,8 @@ function mmdebstrapArgv(suite: string, target: string, mirror: string | undefine
     'mmdebstrap',
     '--mode=root',
     '--variant=minbase',
+    // Nodes of a young image need not fetch them, and those of an old one fetch what is new.
+    '--skip=cleanup/apt/lists',
     `--include=${PACKAGES.join(',')}`,
     ...APT_OPTIONS.map((text) => `--aptopt=${text}`),
     ...DPKG_OPTIONS.map((text) => `--dpkgopt=${text}`),
