@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ExecResult, exec } from '@silverlining/system';
-import { controlGroups } from '../../../packages/controller/src/io/provider/local-cgroup.ts';
 import type { ProviderNode } from '../../../packages/controller/src/ports.ts';
+import { atConsole } from './console.ts';
 import { makeLocalState } from './local-state.ts';
 
 /** Machines that something else made: Silver Lining knows no more of them than that SSH reaches them. */
@@ -56,26 +56,14 @@ export async function makeBareMachines(
   return {
     ...describe(nodes, knownHostsFile),
     knownHostsFile,
-    exec: (name, argv, more) => atConsole(find(name), argv, more),
+    exec: async (name, argv, more = {}) =>
+      exec([...(await atConsole(find(name))), ...argv], { deadline: 180_000, ...more }),
     powerOff: (name) => provider.powerOff(find(name)),
     powerOn: async (name) => {
       await provider.start(find(name), new AbortController().signal);
     },
     destroy: remove,
   };
-}
-
-const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-
-async function atConsole(
-  id: string,
-  argv: readonly string[],
-  options: { allowExit?: readonly number[] } = {},
-): Promise<ExecResult> {
-  const [group = ''] = (await controlGroups(id)).paths;
-  const [init = ''] = (await readFile(join(group, 'payload/init.scope/cgroup.procs'), 'utf8')).split('\n');
-  const enter = ['nsenter', '--target', init, '--mount', '--uts', '--ipc', '--net', '--pid', '--wdns=/', '--'];
-  return exec([...enter, 'env', '-i', `PATH=${PATH}`, 'LC_ALL=C.UTF-8', ...argv], { deadline: 180_000, ...options });
 }
 
 function describe(nodes: readonly ProviderNode[], knownHostsFile: string) {

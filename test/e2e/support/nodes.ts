@@ -1,13 +1,12 @@
 /** The local nodes of a set as the machine's owner reaches them: beside `sl`, for what a test has to break or look at. */
 import { randomUUID } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ExecResult, exec } from '@silverlining/system';
 import { findDirectories } from '../../../packages/controller/src/io/directories.ts';
 import { LocalProvider } from '../../../packages/controller/src/io/provider/local.ts';
-import { controlGroups } from '../../../packages/controller/src/io/provider/local-cgroup.ts';
 import { nodePaths } from '../../../packages/controller/src/io/provider/local-node-record.ts';
 import type { ProviderNode } from '../../../packages/controller/src/ports.ts';
+import { atConsole } from './console.ts';
 
 export interface TestNode {
   name: string;
@@ -44,7 +43,7 @@ export async function spareNode(name: string): Promise<TestNode> {
 }
 
 function testNode(provider: LocalProvider, node: ProviderNode): TestNode {
-  const inside = () => entrance(node);
+  const inside = () => atConsole(node.id);
   return {
     name: node.name,
     address: node.address,
@@ -64,15 +63,6 @@ function testNode(provider: LocalProvider, node: ProviderNode): TestNode {
     },
     destroy: () => provider.destroy(node.id, AbortSignal.timeout(60_000)),
   };
-}
-
-/** What runs a command in the namespaces of the node's init, as root after a login would. */
-async function entrance(node: ProviderNode): Promise<string[]> {
-  const [group = ''] = (await controlGroups(node.id)).paths;
-  const pids = await readFile(join(group, 'payload/init.scope/cgroup.procs'), 'utf8');
-  const [init = ''] = pids.split('\n');
-  const path = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-  return ['nsenter', '--target', init, '--all', '--root', '--wd', 'env', '-i', path, 'HOME=/root', 'USER=root'];
 }
 
 function quote(text: string): string {
