@@ -1,5 +1,5 @@
 /** A small set whose controller and agents have failpoints: two app servers behind a balancer, and a load on them. */
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
@@ -16,6 +16,7 @@ import { connectController, stopController } from '../../../packages/controller/
 import { readDaemonFile } from '../../../packages/controller/src/io/daemon.ts';
 import { findDirectories } from '../../../packages/controller/src/io/directories.ts';
 import { isRunning } from '../../../packages/controller/src/io/process-identity.ts';
+import { armAgent, giveFailpoints, restartAgent } from './agent-failpoints.ts';
 import { ask } from './http.ts';
 import { judge, startLoad } from './load.ts';
 import { type NodeTrace, traceOf } from './node-trace.ts';
@@ -27,8 +28,6 @@ import { copyExample, type Workspace } from './workspace.ts';
 export const POLL = { timeout: 90_000, interval: 300 };
 const ENTRY = fileURLToPath(new URL('../../failpoints/controller.ts', import.meta.url));
 const LOG_LINES = 30;
-const AGENT_FILE = '/run/silver-failpoints';
-const DROP_IN = `[Service]\nEnvironment=SL_FAILPOINT=@${AGENT_FILE}\n`;
 /** Says its release, and notes each update_fetch. */
 const SERVER = `import { appendFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -79,11 +78,16 @@ export class FaultSet {
     await it.startController();
     const { sites } = await slJson<UpResult>(['up', '-f', it.work.file, '--yes']);
     it.address = sites[0]?.address ?? '';
-    it.nodes = await testNodes(name);
-    await Promise.all([...it.nodes.values()].map(giveFailpoints));
+    await it.meetNodes();
     await it.healthy();
     it.live = await it.release();
     return it;
+  }
+
+  /** Also those that took another's place: each is given failpoints. */
+  async meetNodes(): Promise<void> {
+    this.nodes = await testNodes(this.name);
+    await Promise.all([...this.nodes.values()].map(giveFailpoints));
   }
 
   async down(): Promise<void> {
@@ -106,8 +110,13 @@ export class FaultSet {
     return writeFile(this.#controllerFile, failpoints);
   }
 
-  async armAgent(node: string, failpoints: string): Promise<void> {
-    await this.node(node).exec(['tee', AGENT_FILE], { input: failpoints });
+  /** Those that it has not reached yet. */
+  armedInController(): Promise<string> {
+    return readFile(this.#controllerFile, 'utf8');
+  }
+
+  armAgent(node: string, failpoints: string): Promise<void> {
+    return armAgent(this.node(node), failpoints);
   }
 
   async disarm(): Promise<void> {
@@ -235,16 +244,4 @@ export class FaultSet {
 function controllerError(what: string): Error {
   const { lines } = lastLogLines(daemonLogPath(findDirectories().state), LOG_LINES);
   return new Error([`${what}; the log of the controllers ends with:`, ...lines].join('\n'));
-}
-
-async function giveFailpoints(node: TestNode): Promise<void> {
-  const folder = '/etc/systemd/system/silver-agent.service.d';
-  await node.exec(['mkdir', '-p', folder]);
-  await node.exec(['tee', `${folder}/failpoints.conf`], { input: DROP_IN });
-  await node.exec(['systemctl', 'daemon-reload']);
-  await restartAgent(node);
-}
-
-async function restartAgent(node: TestNode): Promise<void> {
-  await node.exec(['systemctl', 'restart', 'silver-agent.service']);
 }
