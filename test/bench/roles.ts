@@ -89,7 +89,7 @@ async function turn(input: RolesInput, way: Way): Promise<{ first: Measurement; 
   }
 }
 
-/** A cloud's image has both, and unattended-upgrades, which that of local nodes has too; Ansible cannot begin without Python. */
+/** A cloud's image has both, and Ansible cannot begin without Python. */
 const GIVEN =
   'export DEBIAN_FRONTEND=noninteractive; apt-get -q update && apt-get -q -y install --no-install-recommends python3 sudo';
 

@@ -21,6 +21,8 @@ const [APP1, APP2, MYSQL, BALANCER] = ['app1', 'app2', 'mysql', 'balancer'].map(
 const NAMES = [APP1, APP2, MYSQL, BALANCER];
 /** Debian 13, with its HAProxy 3.0, beside Debian 12. */
 const IMAGES = { [APP2]: 'debian:trixie', [BALANCER]: 'debian:trixie' };
+/** What not every machine has: one comes without a clock daemon, security updates, and any Python, which those need. */
+const ABSENT = ['systemd-timesyncd', 'unattended-upgrades', 'python3-minimal', 'python3.11-minimal'];
 
 let machines: BareMachines;
 let work: Workspace;
@@ -49,6 +51,7 @@ beforeAll(async () => {
   port = await freePort();
   await work.edit('silver.ini', '[provider]', `[controller]\nlisten = ${port}\n\n[provider]`);
   await makeAdmin(APP2);
+  await machines.exec(MYSQL, ['apt-get', '-qq', '-y', 'purge', ...ABSENT]);
 });
 
 afterAll(async () => {
@@ -147,6 +150,13 @@ describe('sl up', () => {
     for (const { status: code, body } of pages)
       expect([code, body]).toEqual([200, expect.stringContaining('bare metal')]);
     expect(new Set(pages.map(({ body }) => /id="node">(app\d)/.exec(body)?.[1]))).toEqual(new Set(['app1', 'app2']));
+  });
+
+  it('brings what a machine lacks', async () => {
+    for (const name of ['systemd-timesyncd', 'unattended-upgrades']) {
+      const states = await everywhere(['dpkg', '--status', name]);
+      for (const state of states) expect(state).toContain('\nStatus: install ok installed\n');
+    }
   });
 
   it('tells agents the port that the file asks for', async () => {

@@ -12,8 +12,8 @@ const RELEASES = [
 ] as const;
 
 /**
- * A small Debian server, without Node, sudo or curl. The second half is what every node gets anyway, and what Apache stands on: to
- * install it on each node takes longer than all else that is done there.
+ * A small Debian server, without Node, sudo or curl. The second half is what every node gets anyway, and of what roles bring
+ * that which does nothing by itself: to install it on each node takes longer than all else that is done there.
  */
 const PACKAGES = [
   'systemd',
@@ -27,10 +27,25 @@ const PACKAGES = [
   'ca-certificates',
   'logrotate',
   'nftables',
+  'systemd-timesyncd',
   'unattended-upgrades',
   'apache2-bin',
   'apache2-data',
   'apache2-utils',
+  'gunicorn',
+  'mariadb-client',
+];
+
+/** What systemd asks at the boot and each time that units change, of disks and kernels that containers do not have. */
+const GENERATORS = [
+  'cryptsetup',
+  'debug',
+  'gpt-auto',
+  'hibernate-resume',
+  'integritysetup',
+  'run',
+  'system-update',
+  'veritysetup',
 ];
 
 /**
@@ -44,6 +59,7 @@ const DPKG_OPTIONS = [
   'path-exclude=/usr/share/doc/*',
   'path-include=/usr/share/doc/*/copyright',
   'path-exclude=/usr/share/locale/*',
+  ...GENERATORS.map((name) => `path-exclude=*/systemd/system-generators/systemd-${name}-generator`),
   'force-unsafe-io',
 ];
 
