@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { join, resolve } from 'node:path';
-import { clearRun, installPackages, useState } from './support/machine.ts';
+import { buildImages, clearRun, installPackages, useState } from './support/machine.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 /** Images and packages are kept from run to run; the state is not. */
@@ -17,6 +17,8 @@ async function main(args: readonly string[]): Promise<number> {
   await installPackages('the end-to-end tests', say);
   await clearRun(BASE);
   try {
+    say('building the images of local nodes, where they are not built yet');
+    await buildImages();
     return await runVitest(args);
   } finally {
     await clearRun(BASE);

@@ -11,10 +11,11 @@ import {
   missingHostPackages,
 } from '../../../packages/controller/src/io/host-packages.ts';
 import { LocalProvider } from '../../../packages/controller/src/io/provider/local.ts';
+import { ensureImage, LOCAL_IMAGES } from '../../../packages/controller/src/io/provider/local-image.ts';
 import { readNodes } from '../../../packages/controller/src/io/provider/local-node-record.ts';
 import { openStore } from '../../../packages/controller/src/io/store/store.ts';
 import { createWorkstationHosts } from '../../../packages/controller/src/io/workstation-hosts.ts';
-import { clearTemporary, destroyNodes } from './local-state.ts';
+import { clearTemporary, destroyNodes, makeLocalState } from './local-state.ts';
 import { endProcesses, markProcesses } from './run-processes.ts';
 import { sl } from './sl.ts';
 
@@ -47,6 +48,15 @@ export async function installPackages(
   if (missing.length === 0) return;
   say(`${who} need ${missing.join(', ')}: installing`);
   await installHostPackages(say, AbortSignal.timeout(15 * 60_000), needs);
+}
+
+/** Each takes a core for a minute or two: they are built side by side, into the cache of all states. */
+export async function buildImages(): Promise<void> {
+  const { directories, remove } = await makeLocalState();
+  const place = { cache: directories.cache, images: join(directories.state, 'images'), mirror: undefined };
+  const work = { report: () => undefined, signal: AbortSignal.timeout(15 * 60_000) };
+  await Promise.all(LOCAL_IMAGES.map(({ id }) => ensureImage({ name: id, ...place, ...work })));
+  await remove();
 }
 
 /** Ends the controller and destroys every node of this state, however they were left. */

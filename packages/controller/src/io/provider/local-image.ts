@@ -97,10 +97,10 @@ export async function ensureImage(request: ImageRequest): Promise<string> {
   if (await exists(own)) return id;
   const cached = join(request.cache, 'images', id);
   await mkdir(join(request.cache, 'images'), { recursive: true });
-  const lock = join(request.cache, 'images', 'lock');
+  const lock = join(request.cache, 'images', `${suite}.lock`);
   await withFileLock(lock, { signal: request.signal, deadline: BUILD_TIMEOUT_MS }, async (held) => {
     if (!(await exists(cached))) await build(request, { suite, cached, held });
-    if (!(await exists(own))) await adopt(cached, own, request.signal);
+    if (!(await exists(own))) await adopt(cached, { suite, own }, request.signal);
   });
   return id;
 }
@@ -115,7 +115,11 @@ export function suiteOf(name: string): string {
 
 function imageId(suite: string, mirror: string | undefined): string {
   const recipe = JSON.stringify(mmdebstrapArgv(suite, '', mirror));
-  return `debian-${suite}-${createHash('sha256').update(recipe).digest('hex').slice(0, 10)}`;
+  return idOf(suite, createHash('sha256').update(recipe).digest('hex').slice(0, 10));
+}
+
+function idOf(suite: string, digest: string): string {
+  return `debian-${suite}-${digest}`;
 }
 
 interface Build {
@@ -126,7 +130,7 @@ interface Build {
 
 async function build(request: ImageRequest, { suite, cached, held }: Build): Promise<void> {
   request.report(`building the image debian:${suite}, once; this takes a minute or so`);
-  await removeUnfinished(join(request.cache, 'images'));
+  await removeUnfinished(join(request.cache, 'images'), suite);
   const temporary = `${cached}.tmp-${randomUUID()}`;
   await hostCommand([...PRIVATE_MOUNTS, ...mmdebstrapArgv(suite, temporary, request.mirror)], {
     signal: request.signal,
@@ -175,9 +179,13 @@ async function neutralise(root: string): Promise<void> {
   await writeFile(join(root, 'etc/resolv.conf'), '', { mode: 0o644 });
 }
 
-async function adopt(cached: string, own: string, signal: AbortSignal): Promise<void> {
+async function adopt(
+  cached: string,
+  { suite, own }: { suite: string; own: string },
+  signal: AbortSignal,
+): Promise<void> {
   await mkdir(join(own, '..'), { recursive: true, mode: 0o700 });
-  await removeUnfinished(join(own, '..'));
+  await removeUnfinished(join(own, '..'), suite);
   const temporary = `${own}.tmp-${randomUUID()}`;
   const linked = await hostCommand(['cp', '--archive', '--link', '--', cached, temporary], { signal, allowExit: [1] });
   if (linked.exitCode !== 0) {
@@ -189,8 +197,9 @@ async function adopt(cached: string, own: string, signal: AbortSignal): Promise<
   await rename(temporary, own);
 }
 
-async function removeUnfinished(directory: string): Promise<void> {
-  const names = (await readdir(directory)).filter((name) => name.includes('.tmp-'));
+/** Images of other suites may be being made meanwhile. */
+async function removeUnfinished(directory: string, suite: string): Promise<void> {
+  const names = (await readdir(directory)).filter((name) => name.startsWith(idOf(suite, '')) && name.includes('.tmp-'));
   for (const name of names) await hostCommand(['rm', '-rf', '--one-file-system', '--', join(directory, name)]);
 }
 
