@@ -42,12 +42,9 @@ export async function followOperation(
     thrown = toSlError(error);
   }
   view.end();
+  const end = endOf(last) ?? { error: await cutOff(context, thrown, begun) };
   interrupts.stop();
-  return {
-    ...(endOf(last) ?? { error: await cutOff(context, thrown, begun) }),
-    interrupted: interrupts.happened(),
-    ms: performance.now() - started,
-  };
+  return { ...end, interrupted: interrupts.happened(), ms: performance.now() - started };
 }
 
 type Begun = Extract<OperationEvent, { type: 'operation' }>;
@@ -60,7 +57,7 @@ function endOf(last: OperationEvent | undefined): Pick<OperationEnd, 'result' | 
 
 /** Why the events ended before the operation did. */
 async function cutOff(context: Context, thrown: SlError | undefined, begun: Begun | undefined): Promise<SlError> {
-  if (begun === undefined) return thrown ?? new SlError('E_CONTROLLER', 'the controller ended before it began');
+  if (begun === undefined) return neverBegun(thrown);
   const { id, kind } = begun;
   const attach = `sl deploy --attach ${id}`;
   const details = { operation: id };
@@ -77,26 +74,39 @@ async function cutOff(context: Context, thrown: SlError | undefined, begun: Begu
   return new SlError('E_CONTROLLER', message, { cause: thrown, details });
 }
 
-/** SIGINT and SIGTERM while an operation runs: cancel it, then leave it. */
+function neverBegun(thrown: SlError | undefined): SlError {
+  if (thrown?.code !== 'E_ABORTED')
+    return thrown ?? new SlError('E_CONTROLLER', 'the controller ended before it began');
+  return new SlError('E_ABORTED', 'left before the controller had answered; whether it began: sl controller status');
+}
+
+/**
+ * SIGINT and SIGTERM while an operation runs: cancel it, then leave it. Until the controller has said what it is called there is
+ * nothing to cancel it by, but it may run already.
+ */
 function watchInterrupts(client: ControllerClient, view: ProgressView) {
   const leave = new AbortController();
   let id: string | undefined;
   let count = 0;
+  const cancel = (operation: string) => {
+    client.cancel(operation).catch((error) => view.note(`could not be stopped: ${toSlError(error).message}`));
+  };
   const onSignal = () => {
     count += 1;
-    if (count > 1 || id === undefined) return leave.abort();
+    if (count > 1) return leave.abort();
     view.note('stopping; once more (Ctrl-C) leaves it running');
-    client.cancel(id).catch((error) => view.note(`could not be stopped: ${toSlError(error).message}`));
+    if (id !== undefined) cancel(id);
   };
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
   return {
     left: leave.signal,
     name: (operation: string) => {
       id = operation;
+      if (count === 1) cancel(id);
     },
-    id: () => id,
     happened: () => count > 0,
-    stop: () => process.off('SIGINT', onSignal).off('SIGTERM', onSignal),
+    /** Not before the report is written, which waits for nothing: without it nobody knows how the operation ended. */
+    stop: () => void setImmediate(() => process.off('SIGINT', onSignal).off('SIGTERM', onSignal)),
   };
 }
 
