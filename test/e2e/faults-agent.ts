@@ -1,5 +1,5 @@
 /** Agents that are killed, or fail, at any moment of a deploy, under load: visitors see one release and then the other. */
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AgentCopy, complaintOf } from './support/agent-copy.ts';
 import { type FaultSet, POLL } from './support/fault-set.ts';
@@ -28,6 +28,21 @@ export function describeAgentFaults(given: () => FaultSet): void {
       ['when it has unpacked', 'tree.materialise.done=kill'],
       ['before its journal is written', 'journals.put=kill'],
     ])('%s: nothing switches', (_when, failpoint) => expectAborted(failpoint));
+
+    it('as it writes a file: what it had of that is gone when it is back', async () => {
+      const data = '/var/lib/silverlining';
+      const id = randomUUID();
+      const half = [
+        '/etc/systemd/system/silver-app-hello.20200101_001.service.new',
+        `${data}/instances/hello.20200101_001.json.${id}.dpkg-tmp`,
+        `${data}/agent/committed.json.${id}.dpkg-tmp`,
+      ];
+      await set.node('app1').exec(['touch', ...half]);
+      expect((await set.traces()).flatMap((it) => it.leftovers).sort()).toEqual(half);
+      await set.node('app1').exec(['systemctl', 'kill', '--signal=KILL', 'silver-agent.service']);
+      await set.expectNothingLeft();
+      await set.healthy();
+    });
 
     it('does not keep the next deploy from being done', async () => {
       const { code, record } = await set.underLoad(() => set.deploy());

@@ -1,8 +1,16 @@
-import { mkdtemp, readdir, readFile, readlink, rm, stat } from 'node:fs/promises';
+import { once } from 'node:events';
+import { watch } from 'node:fs';
+import { mkdtemp, readdir, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { linkDurable, makeDirectoryDurable, readFileIfAny, writeFileDurable } from './durable-file.ts';
+import {
+  linkDurable,
+  makeDirectoryDurable,
+  readFileIfAny,
+  removeTemporaries,
+  writeFileDurable,
+} from './durable-file.ts';
 
 let directory: string;
 beforeEach(async () => {
@@ -33,6 +41,19 @@ describe('durable files', () => {
     await linkDurable(path, 'two');
     expect(await readlink(path)).toBe('two');
     expect(await readdir(directory)).toEqual(['current']);
+  });
+
+  it('leave what can be removed when their writer was cut off', async () => {
+    const watcher = watch(directory);
+    const [, temporary] = await Promise.all([
+      writeFileDurable(join(directory, 'state.json'), 'text'),
+      once(watcher, 'change').then(([, name]) => String(name)),
+    ]);
+    watcher.close();
+    expect(temporary).not.toBe('state.json');
+    await writeFile(join(directory, temporary), 'te');
+    await removeTemporaries(directory);
+    expect(await readdir(directory)).toEqual(['state.json']);
   });
 
   it('read as undefined when they are missing', async () => {

@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm, symlink } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, symlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
+
+/** One that a crash leaves in a system folder is passed over by what reads whole folders: apt, logrotate, run-parts. */
+const TEMPORARY = '.dpkg-tmp';
 
 export interface FileOwner {
   uid: number;
@@ -41,6 +44,12 @@ export async function linkDurable(path: string, target: string): Promise<void> {
   await syncDirectory(dirname(path));
 }
 
+/** Removes what writers of the folder's files left that were cut off. Nobody may be writing there. */
+export async function removeTemporaries(folder: string): Promise<void> {
+  const left = (await readdir(folder)).filter((name) => name.endsWith(TEMPORARY));
+  for (const name of left) await rm(`${folder}/${name}`, { force: true });
+}
+
 /** Makes a directory and its parents, with its own entry on disk before it returns. */
 export async function makeDirectoryDurable(path: string, mode = 0o700): Promise<void> {
   await mkdir(path, { recursive: true, mode });
@@ -73,7 +82,7 @@ export function errno(error: unknown): string | undefined {
 }
 
 function temporaryName(path: string): string {
-  return `${path}.${randomUUID()}.tmp`;
+  return `${path}.${randomUUID()}${TEMPORARY}`;
 }
 
 async function writeSynced(

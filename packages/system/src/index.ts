@@ -7,6 +7,7 @@ export {
   linkDurable,
   makeDirectoryDurable,
   readFileIfAny,
+  removeTemporaries,
   syncDirectory,
   writeFileDurable,
 } from './durable-file.ts';

@@ -53,7 +53,7 @@ export async function installPackages(
 /** Each takes a core for a minute or two: they are built side by side, into the cache of all states. */
 export async function buildImages(): Promise<void> {
   const { directories, remove } = await makeLocalState();
-  const place = { cache: directories.cache, images: join(directories.state, 'images'), mirror: undefined };
+  const place = { cache: directories.cache, images: join(directories.state, 'images') };
   const work = { report: () => undefined, signal: AbortSignal.timeout(15 * 60_000) };
   await Promise.all(LOCAL_IMAGES.map(({ id }) => ensureImage({ name: id, ...place, ...work })));
   await remove();

@@ -23,7 +23,7 @@ export async function traceOf(node: TestNode, gone: readonly string[]): Promise<
     cat ${DATA}/agent/committed.json; echo
     sed 's/^hello /active /' ${DATA}/proxy/active.map
     [ ! -f /etc/haproxy/silverlining/active.map ] || sed 's/^hello /balancer /' /etc/haproxy/silverlining/active.map
-    find ${PLACES} -path '${DATA}/releases/*/app/*' -prune -o \\( -name '*.tmp' -o -name '*.new' -o -path '*/incoming/*' ${names} \\) -print |
+    find ${PLACES} -path '${DATA}/releases/*/app/*' -prune -o \\( -name '*.dpkg-tmp' -o -name '*.tmp' -o -name '*.new' -o -path '*/incoming/*' ${names} \\) -print |
       sed 's/^/left /'
     systemctl list-units --all --plain --no-legend none.service ${units} | sed 's/^/left /'
     true`;

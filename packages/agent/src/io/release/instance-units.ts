@@ -14,14 +14,16 @@ const RUNS = '/run/systemd/units/invocation:';
 export function createInstanceUnits(folder: string): InstanceUnits {
   const wants = `${folder}/multi-user.target.wants`;
   const fileOf = (instance: string) => `${folder}/${instanceUnit(instance)}`;
+  const newOf = (instance: string) => `${fileOf(instance)}.new`;
+  const isThere = (it: string) => existsSync(fileOf(it)) || existsSync(newOf(it)) || currentRun(it) !== undefined;
 
   return {
     reload,
     install: async (instance, text) => {
       const before = await readFileIfAny(fileOf(instance));
       if (before === text) return;
-      await writeFile(`${fileOf(instance)}.new`, text, { mode: 0o644 });
-      await rename(`${fileOf(instance)}.new`, fileOf(instance));
+      await writeFile(newOf(instance), text, { mode: 0o644 });
+      await rename(newOf(instance), fileOf(instance));
       // systemd reads a unit that it has never seen by itself; one that it knows only when it is told.
       if (before !== undefined) await reload();
     },
@@ -29,17 +31,18 @@ export function createInstanceUnits(folder: string): InstanceUnits {
       await exec(['systemctl', 'start', '--', instanceUnit(instance)], { signal, code: 'E_APP_CRASHED' });
     },
     stop: async (instances, { remove }) => {
-      // Static apps have none; the file is the last of a unit that goes.
-      const names = instances.filter((it) => existsSync(fileOf(it)) || currentRun(it) !== undefined).map(instanceUnit);
-      if (names.length === 0) return;
+      // Static apps have none; the files are the last of a unit that goes.
+      const there = instances.filter(isThere);
+      if (there.length === 0) return;
+      const names = there.map(instanceUnit);
       // 5: a unit that does not exist, which is what a stopped and removed one is.
       await exec(['systemctl', 'stop', '--', ...names], { deadline: STOP_DEADLINE, allowExit: [5] });
       if (!remove) return;
       // Units that failed stay in systemd's memory until somebody says that it is known.
       await exec(['systemctl', 'reset-failed', '--', ...names], { allowExit: 'any' });
-      for (const name of names) {
-        await rm(`${wants}/${name}`, { force: true });
-        await rm(`${folder}/${name}`, { force: true });
+      for (const instance of there) {
+        for (const path of [`${wants}/${instanceUnit(instance)}`, fileOf(instance), newOf(instance)])
+          await rm(path, { force: true });
       }
     },
     status,
@@ -91,9 +94,10 @@ async function linkQuietly(target: string, path: string): Promise<void> {
   }
 }
 
+/** Those that were only half written too. */
 function instancesIn(names: readonly string[]): string[] {
-  const instances = names.map((name) => /^silver-app-(.+)\.service$/.exec(name)?.[1] ?? '');
-  return instances.filter((name) => instanceName.safeParse(name).success);
+  const instances = names.map((name) => /^silver-app-(.+)\.service(?:\.new)?$/.exec(name)?.[1] ?? '');
+  return [...new Set(instances)].filter((name) => instanceName.safeParse(name).success);
 }
 
 async function readLog(instance: string, lines: number): Promise<string[]> {

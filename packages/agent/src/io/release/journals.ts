@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { readFileIfAny, syncDirectory, writeFileDurable } from '@silverlining/system';
+import { readFileIfAny, removeTemporaries, syncDirectory, writeFileDurable } from '@silverlining/system';
 import type * as z from 'zod/mini';
 import { committedMap, instanceJournal, trafficBaseline } from '../../core/release/journal.ts';
 import type { ReleasePaths } from '../../core/release/paths.ts';
@@ -16,6 +16,7 @@ export async function openJournals(
   const baselinePath = `${folder}/traffic.json`;
   await mkdir(paths.instances, { recursive: true, mode: 0o700 });
   await mkdir(folder, { recursive: true, mode: 0o700 });
+  for (const it of [paths.instances, folder]) await removeTemporaries(it);
   const read = async <T extends z.ZodMiniType>(path: string, schema: T): Promise<z.infer<T> | undefined> => {
     const text = await readFileIfAny(path);
     if (text === undefined) return undefined;

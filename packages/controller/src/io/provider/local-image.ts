@@ -71,8 +71,6 @@ const BUILD_TIMEOUT_MS = 15 * 60_000;
 export interface ImageRequest {
   /** `debian:bookworm`, `debian:13`, ... */
   name: string;
-  /** Package archive; mmdebstrap's default, Debian's own, when undefined. */
-  mirror: string | undefined;
   /** Shared by all state directories. */
   cache: string;
   /** Images that nodes of this state directory stand on. */
@@ -92,7 +90,7 @@ export const LOCAL_IMAGES: readonly NodeImage[] = RELEASES.map(({ suite, number 
  */
 export async function ensureImage(request: ImageRequest): Promise<string> {
   const suite = suiteOf(request.name);
-  const id = imageId(suite, request.mirror);
+  const id = imageId(suite);
   const own = join(request.images, id);
   if (await exists(own)) return id;
   const cached = join(request.cache, 'images', id);
@@ -113,8 +111,8 @@ export function suiteOf(name: string): string {
   throw new SlError('E_PROVIDER', `local nodes have no image "${name}"; there are ${known}`);
 }
 
-function imageId(suite: string, mirror: string | undefined): string {
-  const recipe = JSON.stringify(mmdebstrapArgv(suite, '', mirror));
+function imageId(suite: string): string {
+  const recipe = JSON.stringify(mmdebstrapArgv(suite, ''));
   return idOf(suite, createHash('sha256').update(recipe).digest('hex').slice(0, 10));
 }
 
@@ -130,9 +128,10 @@ interface Build {
 
 async function build(request: ImageRequest, { suite, cached, held }: Build): Promise<void> {
   request.report(`building the image debian:${suite}, once; this takes a minute or so`);
-  await removeUnfinished(join(request.cache, 'images'), suite);
+  const images = join(request.cache, 'images');
+  await removeUnfinished(images, suite);
   const temporary = `${cached}.tmp-${randomUUID()}`;
-  await hostCommand([...PRIVATE_MOUNTS, ...mmdebstrapArgv(suite, temporary, request.mirror)], {
+  await hostCommand([...PRIVATE_MOUNTS, ...mmdebstrapArgv(suite, temporary)], {
     signal: request.signal,
     deadline: BUILD_TIMEOUT_MS,
     onLine: (line) => reportStage(line, request.report),
@@ -142,9 +141,11 @@ async function build(request: ImageRequest, { suite, cached, held }: Build): Pro
   await neutralise(temporary);
   await hostCommand(['sync', '--file-system', temporary]);
   await rename(temporary, cached);
+  // Of other recipes: nodes that stand on one have links of their own.
+  await removeImages(images, suite, (name) => join(images, name) !== cached);
 }
 
-function mmdebstrapArgv(suite: string, target: string, mirror: string | undefined): string[] {
+function mmdebstrapArgv(suite: string, target: string): string[] {
   return [
     'mmdebstrap',
     '--mode=root',
@@ -156,7 +157,6 @@ function mmdebstrapArgv(suite: string, target: string, mirror: string | undefine
     ...DPKG_OPTIONS.map((text) => `--dpkgopt=${text}`),
     suite,
     target,
-    ...(mirror === undefined ? [] : [mirror]),
   ];
 }
 
@@ -197,9 +197,13 @@ async function adopt(
   await rename(temporary, own);
 }
 
-/** Images of other suites may be being made meanwhile. */
-async function removeUnfinished(directory: string, suite: string): Promise<void> {
-  const names = (await readdir(directory)).filter((name) => name.startsWith(idOf(suite, '')) && name.includes('.tmp-'));
+function removeUnfinished(directory: string, suite: string): Promise<void> {
+  return removeImages(directory, suite, (name) => name.includes('.tmp-'));
+}
+
+/** Those of other suites may be being made meanwhile. */
+async function removeImages(directory: string, suite: string, which: (name: string) => boolean): Promise<void> {
+  const names = (await readdir(directory)).filter((name) => name.startsWith(idOf(suite, '')) && which(name));
   for (const name of names) await hostCommand(['rm', '-rf', '--one-file-system', '--', join(directory, name)]);
 }
 

@@ -25,13 +25,11 @@ type NodeWish = Pick<NodeRecord, 'uuid' | 'set' | 'name' | 'image'>;
 /** What all local nodes of a state directory share: images, network, package cache and the key that reaches them. */
 export class LocalSite {
   readonly #directories: Directories;
-  readonly #mirror: string | undefined;
   readonly #mutex = new KeyedMutex();
   #reserving = 0;
 
-  constructor(directories: Directories, mirror: string | undefined) {
+  constructor(directories: Directories) {
     this.#directories = directories;
-    this.#mirror = mirror;
   }
 
   paths(uuid: string): NodePaths {
@@ -102,7 +100,7 @@ export class LocalSite {
 
   #ensureImage(name: string, work: Work): Promise<string> {
     const [cache, images] = [this.#directories.cache, this.#path('images')];
-    return ensureImage({ ...work, name, mirror: this.#mirror, cache, images });
+    return ensureImage({ ...work, name, cache, images });
   }
 
   async #record(node: NodeWish, signal: AbortSignal): Promise<NodeRecord> {

@@ -17,8 +17,6 @@ import { LocalSite, type Work } from './local-site.ts';
 export interface LocalProviderOptions {
   /** Image of nodes that ask for none; `debian:bookworm` when not given. */
   image?: string | undefined;
-  /** Package archive that images are built from; Debian's own when not given. */
-  mirror?: string | undefined;
 }
 
 const DEFAULT_IMAGE = 'debian:bookworm';
@@ -37,7 +35,7 @@ export class LocalProvider implements Provider {
   readonly #mutex = new KeyedMutex();
 
   constructor(directories: Directories, options: LocalProviderOptions = {}) {
-    this.#site = new LocalSite(directories, options.mirror);
+    this.#site = new LocalSite(directories);
     this.#image = options.image ?? DEFAULT_IMAGE;
     suiteOf(this.#image);
   }
