@@ -35,6 +35,9 @@ export async function deploy(
   });
 }
 
+/** Milliseconds: an agent that was started again a moment ago, or whose connection broke, is back by then. */
+const MOMENT = 5_000;
+
 /** Runs a rollout on those of the nodes that it concerns; OperationFailed with the records unless it is done. */
 export async function rollOut(
   deps: ControllerDeps,
@@ -45,6 +48,7 @@ export async function rollOut(
   const balancers = nodesWithRole(nodes, 'balancer');
   await agentsBack(deps, [...appservers, ...balancers], {
     signal: op.signal,
+    least: MOMENT,
     onWait: (names) => op.emit({ status: 'info', action: 'connect', text: `waiting for the agents of ${names}` }),
   });
   requireConnected(deps, [...appservers, ...balancers]);

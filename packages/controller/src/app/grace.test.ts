@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import type { Clock } from '../ports.ts';
-import { isAwaited } from './grace.ts';
+import type { AgentSession, Clock, Fleet, NodeRecord } from '../ports.ts';
+import { agentsBack, isAwaited } from './grace.ts';
 
 const STARTED = 1_000_000;
 /** A controller that runs for so many milliseconds. */
@@ -13,4 +13,29 @@ it.each([
   ['had a minute to come back', 61_000, STARTED - 5_000, false],
 ])('an agent that %s: on its way back after %i ms?', (_what, ms, lastSeen, awaited) => {
   expect(isAwaited(after(ms), lastSeen)).toBe(awaited);
+});
+
+it.each([
+  ['shortly after the start', 10_000, 0, 30_000],
+  ['for a moment, later', 50_000, 5_000, 5_000],
+  ['not at all, later', 50_000, 0, undefined],
+])('agents that are away are waited for %s', async (_when, ms, least, deadline) => {
+  const waited: [string, number][] = [];
+  const fleet = {
+    session: (uuid: string) => (uuid === 'here' ? ({} as AgentSession) : undefined),
+    waitFor: (uuid: string, limits: { deadline: number }) => {
+      waited.push([uuid, limits.deadline]);
+      return Promise.reject(new Error('it does not come'));
+    },
+  } as unknown as Fleet;
+  const nodes = [
+    { uuid: 'here', name: 'here', lastSeen: STARTED },
+    { uuid: 'away', name: 'away', lastSeen: STARTED },
+    { uuid: 'never', name: 'never', lastSeen: undefined },
+  ] as NodeRecord[];
+  const told: string[] = [];
+  const { signal } = new AbortController();
+  await agentsBack({ ...after(ms), fleet }, nodes, { signal, least, onWait: (names) => told.push(names) });
+  expect(waited).toEqual(deadline === undefined ? [] : [['away', deadline]]);
+  expect(told).toEqual(deadline === undefined ? [] : ['away']);
 });

@@ -13,15 +13,16 @@ export function isAwaited({ clock, startedAt }: Pick<ControllerDeps, 'clock' | '
 }
 
 /**
- * Waits, shortly after the start, for agents that were connected to the controller before this one. It resolves when all
- * are back or none is to be expected any more: whoever needs them looks for himself who is there.
+ * Waits, shortly after the start, for agents that were connected to the controller before this one, and at any time for `least`
+ * milliseconds (0 when not given). It resolves when all are back or none is to be expected any more: whoever needs them looks
+ * for himself who is there.
  */
 export async function agentsBack(
-  deps: ControllerDeps,
+  deps: Pick<ControllerDeps, 'clock' | 'startedAt' | 'fleet'>,
   nodes: readonly NodeRecord[],
-  { signal, onWait }: { signal: AbortSignal; onWait?: (names: string) => void },
+  { signal, onWait, least = 0 }: { signal: AbortSignal; onWait?: (names: string) => void; least?: number },
 ): Promise<void> {
-  const deadline = deps.startedAt + RETURN - deps.clock.now();
+  const deadline = Math.max(least, deps.startedAt + RETURN - deps.clock.now());
   // One that was never heard may have been cut off in the middle of its bootstrap: there is nobody to wait for.
   const away = nodes.filter((it) => it.lastSeen !== undefined && deps.fleet.session(it.uuid) === undefined);
   if (deadline <= 0 || away.length === 0) return;
