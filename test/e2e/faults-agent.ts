@@ -34,8 +34,8 @@ export function describeAgentFaults(given: () => FaultSet): void {
       const id = randomUUID();
       const half = [
         '/etc/systemd/system/silver-app-hello.20200101_001.service.new',
-        `${data}/instances/hello.20200101_001.json.${id}.dpkg-tmp`,
         `${data}/agent/committed.json.${id}.dpkg-tmp`,
+        `${data}/instances/hello.20200101_001.json.${id}.dpkg-tmp`,
       ];
       await set.node('app1').exec(['touch', ...half]);
       expect((await set.traces()).flatMap((it) => it.leftovers).sort()).toEqual(half);
