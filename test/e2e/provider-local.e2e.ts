@@ -186,15 +186,21 @@ function create(name: string, image?: string): Promise<ProviderNode> {
 }
 
 function ssh(node: ProviderNode, ...command: string[]) {
+  return hostCommand(sshArgv(node, command));
+}
+
+function sshArgv(node: ProviderNode, command: readonly string[]): string[] {
   const { identityFile = '', user } = node.ssh;
   const options = ['BatchMode=yes', 'StrictHostKeyChecking=yes', 'ConnectTimeout=5', 'LogLevel=ERROR'];
   const known = `KnownHostsCommand=/bin/echo ${node.address} ${node.ssh.hostKeys?.[0] ?? ''}`;
   const flags = [...options, known, 'UserKnownHostsFile=/dev/null'].flatMap((option) => ['-o', option]);
-  return hostCommand(['ssh', '-i', identityFile, ...flags, '-l', user, '--', node.address, ...command]);
+  return ['ssh', '-i', identityFile, ...flags, '-l', user, '--', node.address, ...command];
 }
 
 async function bootId(node: ProviderNode): Promise<string> {
-  return (await ssh(node, 'cat', '/proc/sys/kernel/random/boot_id')).stdout;
+  // A session with a node that goes down meanwhile is never told of its end.
+  const deadline = 5_000;
+  return (await hostCommand(sshArgv(node, ['cat', '/proc/sys/kernel/random/boot_id']), { deadline })).stdout;
 }
 
 function act(action: 'create' | 'destroy', uuid: string): ChildProcess {
