@@ -12,6 +12,7 @@ import { LocalProvider } from '../../packages/controller/src/io/provider/index.t
 import { controlGroups, destroyGroups, makeGroups } from '../../packages/controller/src/io/provider/local-cgroup.ts';
 import { readNetwork } from '../../packages/controller/src/io/provider/local-network.ts';
 import type { ProviderNode } from '../../packages/controller/src/ports.ts';
+import { bootId, ssh } from './support/local-ssh.ts';
 import { hostTraces, type LocalState, makeLocalState } from './support/local-state.ts';
 
 const MINUTES = 60_000;
@@ -183,24 +184,6 @@ async function expectFinished(provider: LocalProvider, uuid: string): Promise<vo
 function create(name: string, image?: string): Promise<ProviderNode> {
   const request = { uuid: randomUUID(), name, set: 'e2e', size: undefined, image };
   return local.provider.create(request, () => undefined, signal);
-}
-
-function ssh(node: ProviderNode, ...command: string[]) {
-  return hostCommand(sshArgv(node, command));
-}
-
-function sshArgv(node: ProviderNode, command: readonly string[]): string[] {
-  const { identityFile = '', user } = node.ssh;
-  const options = ['BatchMode=yes', 'StrictHostKeyChecking=yes', 'ConnectTimeout=5', 'LogLevel=ERROR'];
-  const known = `KnownHostsCommand=/bin/echo ${node.address} ${node.ssh.hostKeys?.[0] ?? ''}`;
-  const flags = [...options, known, 'UserKnownHostsFile=/dev/null'].flatMap((option) => ['-o', option]);
-  return ['ssh', '-i', identityFile, ...flags, '-l', user, '--', node.address, ...command];
-}
-
-async function bootId(node: ProviderNode): Promise<string> {
-  // A session with a node that goes down meanwhile is never told of its end.
-  const deadline = 5_000;
-  return (await hostCommand(sshArgv(node, ['cat', '/proc/sys/kernel/random/boot_id']), { deadline })).stdout;
 }
 
 function act(action: 'create' | 'destroy', uuid: string): ChildProcess {
