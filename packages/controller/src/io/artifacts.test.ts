@@ -38,6 +38,12 @@ it('only the agent of the fault tests has failpoints', async () => {
   expect(await readFile(path, 'utf8')).toContain('SL_FAILPOINT');
 });
 
+it('nothing of the bundler stays when all bundles are made', async () => {
+  const { agentBundle, enrolBundle } = createArtifacts(cache);
+  await Promise.all([agentBundle(), enrolBundle()]);
+  await expect.poll(childNames, { timeout: 5_000 }).not.toContain('esbuild\n');
+});
+
 it('bundles are the same each time', async () => {
   const again = await createArtifacts(cache).agentBundle();
   expect(again).toEqual(await artifacts.agentBundle());
@@ -52,3 +58,9 @@ it('the enrolment program makes a key of its own and a request for it', async ()
   await expect(run(process.execPath, [path, 'key', key])).rejects.toThrow('EEXIST');
   await expect(run(process.execPath, [path, 'reach', '127.0.0.1', '1'])).rejects.toThrow('ECONNREFUSED');
 });
+
+/** The names of this process's children. */
+async function childNames(): Promise<string[]> {
+  const ids = (await readFile(`/proc/self/task/${process.pid}/children`, 'utf8')).match(/\d+/g) ?? [];
+  return Promise.all(ids.map((id) => readFile(`/proc/${id}/comm`, 'utf8').catch(() => '')));
+}

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { SlError } from '@silverlining/protocol';
 import { makeDirectoryDurable, writeFileDurable } from '@silverlining/system';
-import { build } from 'esbuild';
+import { build, stop } from 'esbuild';
 import { findRuntime, type Runtime, type RuntimeArch } from './runtimes.ts';
 
 const UNIT = new URL('../../../../bootstrap/silver-agent.service', import.meta.url);
@@ -55,25 +55,38 @@ export function createArtifacts(cache: string, agentEntry = agentSource('start.t
 
 /** Bundles a program for bare nodes and stores it by its digest. */
 async function bundle(entry: string, name: string, cache: string): Promise<Artifact> {
-  const { outputFiles } = await build({
-    entryPoints: [entry],
-    bundle: true,
-    write: false,
-    platform: 'node',
-    target: 'node24',
-    format: 'cjs',
-    minify: true,
-    legalComments: 'none',
-    logLevel: 'silent',
-  }).catch((cause: unknown) => {
+  const content = await bundled(entry).catch((cause: unknown) => {
     throw new SlError('E_INTERNAL', `${entry} could not be bundled`, { cause });
   });
-  const content = outputFiles[0]?.contents ?? new Uint8Array();
   const digest = sha256(content);
   const path = join(cache, 'agent', digest, `${name}.js`);
   await makeDirectoryDurable(dirname(path), 0o755);
   await writeFileDurable(path, content, 0o644);
   return { path, digest, size: content.length };
+}
+
+let bundling = 0;
+
+async function bundled(entry: string): Promise<Uint8Array> {
+  bundling++;
+  try {
+    const { outputFiles } = await build({
+      entryPoints: [entry],
+      bundle: true,
+      write: false,
+      platform: 'node',
+      target: 'node24',
+      format: 'cjs',
+      minify: true,
+      legalComments: 'none',
+      logLevel: 'silent',
+    });
+    return outputFiles[0]?.contents ?? new Uint8Array();
+  } finally {
+    bundling--;
+    // Its process would stay as long as this one, with 67 MB, for what is made once.
+    if (bundling === 0) await stop();
+  }
 }
 
 function sha256(content: string | Uint8Array): string {
