@@ -10,6 +10,20 @@ function temporaryFolder(): Record<string, string> {
   return bavail * bsize > 1 << 30 ? { TMPDIR: memory } : {};
 }
 
+const INTEGRATION = 'packages/*/src/**/*.integration.test.ts';
+
+const QUICK = {
+  // A process for each core instead of one for each file: half of the time went into loading the same modules.
+  isolate: false,
+  // Node loads the modules itself, as it does in the product, instead of Vite rewriting each one.
+  experimental: { viteModuleRunner: false },
+  maxWorkers: availableParallelism(),
+  env: temporaryFolder(),
+  // No test waits for a clock; this is for machines that have other things to do.
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
+};
+
 export default defineConfig({
   test: {
     reporters: ['default', './test/summary-reporter.ts'],
@@ -17,18 +31,13 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          // A process for each core instead of one for each file: half of the time went into loading the same modules.
-          isolate: false,
-          // Node loads the modules itself, as it does in the product, instead of Vite rewriting each one.
-          experimental: { viteModuleRunner: false },
-          maxWorkers: availableParallelism(),
-          env: temporaryFolder(),
-          // No test waits for a clock; this is for machines that have other things to do.
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          ...QUICK,
           include: ['packages/*/src/**/*.test.ts', 'test/*.test.ts', 'test/{model,failpoints}/*.test.ts'],
+          exclude: [INTEGRATION],
         },
       },
+      // What starts `sl`, the controller, shells or the bundler: a third of the time of all that needs no node.
+      { test: { name: 'integration', ...QUICK, include: [INTEGRATION] } },
       {
         test: {
           name: 'e2e',

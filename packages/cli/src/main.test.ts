@@ -1,4 +1,4 @@
-/** Commands in this process, against the real API with a fake service behind it. `sl.test.ts` starts `sl` itself. */
+/** Commands in this process, against the real API with a fake service behind it. `sl.integration.test.ts` starts `sl` itself. */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SlError } from '@silverlining/protocol';
