@@ -93,7 +93,7 @@ describe('with a controller', () => {
     const error = new SlError('E_APP_CRASHED', 'it exited with 1', { details: { node: 'app2', log: ['Traceback'] } });
     const record = {
       ...aDeploy,
-      outcome: 'aborted',
+      outcome: 'aborted' as const,
       error: { code: error.code, message: error.message, node: 'app2' },
     };
     api.service.work.deploy = async ({ emit }) => {

@@ -63,9 +63,9 @@ export interface ControllerService {
 /** Ends an operation as failed together with its result so far, e.g. the record of an aborted deploy. */
 export class OperationFailed extends Error {
   readonly error: SlError;
-  readonly result: unknown;
+  readonly result: DeployResult;
 
-  constructor(error: SlError, result: unknown) {
+  constructor(error: SlError, result: DeployResult) {
     super(error.message, { cause: error });
     this.name = 'OperationFailed';
     this.error = error;

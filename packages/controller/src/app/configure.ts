@@ -1,5 +1,5 @@
 /** The middle of `sl up`: every node gets its topology and its roles, in an order in which visitors notice nothing. */
-import { nodesWithRole } from '@silverlining/protocol';
+import { type DeployRecord, nodesWithRole } from '@silverlining/protocol';
 import { aboveAll, buildTopology } from '../core/topology.ts';
 import type { NodeRecord, SetRecord } from '../ports.ts';
 import type { OperationContext } from '../service.ts';
@@ -19,11 +19,16 @@ export interface Run {
   sizes: ReadonlyMap<string, string>;
   /** Wanted nodes, connected. */
   nodes: NodeRecord[];
-  /** Nodes of the set that the file no longer wants; they serve until the balancers have dropped them. Empty once they are gone. */
+  /** Nodes of the set that the file no longer wants; they serve until the balancers have dropped them. Without those that are gone. */
   leaving: NodeRecord[];
   token: number;
   changes: number;
+  /** What was deployed, however that ended. */
+  deploys: DeployRecord[];
 }
+
+/** Milliseconds for a balancer's HAProxy to say something. */
+const ASK_DEADLINE = 10_000;
 
 /**
  * Topology and roles of all nodes but those that the change must reach last, and live releases for those that lack them. Returns
@@ -55,8 +60,25 @@ export async function configureLate(run: Run): Promise<void> {
   if (run.set.committed) await onEach(nodesWithRole(nodes, 'balancer'), (node) => inform(deps, op, run.set, node));
 }
 
-/** Balancers that serve already; before anything is live there is no order to keep. */
-function isLate({ observed }: Run, node: NodeRecord): boolean {
+/**
+ * Of the nodes that the change is to reach last, the balancers that do not serve: an earlier run was cut off before they were set up,
+ * or an app server becomes one now. Nothing can be switched over them as they are.
+ */
+export async function configureIdle(run: Run): Promise<void> {
+  const { deps, op, nodes } = run;
+  const limits = { signal: op.signal, deadline: ASK_DEADLINE };
+  const late = nodesWithRole(nodes, 'balancer').filter((node) => isLate(run, node));
+  const answers = await Promise.allSettled(
+    late.map(({ uuid }) => deps.fleet.request(uuid, 'traffic', { since: 0 }, limits)),
+  );
+  op.signal.throwIfAborted();
+  const idle = late.filter((_, i) => answers[i]?.status === 'rejected');
+  await converge(run, idle);
+  if (run.set.committed) await onEach(idle, (node) => inform(deps, op, run.set, node));
+}
+
+/** Balancers of a set that serves already; before anything is live there is no order to keep. */
+export function isLate({ observed }: Run, node: NodeRecord): boolean {
   const isNew = !observed.nodes.some((it) => it.uuid === node.uuid);
   return node.roles.includes('balancer') && !isNew && Object.keys(observed.record?.active ?? {}).length > 0;
 }

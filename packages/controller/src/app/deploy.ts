@@ -7,6 +7,7 @@ import { checkConfigs } from './check-configs.ts';
 import { type ControllerDeps, combined } from './deps.ts';
 import { agentsBack } from './grace.ts';
 import { withLease } from './lease.ts';
+import { membersOf } from './members.ts';
 import { tellOfRollbacks } from './notices.ts';
 import { observeApps } from './observe.ts';
 import { prepareItems, unchangedRecord } from './prepare.ts';
@@ -30,7 +31,7 @@ export async function deploy(
     const { items, unchanged } = await prepareItems(deps, set, observed);
     const deploys = unchanged.map((it) => unchangedRecord(op.operationId, set, it));
     if (items.length === 0) return { deploys };
-    const nodes = await deps.store.nodes(set.name);
+    const nodes = await membersOf(deps, set.name);
     return { deploys: [...deploys, ...(await rollOut(deps, op, { set, token, items, nodes }))] };
   });
 }
@@ -45,6 +46,7 @@ export async function rollOut(
   { set, token, items, nodes }: Pick<RolloutInput, 'set' | 'token' | 'items'> & { nodes: readonly NodeRecord[] },
 ): Promise<DeployRecord[]> {
   const appservers = nodesWithRole(nodes, 'appserver');
+  if (appservers.length === 0) throw new SlError('E_CONFLICT', `${set.name} has no app server yet: sl up sets it up`);
   const balancers = nodesWithRole(nodes, 'balancer');
   await agentsBack(deps, [...appservers, ...balancers], {
     signal: op.signal,

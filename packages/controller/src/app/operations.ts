@@ -1,4 +1,11 @@
-import { type OperationEvent, type ProgressEvent, SlError, toSlError, toWireError } from '@silverlining/protocol';
+import {
+  type DeployResult,
+  type OperationEvent,
+  type ProgressEvent,
+  SlError,
+  toSlError,
+  toWireError,
+} from '@silverlining/protocol';
 import type { Clock, Ids } from '../ports.ts';
 import {
   OperationFailed,
@@ -105,8 +112,9 @@ export class Operations implements OperationRegistry {
   #failure(entry: Entry, thrown: unknown): OperationEvent {
     const failure = thrown instanceof OperationFailed ? thrown.error : toSlError(thrown);
     if (failure.code === 'E_INTERNAL') this.#options.onDefect?.(entry.id, thrown);
-    const error = toWireError(entry.abort.signal.aborted ? asCancelled(entry, failure) : failure);
-    return { type: 'failed', error, ...(thrown instanceof OperationFailed ? { result: thrown.result } : {}) };
+    const result = thrown instanceof OperationFailed ? thrown.result : undefined;
+    const error = toWireError(entry.abort.signal.aborted ? asCancelled(entry, failure, result) : failure);
+    return { type: 'failed', error, ...(result === undefined ? {} : { result }) };
   }
 
   #forgetOldest(): void {
@@ -123,10 +131,18 @@ const LEFT: Record<OperationKind, string> = {
   down: 'what was destroyed by then is gone, sl down goes on with the rest',
 };
 
+/** Of `sl up`, which goes on after its deploys. */
+const SWITCHED = 'what it had deployed is active. sl up does the rest';
+
 /** Which of its steps noticed first that it was cancelled is nobody's concern. */
-function asCancelled({ kind, set }: Entry, failure: SlError): SlError {
+function asCancelled({ kind, set }: Entry, failure: SlError, result: DeployResult | undefined): SlError {
   if (failure.code !== 'E_ABORTED') return failure;
-  return new SlError('E_ABORTED', `sl ${kind} of ${set} was cancelled; ${LEFT[kind]}`, { cause: failure });
+  const left = result !== undefined && hasSwitched(result) ? SWITCHED : LEFT[kind];
+  return new SlError('E_ABORTED', `sl ${kind} of ${set} was cancelled; ${left}`, { cause: failure });
+}
+
+function hasSwitched({ deploys }: DeployResult): boolean {
+  return deploys.some(({ outcome }) => outcome === 'done');
 }
 
 async function* eventsOf(entry: Entry, signal: AbortSignal): AsyncGenerator<OperationEvent> {

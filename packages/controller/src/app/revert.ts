@@ -5,6 +5,7 @@ import type { DeployRow, SetRecord } from '../ports.ts';
 import type { OperationContext } from '../service.ts';
 import type { ControllerDeps } from './deps.ts';
 import { withLease } from './lease.ts';
+import { membersOf } from './members.ts';
 import { itemOf } from './rollback.ts';
 import { contextOf, type RolloutItem } from './rollout.ts';
 import type { RolloutContext } from './rollout-context.ts';
@@ -27,7 +28,7 @@ export async function revert(deps: ControllerDeps, name: string, { rows, error }
     if (set === undefined || rows.some((it) => set.active[it.app] !== it.instance)) return;
     deps.log.warn({ set: name, deploy: operationId }, `rolling back: ${error.message}`);
     const items = await itemsOf(deps, set, rows);
-    const nodes = await deps.store.nodes(name);
+    const nodes = await membersOf(deps, name);
     const roles = { appservers: nodesWithRole(nodes, 'appserver'), balancers: nodesWithRole(nodes, 'balancer') };
     const context = contextOf(deps, op, { set, token, items, ...roles });
     await goBack(context, rows, error);

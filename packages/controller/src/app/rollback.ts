@@ -5,6 +5,7 @@ import type { OperationContext } from '../service.ts';
 import { rollOut } from './deploy.ts';
 import type { ControllerDeps } from './deps.ts';
 import { withLease } from './lease.ts';
+import { membersOf } from './members.ts';
 import type { RolloutItem } from './rollout.ts';
 import { unknownSet } from './status.ts';
 
@@ -21,7 +22,7 @@ export async function rollback(
     );
     for (const target of targets) await announce(deps, op, set, target);
     const items = targets.map((it) => itemOf(set, it));
-    return { deploys: await rollOut(deps, op, { set, token, items, nodes: await deps.store.nodes(set.name) }) };
+    return { deploys: await rollOut(deps, op, { set, token, items, nodes: await membersOf(deps, set.name) }) };
   });
 }
 

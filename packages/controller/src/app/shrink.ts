@@ -37,7 +37,9 @@ export async function removeApps(
   const active = Object.fromEntries(Object.entries(set.active).filter(([app]) => wanted.has(app)));
   const epoch = await deps.store.commit({ set: set.name, token, active, deploys: [], now: deps.clock.now() });
   const told = nodes.filter((node) => node.roles.includes('balancer') || node.roles.includes('appserver'));
-  await onEach(told, (node) => inform(deps, op, { epoch, active }, node));
+  // The decision is made: who cancels now does not leave nodes of which some serve what others do not.
+  const decided = { ...op, signal: new AbortController().signal };
+  await onEach(told, (node) => inform(deps, decided, { epoch, active }, node));
   for (const app of gone) op.emit({ status: 'changed', action: 'remove-app', app, text: 'no longer served' });
   return gone;
 }

@@ -1,9 +1,10 @@
 /** `sl up`: makes the set real. Every step looks first and changes what differs, so that it may be cut off anywhere. */
 import {
   type ApiRequest,
-  type DeployRecord,
   nodesWithRole,
+  type Role,
   type ServerSet,
+  toSlError,
   type UpResult,
   type WantedNode,
 } from '@silverlining/protocol';
@@ -15,7 +16,7 @@ import { type OperationContext, OperationFailed } from '../service.ts';
 import { awaitBackends } from './backends.ts';
 import { warnOfCapacity } from './capacity.ts';
 import { checkConfigs } from './check-configs.ts';
-import { configure, configureLate, converge, type Run } from './configure.ts';
+import { configure, configureIdle, configureLate, converge, isLate, type Run } from './configure.ts';
 import { rollOut } from './deploy.ts';
 import { type ControllerDeps, onEach } from './deps.ts';
 import { withLease } from './lease.ts';
@@ -44,14 +45,23 @@ export async function up(deps: ControllerDeps, op: OperationContext, request: Ap
     await warnOfCapacity(deps, op);
     await listenFor(deps, set);
     const leaving = leavingNodes(observed);
-    const run: Run = { deps, op, set: record, observed, sizes, token, nodes: [], leaving, changes: 0 };
+    const run: Run = { deps, op, set: record, observed, sizes, token, nodes: [], leaving, changes: 0, deploys: [] };
     await raise(run);
     run.changes += await deps.agentUpdates.run(op, run.nodes);
-    const deploys = await reshape(run);
-    if (run.changes > 0 && (await isServing(run))) await awaitBackends(deps, op, run.nodes);
-    await writeHosts(run);
-    return { set: set.name, changes: run.changes, deploys, sites: sitesOf(set, run.nodes) };
+    try {
+      await reshape(run);
+      // Whoever cancels after the decision does not wait; what is decided is finished all the same.
+      if (!op.signal.aborted && run.changes > 0 && (await isServing(run))) await awaitBackends(deps, op, run.nodes);
+      await writeHosts(run);
+    } catch (error) {
+      throw run.deploys.length === 0 ? error : new OperationFailed(toSlError(error), resultOf(run));
+    }
+    return resultOf(run);
   });
+}
+
+function resultOf({ set, nodes, changes, deploys }: Run): UpResult {
+  return { set: set.name, changes, deploys, sites: sitesOf(set.config, nodes) };
 }
 
 function leavingNodes({ set, nodes }: Observed): NodeRecord[] {
@@ -93,33 +103,39 @@ async function raise(run: Run): Promise<void> {
  * Configures, shrinks and deploys. Where a node lacks what is live and it is not to be had any more, since the app's folder has
  * changed or the file no longer has the app, that goes first: nobody is sent to such a node until it can answer.
  */
-async function reshape(run: Run): Promise<DeployRecord[]> {
+async function reshape(run: Run): Promise<void> {
   if (await configure(run)) {
     await configureLate(run);
-    await shrink(run);
-    return deployChanged(run);
+    // What is live may need a service until something else is.
+    await shrink(run, ({ roles }) => !roles.some(isService));
+    await dropApps(run);
+    await deployChanged(run, run.nodes);
+    return shrink(run);
   }
+  await configureIdle(run);
   await dropApps(run);
-  const deploys = await deployChanged(run);
+  // While others may still be sent to nodes that leave, those take part.
+  const connected = run.leaving.filter(({ uuid }) => run.deps.fleet.session(uuid) !== undefined);
+  await deployChanged(run, [...run.nodes, ...connected]);
   run.set = (await run.deps.store.set(run.set.name)) ?? run.set;
   await configureLate(run);
   await shrink(run);
-  return deploys;
 }
 
-/** Nodes and apps that the file no longer has. */
-async function shrink(run: Run): Promise<void> {
-  const { deps, op, set, observed, leaving, nodes } = run;
-  if (leaving.length > 0) {
-    await removeLeaving(deps, op, { set, provider: observed.provider, leaving });
-    run.changes += leaving.length;
-    run.leaving = [];
-    await converge(
-      run,
-      nodes.filter((node) => !node.roles.includes('balancer')),
-    );
-  }
-  await dropApps(run);
+const isService = (role: Role) => role.startsWith('service:');
+
+/** Removes nodes that the file no longer has, and tells those that stay. */
+async function shrink(run: Run, removable: (node: NodeRecord) => boolean = () => true): Promise<void> {
+  const { deps, op, set, observed, nodes } = run;
+  const leaving = run.leaving.filter(removable);
+  if (leaving.length === 0) return;
+  await removeLeaving(deps, op, { set, provider: observed.provider, leaving });
+  run.changes += leaving.length;
+  run.leaving = run.leaving.filter((node) => !leaving.includes(node));
+  await converge(
+    run,
+    nodes.filter((node) => !isLate(run, node)),
+  );
 }
 
 async function dropApps(run: Run): Promise<void> {
@@ -129,20 +145,17 @@ async function dropApps(run: Run): Promise<void> {
   if (removed.length > 0) run.set = (await deps.store.set(set.name)) ?? set;
 }
 
-async function deployChanged(run: Run): Promise<DeployRecord[]> {
+async function deployChanged(run: Run, nodes: readonly NodeRecord[]): Promise<void> {
   const { deps, op, set, observed, token } = run;
   const { items } = await prepareItems(deps, set, observed.apps);
-  if (items.length === 0) return [];
+  if (items.length === 0) return;
   run.changes += items.length;
-  // While others may still be sent to nodes that leave, those take part.
-  const nodes = [...run.nodes, ...run.leaving.filter(({ uuid }) => deps.fleet.session(uuid) !== undefined)];
   try {
-    return await rollOut(deps, op, { set, token, items, nodes });
+    run.deploys = await rollOut(deps, op, { set, token, items, nodes });
   } catch (error) {
     if (!(error instanceof OperationFailed)) throw error;
-    const { deploys } = error.result as { deploys: DeployRecord[] };
-    const result: UpResult = { set: set.name, changes: run.changes, deploys, sites: sitesOf(observed.set, run.nodes) };
-    throw new OperationFailed(error.error, result);
+    run.deploys = error.result.deploys;
+    throw error.error;
   }
 }
 

@@ -1,0 +1,149 @@
+import { type OperationEvent, SlError, type WantedNode } from '@silverlining/protocol';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { operation, SET, SmallSet, setOf } from '../../../../test/fakes/small-set.ts';
+import { nodeRecord } from '../io/store/contract-records.ts';
+import { deploy } from './deploy.ts';
+import { Operations } from './operations.ts';
+import { rollback } from './rollback.ts';
+import { up } from './up.ts';
+
+const APP1: WantedNode = { name: 'app1', roles: ['appserver'] };
+const APP2: WantedNode = { name: 'app2', roles: ['appserver'] };
+const BOTH: WantedNode = { name: 'app1', roles: ['appserver', 'balancer'] };
+const DB1: WantedNode = { name: 'db1', roles: ['service:mysql'] };
+const BALANCER: WantedNode = { name: 'balancer', roles: ['balancer'] };
+
+let small: SmallSet;
+beforeEach(() => {
+  small = new SmallSet();
+});
+
+describe('a service that the file no longer has', () => {
+  beforeEach(async () => {
+    await small.add(APP1);
+    await small.add(DB1);
+    await small.up([APP1, DB1]);
+    small.version++;
+    small.done.length = 0;
+  });
+
+  it('goes when what needs it is replaced', async () => {
+    await small.up([APP1]);
+    expect(small.done).toEqual([expect.stringMatching(/^stage .*_002$/), 'switch app1', 'destroy db1']);
+  });
+
+  it('stays when the deploy fails', async () => {
+    small.crashing.add('app1');
+    await expect(small.up([APP1])).rejects.toMatchObject({ error: { code: 'E_APP_CRASHED' } });
+    expect(small.done).not.toContain('destroy db1');
+  });
+});
+
+it('an app server that the file no longer has goes before a deploy, which it could only hold up', async () => {
+  for (const node of [APP1, APP2, BALANCER]) await small.add(node);
+  await small.up([APP1, APP2, BALANCER]);
+  small.version++;
+  small.crashing.add('app2');
+  small.done.length = 0;
+  await small.up([APP1, BALANCER]);
+  expect(small.done.indexOf('destroy app2')).toBeLessThan(small.done.findIndex((it) => it.startsWith('stage')));
+});
+
+it('a balancer that was not set up yet is, before a deploy that goes first needs it', async () => {
+  let hasHaproxy = false;
+  await small.add(APP1, {
+    traffic: () => {
+      if (!hasHaproxy) throw new SlError('E_SWITCH', 'HAProxy does not run');
+      return { releases: {}, stale: 0 };
+    },
+    converge: (body) => {
+      hasHaproxy ||= JSON.stringify(body).includes('haproxy.cfg');
+      return { reports: [] };
+    },
+  });
+  await small.up([APP1]);
+  // What is live is not in the folder any more, so the new server cannot have it.
+  await small.add(APP2, { offer: ({ instance }) => ({ missing: instance.endsWith('_001') ? 'AQ==' : '', free: 0 }) });
+  small.version++;
+  expect((await small.up([BOTH, APP2])).deploys).toMatchObject([{ outcome: 'done' }]);
+});
+
+it('a balancer knows no node that is gone, also when nothing was live before', async () => {
+  let config = '';
+  for (const node of [APP1, APP2]) await small.add(node);
+  await small.add(BALANCER, {
+    converge: (body) => {
+      config = JSON.stringify(body);
+      return { reports: [] };
+    },
+  });
+  small.crashing.add('app1');
+  await expect(small.up([APP1, APP2, BALANCER])).rejects.toThrow('it exited with 1');
+  small.crashing.clear();
+  await small.up([APP1, BALANCER]);
+  expect(config).toContain('app1');
+  expect(config).not.toContain('app2');
+});
+
+describe('Ctrl-C after the switch', () => {
+  /** Cancels when the switch is reported, and resolves with how the operation ended. */
+  async function cancelled(nodes: WantedNode[]) {
+    const operations = new Operations({ clock: small.clock, ids: small.deps.ids });
+    const id: string = operations.start({
+      ...{ kind: 'up', set: SET, by: 'somebody' },
+      run(op) {
+        const emit: typeof op.emit = (progress) => {
+          op.emit(progress);
+          if (progress.text.startsWith('switched to')) operations.cancel(id);
+        };
+        return up(small.deps, { ...op, emit }, { set: setOf(nodes), installHostPackages: false });
+      },
+    });
+    const events: OperationEvent[] = [];
+    const follow = async () => {
+      for await (const event of operations.follow(id, new AbortController().signal)) events.push(event);
+    };
+    await small.passing(follow());
+    return events.at(-1);
+  }
+
+  it('does not take back what is decided, and tells of it', async () => {
+    for (const node of [APP1, BALANCER]) await small.add(node);
+    expect(await cancelled([APP1, BALANCER])).toMatchObject({
+      type: 'done',
+      result: { deploys: [{ outcome: 'done' }] },
+    });
+  });
+
+  it('leaves the rest to the next run, and says so', async () => {
+    for (const node of [APP1, DB1]) await small.add(node);
+    await small.up([APP1, DB1]);
+    small.version++;
+    expect(await cancelled([APP1])).toMatchObject({
+      type: 'failed',
+      error: { code: 'E_ABORTED', message: expect.stringContaining('what it had deployed is active') },
+      result: { deploys: [{ outcome: 'done' }] },
+    });
+  });
+});
+
+describe('a node that could not be set up', () => {
+  beforeEach(async () => {
+    await small.add(APP1);
+    await small.up([APP1]);
+    small.version++;
+    await small.up([APP1]);
+    await small.store.putNode(nodeRecord(SET, 'app2', { roles: ['appserver'], state: 'planned' }));
+  });
+
+  it('does not keep the others from a rollback', async () => {
+    const { deploys } = await small.passing(rollback(small.deps, operation(), { set: SET }));
+    expect(deploys).toMatchObject([{ outcome: 'done', instance: expect.stringContaining('_001') }]);
+  });
+
+  it('does not keep the others from a deploy', async () => {
+    small.version++;
+    const { deploys } = await small.passing(deploy(small.deps, operation(), { set: setOf([APP1, APP2]), apps: [] }));
+    expect(deploys).toMatchObject([{ outcome: 'done' }]);
+  });
+});
