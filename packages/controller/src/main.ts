@@ -8,7 +8,7 @@ import { type AgentUpdates, createAgentUpdates } from './app/agent-updates.ts';
 import { createController } from './app/controller.ts';
 import type { ControllerDeps } from './app/deps.ts';
 import { enrol } from './app/enrol.ts';
-import { listenForAll } from './app/listen.ts';
+import { listenForAll, listenOnce } from './app/listen.ts';
 import { Operations } from './app/operations.ts';
 import { SERVER_NAME } from './core/enrolment.ts';
 import { agentProgram } from './io/agent-program.ts';
@@ -154,7 +154,7 @@ function makeDeps(
     prepareHost: (set, options) => (set.provider.driver === 'local' ? prepareLocalHost(options) : Promise.resolve()),
     capacity: agents.server.capacity,
     url: () => `wss://*:${agents.port()}`,
-    listen: listenOnce(agents),
+    listen: listenOnce((address) => agents.server.listen(address), agents.port),
     checkConfig: checkAppConfig,
     ...{ orderKey: agents.orderKey, agentUpdates: agents.agentUpdates },
   };
@@ -171,17 +171,6 @@ async function listenForAgents(agents: Agents, { state }: Directories, hasAgents
   if (port !== kept) await writeFileDurable(file, `${port}\n`);
   agents.listening(port);
   return port;
-}
-
-/** Addresses that sets ask for. The port that all agents may use is open on every address of the machine already. */
-function listenOnce(agents: Agents): ControllerDeps['listen'] {
-  const open = new Set<string>();
-  return async ({ host, port }) => {
-    const key = `${host ?? '*'}:${port}`;
-    if (port === agents.port() || open.has(key)) return;
-    await agents.server.listen({ host, port });
-    open.add(key);
-  };
 }
 
 /** Until a signal, a shutdown request, or the last set is gone. */

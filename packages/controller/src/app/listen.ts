@@ -1,6 +1,6 @@
 /** Serves agents where the sets ask for it with `[controller] listen`, beside the controller's own port. */
 import type { ServerSet } from '@silverlining/protocol';
-import { parseListen } from '../core/controller-address.ts';
+import { type ListenAddress, parseListen } from '../core/controller-address.ts';
 import type { ControllerDeps } from './deps.ts';
 
 /** E_CONTROLLER when the address or port cannot be had. */
@@ -17,4 +17,23 @@ export async function listenForAll(deps: Pick<ControllerDeps, 'listen' | 'store'
       deps.log.warn({ set: name, error: String(error) }, 'agents of the set cannot connect; sl up tries it again');
     });
   }
+}
+
+/** Opens each address once, however many ask. `port` is the controller's own, which is open on every address of the machine. */
+export function listenOnce(
+  listen: (address: ListenAddress) => Promise<unknown>,
+  port: () => number,
+): ControllerDeps['listen'] {
+  const open = new Map<string, Promise<unknown>>();
+  return async (address) => {
+    if (address.port === port()) return;
+    const everywhere = `*:${address.port}`;
+    const key = address.host === undefined ? everywhere : `${address.host}:${address.port}`;
+    const opening = open.get(everywhere) ?? open.get(key) ?? listen(address);
+    open.set(key, opening);
+    await opening.catch((error: unknown) => {
+      open.delete(key);
+      throw error;
+    });
+  };
 }
