@@ -92,7 +92,8 @@ async function pushTopology(run: Run, nodes: readonly NodeRecord[]): Promise<voi
   if (topology !== set.topology) {
     await deps.store.putTopology(set.name, topology);
     run.set = { ...set, topology };
-    run.changes++;
+    // One without the nodes that leave may follow; the plan counts it with their end.
+    if (set.topology?.generation === run.observed.record?.topology?.generation) run.changes++;
     op.emit({ status: 'changed', action: 'topology', text: `topology generation ${topology.generation}` });
   }
   const behind = run.nodes.filter((node) => generationOf(deps.fleet, node) !== topology.generation);

@@ -4,6 +4,7 @@ import { operation, SET, SmallSet, setOf } from '../../../../test/fakes/small-se
 import { nodeRecord } from '../io/store/contract-records.ts';
 import { deploy } from './deploy.ts';
 import { Operations } from './operations.ts';
+import { planSet } from './plan.ts';
 import { rollback } from './rollback.ts';
 import { up } from './up.ts';
 
@@ -30,6 +31,15 @@ describe('a service that the file no longer has', () => {
   it('goes when what needs it is replaced', async () => {
     await small.up([APP1]);
     expect(small.done).toEqual([expect.stringMatching(/^stage .*_002$/), 'switch app1', 'destroy db1']);
+  });
+
+  it('is as many changes as the plan has', async () => {
+    const locations = [{ host: 'blog.example', path: '/', app: 'blog' }];
+    const set = { ...setOf([APP1]), locations };
+    const { changes } = await planSet(small.deps, { set, deep: false }, new AbortController().signal);
+    expect(changes).toBe(3);
+    const upping = up(small.deps, operation(), { set, installHostPackages: false });
+    expect(await small.passing(upping)).toMatchObject({ changes });
   });
 
   it('stays when the deploy fails', async () => {
