@@ -3,6 +3,7 @@ import { createInterpolator } from './interpolate.ts';
 import { type Entry, lex, type Section, type Sections } from './lexer.ts';
 import { directoryOf, resolvePath } from './paths.ts';
 import type { Place, Problems } from './problem.ts';
+import { STANDS_FOR } from './schema.ts';
 
 export interface DocumentContext {
   files: ConfigFiles;
@@ -60,9 +61,16 @@ function merge(base: Sections, own: Sections): Sections {
   for (const [name, section] of own) {
     const before = base.get(name);
     if (before === undefined) merged.set(name, section);
-    else merged.set(name, { ...section, entries: new Map([...before.entries, ...section.entries]) });
+    else merged.set(name, { ...section, entries: mergeEntries(before.entries, section.entries) });
   }
   return merged;
+}
+
+/** The base's other ways to say what the extending file says go: lines of two files cannot tell which of them is the last. */
+function mergeEntries(base: Section['entries'], own: Section['entries']): Section['entries'] {
+  const merged = new Map(base);
+  for (const key of own.keys()) for (const other of STANDS_FOR.get(key) ?? []) merged.delete(other);
+  return new Map([...merged, ...own]);
 }
 
 function lineOf(text: string, index: number): number {

@@ -95,6 +95,37 @@ describe('extends', () => {
     });
   });
 
+  it.each([
+    ['node_names', '[appserver]\nnode_names = t', '\n\n\n[appserver]\nnode_name = web'],
+    ['node_name', '[appserver]\nnode_name = t', '\n\n\n[appserver]\nnode_names = web'],
+  ])('lets %s of the extending file stand for both ways to name nodes', (_, own, base) => {
+    const { set, problems: found } = extending(`[general]\nextends = ../base/base.ini\n${own}\n`, `${base}\n`);
+    expect(found).toEqual([]);
+    expect(set?.nodes.map((it) => it.name)).toEqual(['t.set.internal']);
+  });
+
+  it.each([
+    ['secret', 'secret = own', 'secret_file = base.txt'],
+    ['secret_file', 'secret_file = own.txt', 'secret = base'],
+  ])('lets %s of the extending file stand for both ways to give a secret', (_, own, base) => {
+    const { set, problems: found } = load(`[general]\nextends = ../base/base.ini\n[provider]\n${own}\n[appserver]\n`, {
+      '/base/base.ini': `\n\n\n\n\n[provider]\nprovider = local\n${base}\n`,
+      '/base/base.txt': 'base',
+      '/set/own.txt': 'own',
+    });
+    expect(found).toEqual([]);
+    expect(set?.provider.options.secret).toBe('own');
+  });
+
+  it('takes the provider that the extending file names', () => {
+    const { set, problems: found } = load('[general]\nextends = ../base/base.ini\n[provider]\nname = mine\n', {
+      '/base/base.ini': '[provider]\nprovider = hosts\n[appserver]\n',
+      '/home/me/.silverlining.conf': '[provider:mine]\nprovider = local\nimage = debian:trixie\n',
+    });
+    expect(found).toEqual([]);
+    expect(set?.provider).toEqual({ driver: 'local', options: { image: 'debian:trixie' } });
+  });
+
   it('reports a problem in the base at its own place', () => {
     const loaded = extending('[general]\nextends = ../base/base.ini\n', '[appserver]\nnodes = x\n');
     expect(problems(loaded)).toEqual(['/base/base.ini:2: nodes must be a whole number from 1 to 1000, not "x"']);

@@ -61,6 +61,18 @@ export const PROVIDER_KEYS: KeyTable = {
   secret_file: PATH,
 };
 
+/**
+ * What a key of an extending file stands for in its base, beside the key itself. A `name` says who the provider is; the
+ * other way round, values beside `name` stand for those looked up.
+ */
+export const STANDS_FOR: ReadonlyMap<string, readonly string[]> = new Map([
+  ['node_name', ['node_names']],
+  ['node_names', ['node_name']],
+  ['secret', ['secret_file']],
+  ['secret_file', ['secret']],
+  ['name', ['provider']],
+]);
+
 const SECTIONS = new Map<string, KeyTable>([
   ['general', { name: LINE, base_domain: LINE, set_etc_hosts: { type: 'boolean', default: 'true' }, extends: PATH }],
   ['controller', { url: LINE, listen: LINE, node: LATER, database: LATER }],
