@@ -11,6 +11,9 @@ export const nodeName = z
     z.regex(new RegExp(`^${LABEL}(?:\\.${LABEL})*$`), 'must be a host name: letters, digits, hyphens and dots'),
   );
 
+/** IPv4 or IPv6, without a zone: nodes are told each other's addresses, and an interface means nothing to another node. */
+export const ipAddress = z.union([z.ipv4(), z.ipv6()]);
+
 /** Host name of a location, `*` or a `.suffix` included. */
 export const locationHost = z
   .string()

@@ -1,11 +1,11 @@
 /** Lines of `hosts`: machines that exist already. */
+import { ipAddress } from '@silverlining/protocol';
 import { fullName, nodeNameProblem } from './node-group.ts';
 import { quote } from './problem.ts';
 
 export interface HostLine {
   /** Full name of the node. */
   name: string;
-  /** IP address or host name. */
   address: string;
   user?: string;
   port?: number;
@@ -13,7 +13,6 @@ export interface HostLine {
 
 export type ParsedHostLine = { host: HostLine } | { problem: string };
 
-const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}$/;
 const USER = /^[a-z_][a-z0-9_-]{0,31}$/;
 
 /** `name address [user=NAME] [port=N]`; a name without dots stands below the base domain. */
@@ -24,8 +23,7 @@ export function parseHostLine(text: string, baseDomain: string): ParsedHostLine 
   if (wrong !== undefined) return { problem: wrong };
   if (address === '')
     return { problem: `${word} has no address; a line of hosts is: name address [user=NAME] [port=N]` };
-  if (!isAddress(address))
-    return { problem: `invalid address ${quote(address)} of ${word}: an IP address or a host name` };
+  if (!isAddress(address)) return { problem: badAddress(word, address) };
   return applyOptions({ name, address }, rest);
 }
 
@@ -49,9 +47,15 @@ function applyOptions(host: HostLine, options: string[]): ParsedHostLine {
 }
 
 function isAddress(text: string): boolean {
-  if (/^[0-9.]+$/.test(text)) return IPV4.test(text);
-  if (text.includes(':')) return /^[0-9a-f:.]{2,45}(?:%[a-z0-9]{1,15})?$/i.test(text);
-  return nodeNameProblem(text.toLowerCase()) === undefined;
+  return ipAddress.safeParse(text).success;
+}
+
+function badAddress(name: string, text: string): string {
+  const [, address = '', port = ''] = /^\[?([^\]]*)\]?:(\d+)$/.exec(text) ?? [];
+  if (isAddress(address) && isPort(port))
+    return `invalid address ${quote(text)}; write: ${name} ${address} port=${Number(port)}`;
+  const example = '203.0.113.10 or 2001:db8::7';
+  return `invalid address ${quote(text)} of ${name}: must be an IP address, such as ${example}; getent hosts NAME shows that of a host name`;
 }
 
 function isPort(text: string): boolean {

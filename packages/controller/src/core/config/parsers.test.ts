@@ -62,10 +62,9 @@ describe('parseHostLine', () => {
   it.each([
     ['app1 10.0.0.1', { name: 'app1.s.internal', address: '10.0.0.1' }],
     [
-      'App1.x.com host.example user=admin port=2222',
-      { name: 'app1.x.com', address: 'host.example', user: 'admin', port: 2222 },
+      'App1.x.com 2001:db8::7 user=admin port=2222',
+      { name: 'app1.x.com', address: '2001:db8::7', user: 'admin', port: 2222 },
     ],
-    ['app1 fe80::1%eth0', { name: 'app1.s.internal', address: 'fe80::1%eth0' }],
   ])('%s', (text, host) => {
     expect(parseHostLine(text, 's.internal')).toEqual({ host });
     expect(parseHostLine(formatHostLine(host), 's.internal')).toEqual({ host });
@@ -78,6 +77,13 @@ describe('parseHostLine', () => {
     ['app1 -oProxyCommand=x', 'invalid address "-oProxyCommand=x"'],
     ['app1 10.0.0.256', 'invalid address'],
     ['app1 10.0.0', 'invalid address'],
+    ['app1 10.0.0.1:2222', 'invalid address "10.0.0.1:2222"; write: app1 10.0.0.1 port=2222'],
+    ['app1 [2001:db8::7]:22', 'invalid address "[2001:db8::7]:22"; write: app1 2001:db8::7 port=22'],
+    ['app1 web1.example.com', 'invalid address "web1.example.com" of app1: must be an IP address'],
+    ['app1 web1.example.com:22', 'invalid address "web1.example.com:22" of app1: must be an IP address'],
+    ['app1 fe80::1%eth0', 'must be an IP address'],
+    ['app1 :::', 'must be an IP address'],
+    ['app1 1:2', 'must be an IP address'],
     ['app1 10.0.0.1 port=0', 'cannot read "port=0"'],
     ['app1 10.0.0.1 user=-x', 'cannot read "user=-x"'],
     ['app1 10.0.0.1 extra', 'cannot read "extra"'],

@@ -26,7 +26,7 @@ describe('[provider]', () => {
     ['defaults', '[provider]\nprovider = cloud', { driver: 'cloud', options: { region: 'eu' } }],
     [
       'all of hosts',
-      '[provider]\nprovider = hosts\nuser = admin\nport = 2222\nidentity = keys/id\nknown_hosts = ~/kh\nhosts =\n  app1 10.0.0.1\n  DB.x.com db.lan user=root port=22',
+      '[provider]\nprovider = hosts\nuser = admin\nport = 2222\nidentity = keys/id\nknown_hosts = ~/kh\nhosts =\n  app1 10.0.0.1\n  DB.x.com 2001:db8::7 user=root port=22',
       {
         driver: 'hosts',
         options: {
@@ -34,7 +34,7 @@ describe('[provider]', () => {
           port: '2222',
           identity: '/set/keys/id',
           known_hosts: '/home/me/kh',
-          hosts: 'app1.set.internal 10.0.0.1\ndb.x.com db.lan user=root port=22',
+          hosts: 'app1.set.internal 10.0.0.1\ndb.x.com 2001:db8::7 user=root port=22',
         },
       },
     ],

@@ -1,6 +1,6 @@
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
-import { nodeName, SlError } from '@silverlining/protocol';
+import { ipAddress, nodeName, SlError } from '@silverlining/protocol';
 import * as z from 'zod/mini';
 import type { CreateNodeRequest, NodeImage, NodeSize, Provider, ProviderNode } from '../../ports.ts';
 
@@ -14,12 +14,6 @@ export interface HostsOptions {
   known_hosts?: string | undefined;
 }
 
-/** Host name, IPv4 or IPv6 address: it becomes an argument of ssh, so nothing that looks like an option is let in. */
-const address = z.union([
-  z.pipe(z.string().check(z.toLowerCase()), nodeName),
-  /** With the interface of a link-local address, as in `fe80::1%eth0`. */
-  z.string().check(z.regex(/^(?=[^%]*:)[0-9a-f:.]{2,45}(?:%[a-z0-9]{1,15})?$/i)),
-]);
 const user = z.string().check(z.regex(/^[a-z_][a-z0-9_-]{0,31}$/, 'invalid user name'));
 const port = z.pipe(z.coerce.number(), z.int().check(z.minimum(1), z.maximum(65535)));
 const LINE_KEYS = ['user', 'port', 'identity', 'known_hosts'] as const;
@@ -97,7 +91,7 @@ function parseLine(line: string, options: HostsOptions, baseDirectory: string | 
   const [name, where, ...settings] = line.split(/\s+/);
   if (where === undefined) throw new Error('a line is "name address", then user=..., port=... where they differ');
   const own: HostsOptions = { ...options, ...Object.fromEntries(settings.map(parseSetting)) };
-  const host = check(address, where, 'address');
+  const host = check(ipAddress, where, 'IP address');
   const path = (value: string | undefined) => (value === undefined ? undefined : expandPath(value, baseDirectory));
   return {
     id: check(nodeName, name, 'name'),
