@@ -82,19 +82,31 @@ describe('[provider]', () => {
     ],
     ['provider = hosts\nport = 0', {}, '3: port must be a whole number from 1 to 65535, not "0"'],
     [
-      'provider = hosts\nhosts =\n  a 1.1.1.1\n  b 2.2.2.2\n  A 3.3.3.3',
+      'provider = hosts\nhosts =\n  app1 1.1.1.1\n  b 2.2.2.2\n  App1 3.3.3.3',
       {},
-      '6: two hosts are called a.set.internal, on lines 4 and 6',
+      '6: two hosts are called app1.set.internal, on lines 4 and 6',
     ],
     [
-      'provider = hosts\nhosts =\n  a 1.1.1.1\n  b 1.1.1.1',
+      'provider = hosts\nhosts =\n  app1 1.1.1.1\n  b 1.1.1.1',
       {},
       '5: two hosts have the address 1.1.1.1, on lines 4 and 5',
     ],
     [
-      'provider = hosts\nhosts =\n  $(id) 1.1.1.1',
+      'provider = hosts\nhosts =\n  app1 1.1.1.1\n  b 1.1.1.1 port=22',
       {},
-      '4: invalid node name "$(id).set.internal": must be a host name: letters, digits, hyphens and dots',
+      '5: two hosts have the address 1.1.1.1, on lines 4 and 5',
+    ],
+    [
+      'provider = hosts\nport = 2222\nhosts =\n  app1 1.1.1.1\n  b 1.1.1.1 port=2222',
+      {},
+      '6: two hosts have the address 1.1.1.1, on lines 5 and 6',
+    ],
+    ['provider = hosts\nhosts =', {}, '3: no line for app1.set.internal; add "app1 ADDRESS"'],
+    ['provider = hosts\nhosts = app1 x', {}, expect.stringContaining('3: invalid address "x" of app1')],
+    [
+      'provider = hosts\nhosts =\n  app1 1.1.1.1\n  $(id) 1.1.1.2',
+      {},
+      '5: invalid node name "$(id).set.internal": must be a host name: letters, digits, hyphens and dots',
     ],
     ['provider = cloud\nsecret_file = gone', {}, '3: secret_file /set/gone: does not exist'],
     ['provider = cloud\nsecret_file = empty', { '/set/empty': '\n' }, '3: secret_file /set/empty: is empty'],
@@ -102,6 +114,19 @@ describe('[provider]', () => {
     const { provider, problems } = load(`[provider]\n${text}`, files);
     expect(problems.filter((it) => !it.endsWith('has no hosts, which its driver needs'))).toEqual([expected]);
     expect(provider).toBeUndefined();
+  });
+
+  it('names every node that has no line, and the ways around a balancer that nobody asked for', () => {
+    const text =
+      '[provider]\nprovider = hosts\nhosts =\n  app1 10.0.0.1\n[appserver]\nnodes = 2\n[service:mysql]\nnode_name = db.x.com';
+    expect(load(text).problems).toEqual([
+      '3: no line for app2.set.internal; add "app2 ADDRESS"',
+      '3: no line for db.x.com; add "db.x.com ADDRESS"',
+      '3: no line for balancer.set.internal; add "balancer ADDRESS", give an app server its role with [balancer] node_name, or set load_balancer = false in [appserver]',
+    ]);
+    expect(load(`${text}\n[balancer]`).problems[2]).toBe(
+      '3: no line for balancer.set.internal; add "balancer ADDRESS"',
+    );
   });
 
   it('leaves out what was looked up for another driver', () => {

@@ -1,9 +1,9 @@
 /** `[provider]`: a driver with its options, given directly or looked up in `~/.silverlining.conf`. */
 import type { ProviderConfig } from '@silverlining/protocol';
 import { type DocumentContext, readSections } from './document.ts';
-import { formatHostLine, type HostLine, parseHostLine } from './host-line.ts';
+import { readHosts } from './hosts.ts';
 import { createInterpolator } from './interpolate.ts';
-import { type Problems, quote } from './problem.ts';
+import { quote } from './problem.ts';
 import { type DriverSpec, type KeySpec, type Known, listed, PROVIDER_KEYS } from './schema.ts';
 import { suggest } from './suggest.ts';
 import { SectionValues } from './values.ts';
@@ -112,7 +112,10 @@ function readOption(key: string, spec: KeySpec, sections: SectionValues[], input
       input.problems.error(place, `[provider] has no ${key}, which its driver needs`);
     return spec.default;
   }
-  if (key === 'hosts') return readHosts(values, input);
+  if (key === 'hosts') {
+    const port = sections.find((it) => it.has('port'))?.integer('port');
+    return readHosts(values, { ...input, ...(port === undefined ? {} : { port }) });
+  }
   if (spec.type === 'path') return values.path(key);
   if (spec.type === 'lines')
     return values
@@ -120,37 +123,6 @@ function readOption(key: string, spec: KeySpec, sections: SectionValues[], input
       .map((it) => it.text.trim())
       .join('\n');
   return values.line(key);
-}
-
-/** Lines with full names, so that drivers and nodes call a machine the same. */
-function readHosts(values: SectionValues, { baseDomain, problems }: ProviderInput): string {
-  const seen = new Map<string, number>();
-  const place = values.place('hosts');
-  const hosts = values.lines('hosts').flatMap(({ text, line }): HostLine[] => {
-    const parsed = parseHostLine(text, baseDomain);
-    if ('problem' in parsed) {
-      problems.error({ ...place, line }, parsed.problem);
-      return [];
-    }
-    reportTwin(parsed.host, { seen, line, file: place.file, problems });
-    return [parsed.host];
-  });
-  return hosts.map(formatHostLine).join('\n');
-}
-
-function reportTwin(
-  host: HostLine,
-  { seen, line, file, problems }: { seen: Map<string, number>; line: number; file: string; problems: Problems },
-): void {
-  const address = `${host.address.toLowerCase()} port ${host.port ?? 'default'}`;
-  for (const [key, what] of [
-    [`name ${host.name}`, `are called ${host.name}`],
-    [`address ${address}`, `have the address ${host.address}`],
-  ] as const) {
-    const before = seen.get(key);
-    if (before !== undefined) problems.error({ file, line }, `two hosts ${what}, on lines ${before} and ${line}`);
-    else seen.set(key, line);
-  }
 }
 
 /** The secret, from the set's own section before the one looked up; of two in one section the later stands. */

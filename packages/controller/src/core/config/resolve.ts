@@ -3,6 +3,7 @@ import { type ServerSet, serverSet } from '@silverlining/protocol';
 import { resolveApps } from './apps.ts';
 import type { DocumentContext } from './document.ts';
 import { resolveController, resolveGeneral } from './general.ts';
+import { reportMissingHosts } from './hosts.ts';
 import { resolveLocations } from './locations.ts';
 import { resolveNodes } from './nodes.ts';
 import { resolveProvider } from './provider.ts';
@@ -34,6 +35,9 @@ export function resolveSet(input: ResolveInput): Resolution {
   const { baseDomain } = general;
   const provider = resolveProvider({ ...input, direct: values.get('provider'), baseDomain });
   const nodes = resolveNodes({ appserver, services, balancer, knownServices: known.services, baseDomain, problems });
+  const hosts = provider.config.driver === 'hosts' ? provider.sections.find((it) => it.has('hosts')) : undefined;
+  if (hosts !== undefined)
+    reportMissingHosts(hosts, { nodes, baseDomain, automaticBalancer: balancer === undefined, problems });
   const apps = resolveApps({ ...input, apps: appSections, services: new Set(services.keys()) });
   const routes = resolveLocations({ appserver, balancer, sections: appSections, apps, problems });
   checkWhole(input, appSections);
