@@ -4,6 +4,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SlError } from '@silverlining/protocol';
+import { LOCAL_IMAGES } from '../../../packages/controller/src/core/local-images.ts';
 import { findDirectories, makeDirectories } from '../../../packages/controller/src/io/directories.ts';
 import {
   type HostNeed,
@@ -11,7 +12,7 @@ import {
   missingHostPackages,
 } from '../../../packages/controller/src/io/host-packages.ts';
 import { LocalProvider } from '../../../packages/controller/src/io/provider/local.ts';
-import { ensureImage, LOCAL_IMAGES } from '../../../packages/controller/src/io/provider/local-image.ts';
+import { ensureImage } from '../../../packages/controller/src/io/provider/local-image.ts';
 import { readNodes } from '../../../packages/controller/src/io/provider/local-node-record.ts';
 import { openStore } from '../../../packages/controller/src/io/store/store.ts';
 import { createWorkstationHosts } from '../../../packages/controller/src/io/workstation-hosts.ts';

@@ -13,8 +13,6 @@ export interface HostLine {
 
 export type ParsedHostLine = { host: HostLine } | { problem: string };
 
-const USER = /^[a-z_][a-z0-9_-]{0,31}$/;
-
 /** `name address [user=NAME] [port=N]`; a name without dots stands below the base domain. */
 export function parseHostLine(text: string, baseDomain: string): ParsedHostLine {
   const [word = '', address = '', ...rest] = text.trim().split(/\s+/);
@@ -25,6 +23,11 @@ export function parseHostLine(text: string, baseDomain: string): ParsedHostLine 
     return { problem: `${word} has no address; a line of hosts is: name address [user=NAME] [port=N]` };
   if (!isAddress(address)) return { problem: badAddress(word, address) };
   return applyOptions({ name, address }, rest);
+}
+
+/** Who signs in over SSH; nothing that ssh could take for an option. */
+export function isUserName(text: string): boolean {
+  return /^[a-z_][a-z0-9_-]{0,31}$/.test(text);
 }
 
 /** The line that `parseHostLine` reads as the same host. */
@@ -38,7 +41,7 @@ function applyOptions(host: HostLine, options: string[]): ParsedHostLine {
   const result = { ...host };
   for (const option of options) {
     const [, key, value = ''] = /^(user|port)=(.*)$/.exec(option) ?? [];
-    if (key === 'user' && USER.test(value)) result.user = value;
+    if (key === 'user' && isUserName(value)) result.user = value;
     else if (key === 'port' && isPort(value)) result.port = Number(value);
     else
       return { problem: `cannot read ${quote(option)} for ${host.name}; there are user=NAME and port=N (1 to 65535)` };

@@ -80,6 +80,12 @@ describe('[provider]', () => {
       {},
       '2: unknown key "image"; provider hosts takes name, provider, username, secret, secret_file, hosts, user, port, identity, known_hosts',
     ],
+    ['image = debian:foo', {}, '2: image must be one of debian:bookworm, debian:trixie, not "debian:foo"'],
+    [
+      'provider = hosts\nuser = First.Last',
+      {},
+      '3: user must be lower case letters, digits, - and _, not "First.Last"',
+    ],
     ['provider = hosts\nport = 0', {}, '3: port must be a whole number from 1 to 65535, not "0"'],
     [
       'provider = hosts\nhosts =\n  app1 1.1.1.1\n  b 2.2.2.2\n  App1 3.3.3.3',

@@ -9,6 +9,8 @@ export interface KeySpec {
   max?: number;
   /** Its value is never shown. */
   secret?: boolean;
+  /** What is wrong with a value of one line, if anything, in words that follow the key's name. */
+  problem?(value: string): string | undefined;
   /** Must be given. */
   required?: boolean;
   /** `{{n}}` is known in it. */

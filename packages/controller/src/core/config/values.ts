@@ -71,7 +71,9 @@ export class SectionValues {
     const second = lines[1];
     if (second !== undefined)
       return this.#error(entry, `${key} takes one line; line ${second.line} is indented, so it continues ${key}`);
-    return lines[0]?.text.trim() ?? '';
+    const text = lines[0]?.text.trim() ?? '';
+    const wrong = specOf(this.table, key)?.problem?.(text);
+    return wrong === undefined ? text : this.#error(entry, `${key} ${wrong}`);
   }
 
   /** Lines of a value, those that are empty left out. `n` is the number of the node. */

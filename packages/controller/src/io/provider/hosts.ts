@@ -2,6 +2,7 @@ import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { ipAddress, nodeName, SlError } from '@silverlining/protocol';
 import * as z from 'zod/mini';
+import { isUserName } from '../../core/config/host-line.ts';
 import type { CreateNodeRequest, NodeImage, NodeSize, Provider, ProviderNode } from '../../ports.ts';
 
 /** Options of `[provider]` with `provider = hosts`, as the file gives them. */
@@ -14,7 +15,7 @@ export interface HostsOptions {
   known_hosts?: string | undefined;
 }
 
-const user = z.string().check(z.regex(/^[a-z_][a-z0-9_-]{0,31}$/, 'invalid user name'));
+const user = z.string().check(z.refine(isUserName));
 const port = z.pipe(z.coerce.number(), z.int().check(z.minimum(1), z.maximum(65535)));
 const LINE_KEYS = ['user', 'port', 'identity', 'known_hosts'] as const;
 

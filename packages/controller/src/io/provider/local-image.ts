@@ -2,14 +2,9 @@ import { createHash, randomUUID } from 'node:crypto';
 import { access, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SlError } from '@silverlining/protocol';
-import type { NodeImage } from '../../ports.ts';
+import { LOCAL_IMAGES, suiteOf } from '../../core/local-images.ts';
 import { type FileLock, withFileLock } from '../file-lock.ts';
 import { hostCommand } from '../host-packages.ts';
-
-const RELEASES = [
-  { suite: 'bookworm', number: '12' },
-  { suite: 'trixie', number: '13' },
-] as const;
 
 /**
  * A small Debian server, without Node, sudo or curl. The second half is what every node gets anyway, and of what roles bring
@@ -79,17 +74,12 @@ export interface ImageRequest {
   signal: AbortSignal;
 }
 
-export const LOCAL_IMAGES: readonly NodeImage[] = RELEASES.map(({ suite, number }) => ({
-  id: `debian:${suite}`,
-  name: `Debian ${number} (${suite})`,
-}));
-
 /**
  * Makes sure that the image is among those of the state directory, and returns its directory name. It is built once into
  * the cache; the state directory then holds hard links, so that deleting the cache never takes the ground from under a node.
  */
 export async function ensureImage(request: ImageRequest): Promise<string> {
-  const suite = suiteOf(request.name);
+  const suite = requireSuite(request.name);
   const id = imageId(suite);
   const own = join(request.images, id);
   if (await exists(own)) return id;
@@ -104,11 +94,11 @@ export async function ensureImage(request: ImageRequest): Promise<string> {
 }
 
 /** Throws SlError E_PROVIDER for an image that there is not. */
-export function suiteOf(name: string): string {
-  const release = RELEASES.find(({ suite, number }) => name === `debian:${suite}` || name === `debian:${number}`);
-  if (release !== undefined) return release.suite;
-  const known = LOCAL_IMAGES.map((image) => image.id).join(', ');
-  throw new SlError('E_PROVIDER', `local nodes have no image "${name}"; there are ${known}`);
+export function requireSuite(image: string): string {
+  const suite = suiteOf(image);
+  if (suite !== undefined) return suite;
+  const known = LOCAL_IMAGES.map(({ id }) => id).join(', ');
+  throw new SlError('E_PROVIDER', `local nodes have no image "${image}"; there are ${known}`);
 }
 
 function imageId(suite: string): string {

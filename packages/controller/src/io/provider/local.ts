@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { SlError } from '@silverlining/protocol';
+import { LOCAL_IMAGES } from '../../core/local-images.ts';
 import type { CreateNodeRequest, NodeImage, NodeSize, Provider, ProviderNode } from '../../ports.ts';
 import type { Directories } from '../directories.ts';
 import { requireHostPackages } from '../host-packages.ts';
@@ -7,7 +8,7 @@ import { KeyedMutex } from './keyed-mutex.ts';
 import { bootNode, isRunning, killNode } from './local-container.ts';
 import { prepareDisk, removeDisk } from './local-disk.ts';
 import { requireRoot } from './local-host.ts';
-import { LOCAL_IMAGES, suiteOf } from './local-image.ts';
+import { requireSuite } from './local-image.ts';
 import type { LocalNetwork } from './local-network.ts';
 import { type NodeRecord, readNode, writeNode } from './local-node-record.ts';
 import { packageProxyUrl } from './local-package-cache.ts';
@@ -37,7 +38,7 @@ export class LocalProvider implements Provider {
   constructor(directories: Directories, options: LocalProviderOptions = {}) {
     this.#site = new LocalSite(directories);
     this.#image = options.image ?? DEFAULT_IMAGE;
-    suiteOf(this.#image);
+    requireSuite(this.#image);
   }
 
   async list(set: string, _signal: AbortSignal): Promise<ProviderNode[]> {
