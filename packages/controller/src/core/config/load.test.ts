@@ -155,6 +155,25 @@ describe('secrets', () => {
     expect(JSON.stringify(loaded)).not.toMatch(/hush|t0ken/);
   });
 
+  it.each([
+    [
+      'a value that another one refers to',
+      'env.API_TOKEN = hush-hush\nenv.DSN = https://h/?t={{section.env.API_TOKEN}}',
+    ],
+    ['the password of a URL', 'env.DSN = postgres://u:hush@db/x'],
+    ['the password of a URL without a user', 'env.DSN = redis://:hush@h:6379/0'],
+    ['a password with an @ of its own', 'env.DSN = mysql+pymysql://u:hush@hush@db/x'],
+    ...['PW', 'MYSQL_PWD', 'DB_PASS', 'DB_PASSWORD', 'PASS1'].map((name) => [`env.${name}`, `env.${name} = hush`]),
+  ])('are hidden: %s', (_, lines) => {
+    const { set, resolved } = load(`${SITE}${lines}\n`);
+    expect(JSON.stringify(set)).toContain('hush');
+    expect(JSON.stringify(resolved)).not.toContain('hush');
+  });
+
+  it.each(['COMPASS = north', 'PWDX = north', 'SITE = http://h:80/x@north'])('are no other values: env.%s', (line) => {
+    expect(JSON.stringify(load(`${SITE}env.${line}\n`).resolved)).toContain('north');
+  });
+
   it('are read from secret_file, and not shown', () => {
     const files = { '/home/me/.s.txt': 'hush-hush\n' };
     const {

@@ -128,7 +128,7 @@ export class SectionValues {
 
   /** Values that must not be shown anywhere, whichever other value or message they got into. */
   secrets(): string[] {
-    const keys = [...this.section.entries.keys()].filter((key) => specOf(this.table, key)?.secret);
+    const keys = [...this.section.entries.keys()].filter((key) => isSecret(key, specOf(this.table, key)));
     return keys.flatMap((key) => {
       const entry = this.section.entries.get(key);
       const filled = entry === undefined ? undefined : this.#context.interpolator.fill(this.section.name, entry);
@@ -173,9 +173,11 @@ export class SectionValues {
 
 export const REDACTED = '(secret)';
 
-/** Environment of apps often carries keys and passwords, which their names give away. */
+/** Environment of apps often carries keys and passwords, which their names give away: `API_TOKEN`, `MYSQL_PWD`, `DB_PASS`. */
+const SECRET_NAME = /^env\..*(?:secret|passw|passphrase|token|key|credential|(?<![a-z])(?:pw|pwd|pass)(?![a-z]))/i;
+
 function isSecret(key: string, spec: KeySpec | undefined): boolean {
-  return spec?.secret === true || (key.startsWith('env.') && /secret|passw|token|key|credential/i.test(key));
+  return spec?.secret === true || SECRET_NAME.test(key);
 }
 
 /** Line breaks and the like. Tab is let in: it is what people indent and align with. */
