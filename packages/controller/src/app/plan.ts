@@ -18,7 +18,6 @@ export async function planSet(
   const observed = await observe(deps, set, signal);
   const current = observed.record?.topology;
   const topology = buildTopology(set, observed.nodes, current);
-  const hosts = workstationHostsLines(topology);
   const secrets = observed.record === undefined ? new Map() : await readSecrets(deps, set);
   const isNew = !set.nodes.every((it) => topology.nodes.some((node) => node.name === it.name));
   const wantedApps = new Set(set.apps.map((it) => it.name));
@@ -35,8 +34,16 @@ export async function planSet(
     })),
     goneApps: Object.keys(observed.record?.active ?? {}).filter((app) => !wantedApps.has(app)),
     drift: deep ? await drift(deps, observed, signal) : new Map(),
-    hosts: isNew || hosts.join('\n') !== observed.hostsLines.join('\n'),
+    hosts: await hostsChange(deps, observed, isNew ? undefined : workstationHostsLines(topology)),
   });
+}
+
+/** Whether `sl up` will write /etc/hosts, which it leaves alone where it may not. Undefined lines are not known yet. */
+async function hostsChange(deps: ControllerDeps, observed: Observed, lines: string[] | undefined): Promise<boolean> {
+  const { set, hostsLines } = observed;
+  const wanted = set.setEtcHosts ? lines : [];
+  const changes = wanted === undefined || wanted.join('\n') !== hostsLines.join('\n');
+  return changes && (await deps.hosts.writable());
 }
 
 async function connected(deps: ControllerDeps, nodes: readonly NodeRecord[]): Promise<Map<string, ConnectedAgent>> {
