@@ -55,7 +55,7 @@ describe('bad values', () => {
     ['[appserver]\n[general]\nbase_domain = a;b', ':3: invalid base_domain "a;b": a domain such as example.com'],
     ['[appserver]\n[general]\nset_etc_hosts = maybe', ':3: set_etc_hosts must be true or false, not "maybe"'],
     ['[appserver]\n[general]\nname = a\n  b', ':3: name takes one line; line 4 is indented, so it continues name'],
-    ['[appserver]\n[general]\nname = "a\\nb"', ':3: name has a line break or control character in it'],
+    ['[appserver]\n[general]\nname = a\u0007b', ':3: name has a line break or control character in it'],
     [
       '[appserver]\n[general]\nname = {{general.base_domain}}\nbase_domain = {{general.name}}.x',
       ':3: name: a value that needs itself (general.name -> general.base_domain -> general.name)',

@@ -52,7 +52,7 @@ class Lexer {
     if (text === '' || text.startsWith('#') || text.startsWith(';')) return;
     const indent = indentOf(raw);
     if (this.#entry !== undefined && indent > this.#indent) {
-      this.#entry.lines.push({ text, line });
+      this.#add(this.#entry, { text: withoutQuotes(text), line });
       return;
     }
     this.#indent = indent;
@@ -85,7 +85,7 @@ class Lexer {
   }
 
   #keep(entry: Entry, value: string, section: Section): void {
-    if (value !== '') entry.lines.push({ text: value, line: entry.line });
+    this.#add(entry, { text: value, line: entry.line });
     const before = section.entries.get(entry.key);
     section.entries.set(entry.key, entry);
     if (before === undefined) return;
@@ -93,15 +93,16 @@ class Lexer {
     this.#problems.warning(entry, `${entry.key} is given twice, ${lines}; the last one stands`);
   }
 
+  #add(entry: Entry, line: Line): void {
+    if (line.text !== '') entry.lines.push(line);
+  }
+
   #error(line: number, message: string): void {
     this.#problems.error({ file: this.#file, line }, message);
   }
 }
 
-/**
- * `ini` gets one line at a time. What it would act on inside a value is hidden from it by JSON quoting, which it
- * undoes; a value that the file itself puts in double quotes is passed as it is, so blanks around a value can be kept.
- */
+/** `ini` gets one line at a time. What it would act on inside a value is hidden from it by JSON quoting, which it undoes. */
 function decodePair(text: string): { key: string; value: string } | undefined {
   const at = text.indexOf('=');
   if (at < 1) return undefined;
@@ -109,14 +110,17 @@ function decodePair(text: string): { key: string; value: string } | undefined {
     .slice(0, at)
     .trim()
     .replace(/[\\;#]/g, '\\$&');
-  const value = text.slice(at + 1).trim();
-  const quoted = value.length > 1 && value.startsWith('"') && value.endsWith('"');
-  const hidden = (quoted ? value : JSON.stringify(value))
+  const hidden = JSON.stringify(withoutQuotes(text.slice(at + 1).trim()))
     .replaceAll('\u2028', '\\u2028')
     .replaceAll('\u2029', '\\u2029');
   // `__proto__` never arrives here: `ini` drops it, and the line counts as unreadable.
   const [pair] = Object.entries(parse(`${key}=${hidden}`, { bracketedArray: false }));
   return pair === undefined ? undefined : { key: pair[0], value: String(pair[1]) };
+}
+
+/** A text in one pair of double quotes keeps blanks at its ends. Nothing else in it changes; command lines have more quotes. */
+function withoutQuotes(text: string): string {
+  return /^"([^"]*)"$/.exec(text)?.[1] ?? text;
 }
 
 function indentOf(line: string): number {

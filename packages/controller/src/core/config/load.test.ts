@@ -49,6 +49,12 @@ describe('a server set', () => {
     });
   });
 
+  it('keeps blanks at the ends of variables of the environment, and of nothing else', () => {
+    const { set, ...loaded } = load(`${SITE}env.A = "> "\nenv.B =\n  " <"\nhealth = "/ok "\n`);
+    expect(problems(loaded)).toEqual([]);
+    expect(set?.apps[0]).toMatchObject({ env: { A: '> ', B: ' <' }, health: '/ok' });
+  });
+
   it('reports all problems at once, in order of lines', () => {
     const loaded = load(
       `[generel]\nname = x\n[appserver]\nnodes = ten\nlocations =\n  http://a b/ x\n  http://b.com/ nope\nsise = 1\n[app:blog]\ndir = gone\n`,

@@ -9,6 +9,8 @@ export interface KeySpec {
   max?: number;
   /** Its value is never shown. */
   secret?: boolean;
+  /** Blanks at the ends of a value belong to it. */
+  keepsBlanks?: boolean;
   /** What is wrong with a value of one line, if anything, in words that follow the key's name. */
   problem?(value: string): string | undefined;
   /** Must be given. */
@@ -90,7 +92,7 @@ const APP_SECTION: KeyTable = {
   health: { type: 'line', default: '/' },
   health_timeout: { type: 'integer', min: 1, max: 3600, default: '60' },
   processes: { type: 'integer', min: 0, max: 64, default: '0' },
-  'env.*': LINE,
+  'env.*': { type: 'line', keepsBlanks: true },
 };
 
 /** `[production]` of app.ini. */

@@ -71,8 +71,10 @@ export class SectionValues {
     const second = lines[1];
     if (second !== undefined)
       return this.#error(entry, `${key} takes one line; line ${second.line} is indented, so it continues ${key}`);
-    const text = lines[0]?.text.trim() ?? '';
-    const wrong = specOf(this.table, key)?.problem?.(text);
+    const spec = specOf(this.table, key);
+    const whole = lines[0]?.text ?? '';
+    const text = spec?.keepsBlanks ? whole : whole.trim();
+    const wrong = spec?.problem?.(text);
     return wrong === undefined ? text : this.#error(entry, `${key} ${wrong}`);
   }
 
