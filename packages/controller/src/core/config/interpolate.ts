@@ -96,6 +96,9 @@ class Run {
   #variable(text: string): string {
     const [, name, , fallback] = /^([A-Za-z_]\w*)(:-(.*))?$/.exec(text) ?? [];
     if (name === undefined) throw this.#error(`\${${text}} is not the name of an environment variable`);
+    // It would end at the first brace: what is left would look like a value.
+    if (fallback !== undefined && /\$\{|\{\{/.test(fallback))
+      throw this.#error(`the default in \${${name}:-VALUE} is plain text: no \${ or {{ can stand in it`);
     const value = environmentValue(this.#source.env, name);
     if (fallback !== undefined) return value || fallback;
     if (value === undefined)
