@@ -19,10 +19,15 @@ export const locationHost = z
   .string()
   .check(z.maxLength(253), z.regex(new RegExp(`^(?:\\*|\\.?${LABEL}(?:\\.${LABEL})*)$`), 'invalid hostname'));
 
-/** Set names label nodes at providers and name files. */
+/** Set names label nodes at providers, name files, and are a label of the nodes' domain where no other is given. */
 export const setName = z
   .string()
-  .check(z.regex(/^[a-z][a-z0-9-]{0,39}$/, 'must be 1 to 40 lower case letters, digits and hyphens, a letter first'));
+  .check(
+    z.regex(
+      /^[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?$/,
+      'must be 1 to 40 lower case letters, digits and hyphens, a letter first and no hyphen last',
+    ),
+  );
 
 /** App names become part of paths, units and users. */
 export const appName = z

@@ -50,7 +50,11 @@ describe('bad values', () => {
     ['[appserver]\n[provider:x]', ':2: ["provider:x"] belongs to ~/.silverlining.conf, not here'],
     [
       '[appserver]\n[general]\nname = My Set',
-      ':3: invalid set name "My Set": must be 1 to 40 lower case letters, digits and hyphens, a letter first',
+      ':3: invalid set name "My Set": must be 1 to 40 lower case letters, digits and hyphens, a letter first and no hyphen last',
+    ],
+    [
+      '[appserver]\n[general]\nname = shop-',
+      ':3: invalid set name "shop-": must be 1 to 40 lower case letters, digits and hyphens, a letter first and no hyphen last',
     ],
     ['[appserver]\n[general]\nbase_domain = a;b', ':3: invalid base_domain "a;b": a domain such as example.com'],
     ['[appserver]\n[general]\nset_etc_hosts = maybe', ':3: set_etc_hosts must be true or false, not "maybe"'],
