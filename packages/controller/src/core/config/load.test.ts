@@ -123,9 +123,23 @@ describe('extends', () => {
     expect(set?.provider.options.secret).toBe('own');
   });
 
+  it('leaves out options of the base for another driver, and no others', () => {
+    const base = '[provider]\nprovider = hosts\nhosts = app1 10.0.0.1\nuser = admin\n[appserver]\nnodes = 2\n';
+    const own = '[general]\nextends = ../base/base.ini\n[provider]\nprovider = local\n';
+    const { set, problems: found } = extending(own, base);
+    expect(found).toEqual([]);
+    expect(set?.provider).toEqual({ driver: 'local', options: {} });
+    expect(problems(extending(own, `${base}[provider]\ncolour = red\n`))).toEqual([
+      expect.stringContaining('/base/base.ini:8: unknown key "colour"'),
+    ]);
+    expect(problems(extending(`${own}hosts = app1 10.0.0.1\n`, base))).toEqual([
+      expect.stringContaining('/set/silver.ini:5: unknown key "hosts"'),
+    ]);
+  });
+
   it('takes the provider that the extending file names', () => {
     const { set, problems: found } = load('[general]\nextends = ../base/base.ini\n[provider]\nname = mine\n', {
-      '/base/base.ini': '[provider]\nprovider = hosts\n[appserver]\n',
+      '/base/base.ini': '[provider]\nprovider = hosts\nhosts = app1 10.0.0.1\n[appserver]\n',
       '/home/me/.silverlining.conf': '[provider:mine]\nprovider = local\nimage = debian:trixie\n',
     });
     expect(found).toEqual([]);

@@ -35,7 +35,9 @@ export function resolveProvider(input: ProviderInput): ProviderResult {
     return { config: { driver: driver ?? DEFAULT_DRIVER, options: {} }, sections: sources };
   const table = { ...PROVIDER_KEYS, ...spec.options };
   const sections = sources.map((it) => it.withTable(table));
-  for (const values of sections) values.check(`provider ${driver}`);
+  // A file that extends another one can take another driver; it has no way to take that one's keys back.
+  const anyDriver = new Set(Object.values(input.known.drivers).flatMap((it) => Object.keys(it.options)));
+  for (const values of sections) values.check(`provider ${driver}`, anyDriver);
   const options = Object.fromEntries(
     Object.entries(table).flatMap(([key, it]): [string, string][] => {
       const value = SOURCE_KEYS.has(key) ? undefined : readOption(key, it, sections, input);

@@ -107,10 +107,14 @@ export class SectionValues {
     return resolvePath(text, directoryOf(this.place(key).file), this.#context.home);
   }
 
-  /** Reports unknown keys and wrong values of all keys, read or not. */
-  check(where = `[${this.section.name}]`): void {
+  /**
+   * Reports unknown keys and wrong values of all keys, read or not. `inherited` are keys that mean nothing here and may come
+   * from a file that this one extends.
+   */
+  check(where = `[${this.section.name}]`, inherited: ReadonlySet<string> = new Set()): void {
     for (const entry of this.section.entries.values()) {
       const spec = specOf(this.table, entry.key);
+      if (spec === undefined && inherited.has(entry.key) && entry.file !== this.section.file) continue;
       if (spec === undefined) this.#error(entry, unknownKey(entry.key, where, this.table));
       else if (spec.later) this.#error(entry, `${entry.key} is not supported yet`);
       else this.#read(entry.key, spec);
