@@ -42,7 +42,7 @@ export class ReleaseState {
   readonly unfinished = new Map<string, 'stop' | 'remove'>();
   /** Instances that were voted for and could not be started since: nothing is sent to them until they run. */
   readonly unstarted = new Set<string>();
-  /** By app: staging, settling and removing an app's instances never overlap. */
+  /** By app, whose name is no other work's key: staging, settling and removing an app's instances never overlap. */
   readonly exclusive: Exclusive;
   committed: CommittedMap = NOTHING_COMMITTED;
   /** Whether a content was missing that a release here should have: then nothing is taken for granted. */
@@ -56,7 +56,7 @@ export class ReleaseState {
 
   constructor(ports: ReleasePorts) {
     this.ports = ports;
-    this.exclusive = ports.exclusive;
+    this.exclusive = (app, act) => ports.exclusive(`app ${app}`, act);
   }
 
   /** Reads what is on disk. */
@@ -138,7 +138,7 @@ export class ReleaseState {
 
   /** Instances that can be asked, and whether the node may get requests: only when it has all that is active. */
   async refreshProxy(): Promise<void> {
-    await this.exclusive('proxy', async () => {
+    await this.ports.exclusive('proxy', async () => {
       // Both at once: what is voted for while the map is written is not in it yet.
       const instances = new Map(this.#servable().map((it) => [it.instance, it.port]));
       const isReady = this.hasRole('appserver') && this.isComplete();

@@ -7,7 +7,7 @@ import { startAgain } from './unstarted.ts';
 
 /** Puts the committed map in force on this node. */
 export function createSwitch(state: ReleaseState): Handlers['switch'] {
-  return (order, { signal }) => state.exclusive('switch', () => switchTo(state, order, signal));
+  return (order, { signal }) => state.ports.exclusive('switch', () => switchTo(state, order, signal));
 }
 
 async function switchTo(
@@ -51,7 +51,7 @@ export async function putInForce(state: ReleaseState): Promise<void> {
  */
 export async function ensureInForce(state: ReleaseState): Promise<void> {
   if (state.isInForce) return;
-  await state.exclusive('switch', async () => {
+  await state.ports.exclusive('switch', async () => {
     if (state.isInForce) return;
     await putInForce(state);
     await settleIn(state);
