@@ -81,10 +81,10 @@ export function manifestOf(n: number): Manifest {
   };
 }
 
-export function offer(n: number) {
+export function offer(n: number, signal?: AbortSignal) {
   const manifest = manifestOf(n);
   const digest = sha256(manifestText(manifest));
-  return blog.releases.offer({ instance: name(n), app: 'blog', digest, manifest }, context());
+  return blog.releases.offer({ instance: name(n), app: 'blog', digest, manifest }, context(undefined, signal));
 }
 
 export async function stage(n: number, change: Partial<RequestBody<'stage'>> = {}, signal?: AbortSignal) {

@@ -16,6 +16,8 @@ export function createChunks(state: ReleaseState): Handlers['chunks'] {
       const contents = contentsOf(files, state.ports.store.lacking(offer.doubtful));
       const sources = await sourcesOf(state, instance);
       const plans = await state.ports.store.plan(contents, sources, context.signal);
+      // As for an offer: by now another deploy may have begun.
+      context.signal.throwIfAborted();
       const assemblies = new Map<string, Assembly>();
       contents.forEach(({ file }, i) => {
         const assembly = plans[i]?.assembly;

@@ -16,6 +16,8 @@ export function createOffer(state: ReleaseState): Handlers['offer'] {
     const doubtful = body.changes === undefined || state.lacksContents ? listing.manifest().files : body.changes.files;
     // What an interrupted transfer left need not come again.
     const left = await state.ports.store.salvage(doubtful, context.signal);
+    // The offer of a deploy that was given up must not take the place of the next one's.
+    context.signal.throwIfAborted();
     const missing = state.ports.store.lacking(doubtful);
     const isLayer = state.ports.tree.isLayer(listing);
     checkSpace({ listing, missing, isLayer }, { ...free, bytes: free.bytes + left });

@@ -29,13 +29,11 @@ export interface Staging {
   ended: Promise<void>;
 }
 
-/** Offers that nobody staged; more of them than this and the oldest go. */
-const MAX_OFFERS = 32;
-
 /** What this process knows of releases: the journal as on disk, and what is under way. */
 export class ReleaseState {
   readonly ports: ReleasePorts;
   readonly journals = new Map<string, InstanceJournal>();
+  /** By instance; one of each app at most. */
   readonly offers = new Map<string, Offer>();
   readonly stagings = new Map<string, Staging>();
   /** Instances that are to be stopped or removed, and are so in part. */
@@ -101,11 +99,11 @@ export class ReleaseState {
     await this.refreshProxy();
   }
 
+  /** Takes the place of an earlier one of the app: deploys of a set never overlap, so nobody will stage that any more. */
   addOffer(instance: string, offer: Offer): void {
-    this.offers.delete(instance);
+    const { app } = offer.listing;
+    for (const [other, { listing }] of this.offers) if (listing.app === app) this.offers.delete(other);
     this.offers.set(instance, offer);
-    const [oldest] = this.offers.keys();
-    if (this.offers.size > MAX_OFFERS && oldest !== undefined) this.offers.delete(oldest);
   }
 
   /** The first free port, reserved until `releasePort`; a journal that names it keeps it after that. */
