@@ -2,6 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { type ErrorCode, SlError } from '@silverlining/protocol';
 
 export interface ExecOptions {
+  /** What errors call the command, where others start it; its own words when not given. */
+  name?: string | undefined;
   signal?: AbortSignal | undefined;
   /** Milliseconds until E_DEADLINE; one minute when not given. */
   deadline?: number | undefined;
@@ -146,19 +148,23 @@ function collect(stream: NodeJS.ReadableStream | null, options: ExecOptions): ()
 
 function startError(argv: readonly string[], cause: NodeJS.ErrnoException, options: ExecOptions): SlError {
   const why = cause.code === 'ENOENT' ? 'it is not installed, or not on the PATH' : cause.message;
-  return new SlError(options.code ?? 'E_INTERNAL', `${argv[0]} could not be started: ${why}`, { cause });
+  return new SlError(options.code ?? 'E_INTERNAL', `${options.name ?? argv[0]} could not be started: ${why}`, {
+    cause,
+  });
 }
 
 function stoppedError(argv: readonly string[], stop: Stop, options: ExecOptions, log: string[] = []): SlError {
   if (stop === 'aborted') {
-    return new SlError('E_ABORTED', `${argv[0]} was cancelled`, { cause: options.signal?.reason });
+    return new SlError('E_ABORTED', `${options.name ?? argv[0]} was cancelled`, { cause: options.signal?.reason });
   }
   const seconds = Math.round((options.deadline ?? DEFAULT_DEADLINE) / 100) / 10;
-  return new SlError('E_DEADLINE', `${argv.join(' ')} did not finish in ${seconds} s`, { details: { log } });
+  return new SlError('E_DEADLINE', `${options.name ?? argv.join(' ')} did not finish in ${seconds} s`, {
+    details: { log },
+  });
 }
 
 function failedError(argv: readonly string[], how: string, result: ExecResult, options: ExecOptions): SlError {
   const last = (result.stderr.trim() || result.stdout.trim()).split('\n').slice(-3).join(' / ');
-  const message = `${argv.join(' ')} failed with ${how}${last === '' ? '' : `: ${last}`}`;
+  const message = `${options.name ?? argv.join(' ')} failed with ${how}${last === '' ? '' : `: ${last}`}`;
   return new SlError(options.code ?? 'E_INTERNAL', message, { details: { log: logOf(result) } });
 }

@@ -2,10 +2,13 @@
 import type { InstanceSpec } from '@silverlining/protocol';
 import type { InstancePaths } from './paths.ts';
 
+/** Folders that only root can write. */
+export const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/silverlining';
+
 /** Complete environment; the node's own variables win over the app's of the same name. */
 export function instanceEnv(spec: InstanceSpec, paths: InstancePaths, port: number): Record<string, string> {
   return {
-    PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/silverlining',
+    PATH: SYSTEM_PATH,
     LANG: 'C.UTF-8',
     ...spec.env,
     HOME: paths.temp,

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { access, realpath, stat } from 'node:fs/promises';
 import { exec, logOf } from '@silverlining/system';
+import { scriptCommand } from '../../core/release/script-command.ts';
 import type { ScriptRun, ScriptRunner } from '../../release-ports.ts';
 
 /** Who runs scripts that are not executable themselves. */
@@ -43,12 +44,10 @@ async function findOnSystem(name: string): Promise<string[] | undefined> {
 }
 
 async function run(script: ScriptRun, signal: AbortSignal): Promise<string[]> {
-  const { argv, cwd, env, user, timeout, code } = script;
-  // Groups as well as the user, and no way back by setuid programs.
-  const become = ['setpriv', `--reuid=${user}`, `--regid=${user}`, '--init-groups', '--no-new-privs', '--'];
-  const command = user === 'root' ? [...argv] : [...become, ...argv];
-  const result = await exec(command, { cwd, env: { ...env }, deadline: timeout, signal, code });
-  return logOf(result);
+  const { cwd, timeout, code } = script;
+  const { argv, env, input } = scriptCommand(script);
+  const name = script.argv.join(' ');
+  return logOf(await exec(argv, { name, cwd, env, input, deadline: timeout, signal, code }));
 }
 
 async function isFileInside(folder: string, path: string): Promise<boolean> {
