@@ -111,6 +111,28 @@ describe('applyResources', () => {
     expect(node.stored()).toEqual([]);
   });
 
+  it('keeps due what an earlier run changed when its check fails, and not what it put back itself', async () => {
+    const broken = { check: true };
+    const node = fakeNode(['/b'], broken);
+    await node.due.write([{ notification: reload, by: ['file:/a'] }]);
+    const files = [file('/a', [reload]), file('/b', [reload])];
+    const reports = await applyResources(files, node, context);
+    expect(reports.map((it) => it.detail)).toEqual(['syntax error', 'syntax error; what was there before is back']);
+    expect(node.stored()).toEqual([{ notification: reload, by: ['file:/a'] }]);
+    broken.check = false;
+    await applyResources(files, node, context);
+    expect(node.done).toContain('reload apache2.service');
+    expect(node.stored()).toEqual([]);
+  });
+
+  it('keeps due what an earlier run changed when it puts back a second change of the same', async () => {
+    const node = fakeNode(['/a'], { check: true });
+    await node.due.write([{ notification: reload, by: ['file:/a'] }]);
+    await applyResources([file('/a', [reload])], node, context);
+    expect(node.done).toContain('undo /a');
+    expect(node.stored()).toEqual([{ notification: reload, by: ['file:/a'] }]);
+  });
+
   it('keeps a reload due that failed', async () => {
     const node = fakeNode(['/a'], { act: true });
     const reports = await applyResources([file('/a', [reload])], node, context);

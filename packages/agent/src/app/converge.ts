@@ -7,7 +7,7 @@ import {
   type SlError,
   toSlError,
 } from '@silverlining/protocol';
-import { addDue, type Due, planActions, withoutStarted } from '../core/converge/notifications.ts';
+import { addDue, type Due, notPutBack, planActions, withoutStarted } from '../core/converge/notifications.ts';
 import type { Applied, ConvergeHost, ConvergeRun, Executor, Executors, StateFile } from '../ports.ts';
 
 export interface ConvergeContext {
@@ -55,6 +55,7 @@ export async function applyResources(
   const session = {
     run,
     due,
+    earlier: new Set((await due.read()).flatMap(({ by }) => by)),
     reports: new Map<string, ResourceReport>(),
     undo: new Map<string, () => Promise<void>>(),
   };
@@ -73,6 +74,8 @@ export async function applyResources(
 interface Session {
   run: ConvergeRun;
   due: StateFile<Due[]>;
+  /** Ids of resources that an earlier run changed, and whose actions are due since. */
+  earlier: ReadonlySet<string>;
   reports: Map<string, ResourceReport>;
   /** How to put back what this run changed, by resource id. */
   undo: Map<string, () => Promise<void>>;
@@ -111,7 +114,12 @@ async function notify(session: Session, say: (text: string) => void): Promise<vo
   const left: Due[] = [];
   for (const { unit, action, checks, by } of planActions(due)) {
     say(`${action} ${unit}`);
-    if (!(await passes(checks, by, session))) continue;
+    if (!(await passes(checks, by, session))) {
+      // What an earlier run wrote may be what is back, and was not loaded either.
+      const putBack = [...session.undo.keys()].filter((id) => !session.earlier.has(id));
+      left.push(...notPutBack(due, unit, new Set(putBack)));
+      continue;
+    }
     try {
       await session.run.act(unit, action);
     } catch (error) {

@@ -37,6 +37,13 @@ export function withoutStarted(due: readonly Due[], unit: string): Due[] {
   return due.filter((it) => it.notification.unit !== unit);
 }
 
+/** What stays due when a check of the unit fails: what was not put back is still there, and not loaded. */
+export function notPutBack(due: readonly Due[], unit: string, putBack: ReadonlySet<string>): Due[] {
+  const ofUnit = due.filter((it) => it.notification.unit === unit);
+  const left = ofUnit.map((it) => ({ ...it, by: it.by.filter((id) => !putBack.has(id)) }));
+  return left.filter((it) => it.by.length > 0);
+}
+
 function isSame(a: Notification, b: Notification): boolean {
   return a.unit === b.unit && a.action === b.action && sameArgv(a.check ?? [], b.check ?? []);
 }
