@@ -85,6 +85,16 @@ describe('scan', () => {
     expect(manifest.files.map(({ path }) => path)).toEqual(['app/main.py', 'config/site.ini']);
   });
 
+  it.each([
+    ['a link that leads nowhere but to itself', (path: string) => symlink('.silverignore', path), 'ELOOP'],
+    ['a folder', (path: string) => mkdir(path), 'not a regular file'],
+    ['a named pipe', (path: string) => execFileSync('mkfifo', [path]), 'not a regular file'],
+  ])('deploys nothing when .silverignore is %s', async (_what, make, why) => {
+    await make(join(folder, 'config/.silverignore'));
+    await expect(source.scan(app, signal)).rejects.toEqual(refused('config/.silverignore cannot be read: '));
+    await expect(source.scan(app, signal)).rejects.toEqual(refused(why));
+  });
+
   it('refuses a named pipe, by its path', async () => {
     execFileSync('mkfifo', [join(folder, 'app/pipe')]);
     await expect(source.scan(app, signal)).rejects.toEqual(refused('app/pipe" is a named pipe'));

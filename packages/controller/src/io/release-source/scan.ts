@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { type App, CHUNKED_FROM, type ManifestFile, manifestText, SlError } from '@silverlining/protocol';
+import { errno } from '@silverlining/system';
 import { buildManifest } from '../../core/release/manifest-build.ts';
-import { parseIgnore } from '../../core/release/manifest-ignore.ts';
+import { type Ignore, parseIgnore } from '../../core/release/manifest-ignore.ts';
 import type { ScannedRelease } from '../../ports.ts';
 import type { ChunkCache } from './chunk-cache.ts';
-import { createHasher } from './file-content.ts';
+import { createHasher, unreadable } from './file-content.ts';
 import { type LargeContent, readLarge } from './large-file.ts';
 import { createSlices } from './slices.ts';
 import { openStatCache, type StatCache } from './stat-cache.ts';
@@ -44,8 +46,26 @@ export async function scan(app: App, caches: Caches, signal: AbortSignal): Promi
   return { manifest, digest, bytes: manifest.files.reduce((sum, file) => sum + file.size, 0) };
 }
 
-async function ignoreOf(folder: string) {
-  return parseIgnore(await readFile(`${folder}/.silverignore`, 'utf8').catch(() => ''));
+/** What is to stay at home. A file that is there and cannot be read is no empty one: what it names would be deployed. */
+async function ignoreOf(folder: string): Promise<Ignore> {
+  const path = `${folder}/.silverignore`;
+  try {
+    return parseIgnore(await readRegularFile(path));
+  } catch (cause) {
+    if (errno(cause) === 'ENOENT') return parseIgnore('');
+    throw unreadable(path, cause);
+  }
+}
+
+async function readRegularFile(path: string): Promise<string> {
+  // Without O_NONBLOCK opening a FIFO waits for a writer that may never come.
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    if (!(await file.stat()).isFile()) throw new Error('it is not a regular file');
+    return await file.readFile('utf8');
+  } finally {
+    await file.close();
+  }
 }
 
 interface HashedFile {
