@@ -1,5 +1,6 @@
 import { closeSync, openSync, readSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { unusable } from '../io/directories.ts';
 
 /** A log larger than this is put aside when the next controller starts; one old log is kept. */
 const ROTATE_BYTES = 8 << 20;
@@ -11,8 +12,12 @@ export function daemonLogPath(stateDir: string): string {
 /** Opens the log for a daemon's output; returns the descriptor and how long the log is. */
 export function openDaemonLog(stateDir: string): { descriptor: number; length: number } {
   const path = daemonLogPath(stateDir);
-  if (sizeOf(path) > ROTATE_BYTES) renameSync(path, `${path}.1`);
-  return { descriptor: openSync(path, 'a', 0o600), length: sizeOf(path) };
+  try {
+    if (sizeOf(path) > ROTATE_BYTES) renameSync(path, `${path}.1`);
+    return { descriptor: openSync(path, 'a', 0o600), length: sizeOf(path) };
+  } catch (cause) {
+    throw unusable(path, 'XDG_STATE_HOME', cause);
+  }
 }
 
 /** The lines that were written from `position` on, 64 KiB of them at most, and where the next ones begin. */

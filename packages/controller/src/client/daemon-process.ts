@@ -4,7 +4,8 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ControllerInfo, SlError } from '@silverlining/protocol';
-import { apiSocketPath } from '../io/api-socket.ts';
+import { shellQuote } from '../core/bootstrap/shell-quote.ts';
+import { apiSocketPath, hasSocketDirectory } from '../io/api-socket.ts';
 import { ALREADY_RUNNING_STATUS, readDaemonFile } from '../io/daemon.ts';
 import { type Directories, makeDirectories } from '../io/directories.ts';
 import { identifyProcess, isRunning, type ProcessIdentity } from '../io/process-identity.ts';
@@ -53,18 +54,21 @@ export async function connectController(options: DaemonOptions): Promise<Connect
 
 /**
  * The running controller; undefined when there is none. E_CONTROLLER when there is one that does not answer within
- * `patience` milliseconds.
+ * `patience` milliseconds, or when another user may be the one who answers.
  */
 export async function findController(
   stateDir: string,
   patience?: number,
 ): Promise<Omit<Connected, 'started'> | undefined> {
   const file = readDaemonFile(stateDir);
-  const client = new ControllerClient(file?.socket ?? apiSocketPath(stateDir));
+  const socketPath = file?.socket ?? apiSocketPath(stateDir);
+  if (!(await hasSocketDirectory(socketPath))) return undefined;
+  const client = new ControllerClient(socketPath);
   try {
     return { client, info: await client.info({ patience }) };
   } catch (error) {
     if (isAbsent(error)) return undefined;
+    if (isOthers(error)) throw othersController(stateDir, error);
     const who = file === undefined ? 'the controller' : `the controller (pid ${file.pid})`;
     throw new SlError('E_CONTROLLER', `${who} does not answer: sl controller stop --force ends it`, { cause: error });
   }
@@ -87,7 +91,7 @@ export async function stopController(
     if (running === undefined && (it === undefined || !isRunning(it))) return false;
     if (await goneWithin(it, STOP_MS)) return true;
   } catch (error) {
-    if (!force || !(error instanceof SlError) || error.code !== 'E_CONTROLLER') throw error;
+    if (!force || !(error instanceof SlError) || error.code !== 'E_CONTROLLER' || isOthers(error)) throw error;
   }
   if (force && file !== undefined) return killController(file);
   throw new SlError(
@@ -179,10 +183,21 @@ async function goneWithin(it: ProcessIdentity | undefined, ms: number): Promise<
   return true;
 }
 
+function othersController(stateDir: string, cause: SlError): SlError {
+  const text =
+    `${stateDir} has files of another user, as sudo -E sl leaves them, so that its controller cannot be asked. Use sl as that user; or stop ` +
+    `that controller (sudo -E sl controller stop), then take over what it left: sudo chown -R "$(id -u):$(id -g)" ${shellQuote(stateDir)}`;
+  return new SlError('E_CONTROLLER', text, { cause, details: { reason: cause.details.reason } });
+}
+
 function unlessAbsent(error: unknown): void {
   if (!isAbsent(error)) throw error;
 }
 
 function isAbsent(error: unknown): boolean {
   return error instanceof SlError && ABSENT.has(String(error.details.reason));
+}
+
+function isOthers(error: unknown): error is SlError {
+  return error instanceof SlError && error.details.reason === 'EACCES';
 }

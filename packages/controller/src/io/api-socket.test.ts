@@ -1,8 +1,8 @@
 import { chmod, mkdir, mkdtemp, rm, stat, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { apiSocketPath, makeSocketDirectory } from './api-socket.ts';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { apiSocketPath, hasSocketDirectory, makeSocketDirectory } from './api-socket.ts';
 
 let directory: string;
 beforeEach(async () => {
@@ -23,11 +23,17 @@ describe('the path of the API’s socket', () => {
     expect(path).toMatch(/^\/run\/user\/1000\/silverlining-\d+\/[0-9a-f]{24}\.sock$/);
     expect(apiSocketPath(`${long}x`, { XDG_RUNTIME_DIR: '/run/user/1000' })).not.toBe(path);
   });
+
+  it('is of the user who runs it, for whom the machine need not have a name', () => {
+    const getuid = vi.spyOn(process, 'getuid').mockReturnValue(54_321);
+    expect(apiSocketPath('/'.padEnd(108, 'd'), { XDG_RUNTIME_DIR: '/run' })).toContain('/run/silverlining-54321/');
+    getuid.mockRestore();
+  });
 });
 
 describe('the folder of the socket', () => {
   it('is made private, also where it existed with more', async () => {
-    const path = join(directory, 'a', 'controller.sock');
+    const path = join(directory, 'a', 'x.sock');
     await makeSocketDirectory(path);
     await chmod(join(directory, 'a'), 0o777);
     await makeSocketDirectory(path);
@@ -37,8 +43,30 @@ describe('the folder of the socket', () => {
   it('is refused when it is a link, which someone else may have put there', async () => {
     await mkdir(join(directory, 'theirs'));
     await symlink(join(directory, 'theirs'), join(directory, 'link'));
-    await expect(makeSocketDirectory(join(directory, 'link', 'x.sock'))).rejects.toMatchObject({
-      code: 'E_CONTROLLER',
-    });
+    const path = join(directory, 'link', 'x.sock');
+    await expect(makeSocketDirectory(path)).rejects.toMatchObject({ code: 'E_CONTROLLER' });
+    await expect(hasSocketDirectory(path)).rejects.toMatchObject({ code: 'E_CONTROLLER' });
+  });
+
+  it('may be a link when it is the state directory, which was moved to another disk', async () => {
+    await mkdir(join(directory, 'disk'));
+    await symlink(join(directory, 'disk'), join(directory, 'state'));
+    await makeSocketDirectory(join(directory, 'state', 'controller.sock'));
+    expect(await hasSocketDirectory(join(directory, 'state', 'controller.sock'))).toBe(true);
+  });
+
+  it('is believed by a client when nobody else can have made the socket in it', async () => {
+    const path = join(directory, 'a', 'x.sock');
+    expect(await hasSocketDirectory(path)).toBe(false);
+    await makeSocketDirectory(path);
+    expect(await hasSocketDirectory(path)).toBe(true);
+    for (const mode of [0o720, 0o702]) {
+      await chmod(join(directory, 'a'), mode);
+      await expect(hasSocketDirectory(path)).rejects.toMatchObject({ code: 'E_CONTROLLER' });
+    }
+    await chmod(join(directory, 'a'), 0o700);
+    const getuid = vi.spyOn(process, 'getuid').mockReturnValue(54_321);
+    await expect(hasSocketDirectory(path)).rejects.toMatchObject({ code: 'E_CONTROLLER' });
+    getuid.mockRestore();
   });
 });

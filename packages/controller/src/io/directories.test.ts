@@ -1,7 +1,7 @@
-import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { findDirectories, makeDirectories } from './directories.ts';
 
 let directory: string;
@@ -23,5 +23,31 @@ describe('directories', () => {
     const directories = { state: join(directory, 's'), cache: join(directory, 'c') };
     await makeDirectories(directories);
     expect((await stat(directories.state)).mode & 0o777).toBe(0o700);
+  });
+
+  it('may have the state behind a link', async () => {
+    await mkdir(join(directory, 'disk'));
+    await symlink(join(directory, 'disk'), join(directory, 's'));
+    await makeDirectories({ state: join(directory, 's'), cache: join(directory, 'c') });
+    expect((await stat(join(directory, 'disk'))).mode & 0o777).toBe(0o700);
+  });
+
+  it('that cannot be made are named, with the variable that moves them', async () => {
+    await writeFile(join(directory, 'file'), '');
+    const [good, bad] = [join(directory, 'good'), join(directory, 'file/silverlining')];
+    for (const [directories, variable] of [
+      [{ state: bad, cache: good }, 'XDG_STATE_HOME'],
+      [{ state: good, cache: bad }, 'XDG_CACHE_HOME'],
+    ] as const) {
+      const said = expect.stringMatching(new RegExp(`${bad} cannot be written.*${variable}`));
+      await expect(makeDirectories(directories)).rejects.toMatchObject({ code: 'E_CONTROLLER', message: said });
+    }
+  });
+
+  it('are refused when the state is another user’s', async () => {
+    const getuid = vi.spyOn(process, 'getuid').mockReturnValue(54_321);
+    const refused = makeDirectories({ state: join(directory, 's'), cache: join(directory, 'c') });
+    await expect(refused).rejects.toMatchObject({ code: 'E_CONTROLLER', message: expect.stringContaining('uid') });
+    getuid.mockRestore();
   });
 });
