@@ -104,7 +104,7 @@ describe('host keys', () => {
     expect(error).toMatchObject({ code: 'E_SSH' });
     for (const { name, address: at } of machines.machines) {
       expect(error?.message).toContain(name);
-      expect(error?.message).toContain(`ssh-keyscan ${at} >> ${knownHosts}`);
+      expect(error?.message).toContain(`ssh-keyscan ${at} >> '${knownHosts}'`);
     }
     expect(await traces()).toEqual(['', '', '', '']);
   });

@@ -23,7 +23,7 @@ describe('ssh argv', () => {
     );
     expect(argv).toEqual(
       expect.arrayContaining([
-        'UserKnownHostsFile=/tmp/x/known_hosts',
+        'UserKnownHostsFile="/tmp/x/known_hosts"',
         'GlobalKnownHostsFile=/dev/null',
         'HostKeyAlias=silver-u1',
       ]),

@@ -67,9 +67,11 @@ function keyFields(key: string): string {
 }
 
 function trustOptions(trust: HostTrust): string[] {
-  if (trust.kind === 'known') return trust.knownHosts === undefined ? [] : [`UserKnownHostsFile=${trust.knownHosts}`];
+  if (trust.knownHosts === undefined) return [];
+  const file = `UserKnownHostsFile=${fileValue(trust.knownHosts)}`;
+  if (trust.kind === 'known') return [file];
   return [
-    `UserKnownHostsFile=${trust.knownHosts}`,
+    file,
     'GlobalKnownHostsFile=/dev/null',
     // Addresses are given to other machines in time; the key belongs to the node.
     `HostKeyAlias=${trust.alias}`,
@@ -77,4 +79,9 @@ function trustOptions(trust: HostTrust): string[] {
     'HashKnownHosts=no',
     'VerifyHostKeyDNS=no',
   ];
+}
+
+/** One file in an option of ssh_config(5) that takes several between blanks, and has tokens such as `%h`. */
+function fileValue(path: string): string {
+  return `"${path.replaceAll(/["\\]/g, '\\$&').replaceAll('%', '%%')}"`;
 }

@@ -1,4 +1,5 @@
 import { SlError } from '@silverlining/protocol';
+import { shellQuote } from '../../core/bootstrap/shell-quote.ts';
 import type { HostTrust } from '../../core/bootstrap/ssh-argv.ts';
 import { knownHostName } from '../../core/bootstrap/ssh-argv.ts';
 import { offeredFingerprint, sshFailure } from '../../core/bootstrap/ssh-failure.ts';
@@ -51,10 +52,10 @@ async function explain(error: RemoteEnded, request: BootstrapRequest, trust: Hos
 async function changedKey(error: RemoteEnded, request: BootstrapRequest, trust: HostTrust): Promise<string> {
   const expected = (await trustedKeys(trust, request.ssh)).map(fingerprint);
   const shown = offeredFingerprint(error.stderr) ?? (await offeredKeys(request.ssh)).map(fingerprint).join(', ');
-  const file = trust.kind === 'known' && trust.knownHosts !== undefined ? `-f '${trust.knownHosts}' ` : '';
+  const file = trust.kind === 'known' && trust.knownHosts !== undefined ? `-f ${shellQuote(trust.knownHosts)} ` : '';
   const remedy =
     trust.kind === 'known'
-      ? `remove the old key with: ssh-keygen ${file}-R '${knownHostName(request.ssh)}'`
+      ? `remove the old key with: ssh-keygen ${file}-R ${shellQuote(knownHostName(request.ssh))}`
       : 'destroy the node and create it again, or restore its key';
   return (
     `its host key has changed: expected ${expected.join(', ') || 'another one'}, it shows ${shown || 'an unknown one'}. ` +
@@ -66,7 +67,8 @@ async function unknownKey(request: BootstrapRequest, trust: HostTrust): Promise<
   const { ssh } = request;
   const offered = (await offeredKeys(ssh)).map(fingerprint);
   const shows = offered.length > 0 ? `; it shows ${offered.join(', ')}` : '';
-  const file = trust.kind === 'known' && trust.knownHosts !== undefined ? trust.knownHosts : '~/.ssh/known_hosts';
+  const file =
+    trust.kind === 'known' && trust.knownHosts !== undefined ? shellQuote(trust.knownHosts) : '~/.ssh/known_hosts';
   const port = ssh.port === 22 ? '' : `-p ${ssh.port} `;
   return (
     `its host key is not known${shows}. Compare that with the machine's own (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub ` +
