@@ -1,6 +1,6 @@
-import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { type ChunkList, chunkList, SlError } from '@silverlining/protocol';
+import { writeCacheFile } from './cache-file.ts';
 import { type LargeContent, readLarge } from './large-file.ts';
 
 /** Lists that are kept: those of the contents that were looked at last. */
@@ -18,10 +18,7 @@ export class ChunkCache {
 
   /** Takes in what reading a file found out. */
   async add({ sha256, chunks }: LargeContent): Promise<void> {
-    await mkdir(this.#folder, { recursive: true });
-    const temporary = `${this.#folder}/${randomUUID()}`;
-    await writeFile(temporary, JSON.stringify(chunks), { mode: 0o600 });
-    await rename(temporary, `${this.#folder}/${sha256}`);
+    await writeCacheFile(`${this.#folder}/${sha256}`, JSON.stringify(chunks));
     await this.#prune();
   }
 
@@ -58,7 +55,7 @@ export class ChunkCache {
   }
 
   async #prune(): Promise<void> {
-    const names = await readdir(this.#folder);
+    const names = await readdir(this.#folder).catch(() => []);
     if (names.length <= KEPT) return;
     const times = await Promise.all(
       names.map(async (name) => ({

@@ -160,7 +160,11 @@ class SharedPack {
   async #dispose(): Promise<void> {
     this.#stop.abort(new SlError('E_ABORTED', 'the archive is not needed any more'));
     await Promise.allSettled([this.whole]);
-    await (await this.#spool).close();
+    // One that could not be made has failed whoever reads it already.
+    await this.#spool.then(
+      (spool) => spool.close(),
+      () => undefined,
+    );
   }
 }
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { zstdDecompressSync } from 'node:zlib';
-import { type App, app as appSchema, encodeBitmap } from '@silverlining/protocol';
+import { type App, app as appSchema, CHUNKED_FROM, encodeBitmap } from '@silverlining/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { PackedRelease, ReleaseSource } from '../../ports.ts';
 import { createReleaseSource } from './index.ts';
@@ -115,6 +115,21 @@ describe('scan', () => {
 
   it('names a folder that does not exist', async () => {
     await expect(source.scan({ ...app, dir: join(folder, 'nowhere') }, signal)).rejects.toEqual(refused('nowhere'));
+  });
+});
+
+describe('a cache that cannot be written', () => {
+  it('costs a scan its memory, and a pack says where it needs room', async () => {
+    await writeFile(join(folder, 'app/big'), Buffer.alloc(CHUNKED_FROM));
+    const unwritable = createReleaseSource({ cache: join(folder, 'app/main.py') });
+    const release = await unwritable.scan(app, signal);
+    expect(release.digest).toBe((await source.scan(app, signal)).digest);
+    const pack = unwritable.pack(app, release, everything(4));
+    await expect(sent(pack)).rejects.toMatchObject({
+      code: 'E_CONTROLLER',
+      message: expect.stringMatching(/app\/main.py\/packs cannot be written.*XDG_CACHE_HOME/),
+    });
+    await pack.close();
   });
 });
 

@@ -5,6 +5,7 @@ import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { BULK_FRAME } from '@silverlining/protocol';
 import { createSweep } from '@silverlining/system';
+import { unusable } from '../directories.ts';
 
 /** Pieces that are kept for readers that come to them a little later. */
 const RECENT = 4;
@@ -27,8 +28,12 @@ export class Spool {
   }
 
   static async create(directory: string): Promise<Spool> {
-    await mkdir(directory, { recursive: true });
-    return new Spool(await openUnnamed(directory));
+    try {
+      await mkdir(directory, { recursive: true });
+      return new Spool(await openUnnamed(directory));
+    } catch (cause) {
+      throw unusable(directory, 'XDG_CACHE_HOME', cause);
+    }
   }
 
   get length(): number {

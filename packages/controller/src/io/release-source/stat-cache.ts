@@ -1,7 +1,7 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { writeCacheFile } from './cache-file.ts';
 
 /** Hash by path, valid as long as the file's stat is the same. */
 export interface StatCache {
@@ -44,7 +44,7 @@ export async function openStatCache(directory: string, folders: readonly string[
         ({ path, stat, sha256 }) => `${path}\t${isClean(stat) ? identity(stat) : UNKNOWN}\t${sha256}\n`,
       );
       const next = `${HEADER}\n${lines.join('')}`;
-      if (next !== text) await replace(path, next);
+      if (next !== text) await writeCacheFile(path, next);
     },
   };
 }
@@ -63,17 +63,4 @@ function parse(text: string): Map<string, { identity: string; sha256: string }> 
     entries.set(path, { identity: stat, sha256 });
   }
   return entries;
-}
-
-/** Whole or not at all, as two scans may end at once; it need not survive a power cut. */
-async function replace(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  const temporary = `${path}.${randomUUID()}`;
-  try {
-    await writeFile(temporary, text, { mode: 0o600 });
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
 }

@@ -1,7 +1,9 @@
 import { type BigIntStats, type Dirent, lstatSync, readdirSync, readlinkSync } from 'node:fs';
 import { type ManifestLink, SlError } from '@silverlining/protocol';
+import { errno } from '@silverlining/system';
 import { badName } from '../../core/release/manifest-build.ts';
 import type { Ignore } from '../../core/release/manifest-ignore.ts';
+import { unreadable } from './file-content.ts';
 import { createSlices } from './slices.ts';
 
 export interface FoundFile {
@@ -49,11 +51,7 @@ function add(found: FoundTree, root: TreeRoot, entry: Dirent, inner: string): vo
 
 function list(root: TreeRoot, below: string): Dirent[] {
   const folder = below === '' ? root.folder : `${root.folder}/${below}`;
-  try {
-    return readdirSync(folder, { withFileTypes: true });
-  } catch (cause) {
-    throw new SlError('E_APP_CONFIG', `${folder} cannot be read: ${reason(cause)}`, { cause });
-  }
+  return readable(folder, () => readdirSync(folder, { withFileTypes: true }));
 }
 
 function check(root: TreeRoot, entry: Dirent, inner: string): void {
@@ -72,16 +70,26 @@ function kindProblem(entry: Dirent): string | undefined {
 }
 
 function linkAt(root: TreeRoot, inner: string): ManifestLink {
-  return { path: `${root.part}/${inner}`, target: readlinkSync(`${root.folder}/${inner}`) };
+  const absolute = `${root.folder}/${inner}`;
+  return { path: `${root.part}/${inner}`, target: readable(absolute, () => readlinkSync(absolute)) };
 }
 
 function fileAt(root: TreeRoot, inner: string): FoundFile {
   const absolute = `${root.folder}/${inner}`;
-  const stat = lstatSync(absolute, { bigint: true, throwIfNoEntry: false });
-  if (!stat?.isFile()) throw new SlError('E_APP_CONFIG', `${absolute} changed while being deployed; try again`);
+  const stat = readable(absolute, () => lstatSync(absolute, { bigint: true }));
+  if (!stat.isFile()) throw changed(absolute);
   return { path: `${root.part}/${inner}`, absolute, stat };
 }
 
-function reason(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
+/** What was listed may be gone by now, or lie in a folder that may be listed and not entered. */
+function readable<T>(absolute: string, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    throw errno(cause) === 'ENOENT' ? changed(absolute, cause) : unreadable(absolute, cause);
+  }
+}
+
+function changed(absolute: string, cause?: unknown): SlError {
+  return new SlError('E_APP_CONFIG', `${absolute} changed while being deployed; try again`, { cause });
 }
