@@ -9,6 +9,7 @@ export {
   findController,
   stopController,
 } from './client/daemon-process.ts';
+export { shareSshAgent, sshAgentPath } from './client/ssh-agent.ts';
 export { formatProblem, type LoadedSet, type ResolvedOption } from './core/config/index.ts';
 export { suggest } from './core/config/suggest.ts';
 export { readServerSet } from './io/config-files.ts';

@@ -7,7 +7,10 @@ import {
   findController,
   findDirectories,
   lastLogLines,
+  makeDirectories,
   readLog,
+  shareSshAgent,
+  sshAgentPath,
   stopController,
 } from '@silverlining/controller';
 import { SlError } from '@silverlining/protocol';
@@ -71,10 +74,14 @@ export async function logs(context: Context, options: { lines: number; follow?: 
 
 /** The controller in the foreground, for a service manager or to watch it; its exit status is the command's. */
 export async function run(context: Context): Promise<Report> {
+  const directories = findDirectories(context.env);
+  await makeDirectories(directories);
+  await shareSshAgent(directories.state, context.env);
   note(context, 'running the controller in the foreground; Ctrl-C stops it');
   // A terminal's Ctrl-C reaches the child too; here it must not end the parent before it.
   const onInterrupt = () => undefined;
-  const child = spawn(process.execPath, [daemonEntry(), 'daemon'], { stdio: 'inherit' });
+  const env = { ...context.env, SSH_AUTH_SOCK: sshAgentPath(directories.state) };
+  const child = spawn(process.execPath, [daemonEntry(), 'daemon'], { stdio: 'inherit', env });
   const onTerminate = () => child.kill('SIGTERM');
   process.on('SIGINT', onInterrupt).on('SIGTERM', onTerminate);
   const [status, signal] = await once(child, 'exit');

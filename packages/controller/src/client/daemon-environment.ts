@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import type { Directories } from '../io/directories.ts';
+import { sshAgentPath } from './ssh-agent.ts';
 
 /** What ssh, apt and the directories need; the rest of a shell's environment would outlive the shell in the daemon. */
-const KEPT = /^(?:HOME|PATH|USER|LOGNAME|SHELL|LANG|TZ|TMPDIR|SSH_AUTH_SOCK|XDG_.*|SILVER_.*|SL_.*)$/;
+const KEPT = /^(?:HOME|PATH|USER|LOGNAME|SHELL|LANG|TZ|TMPDIR|XDG_.*|SILVER_.*|SL_.*)$/;
 const PROXIES = /^(?:https?|no|all)_proxy$/i;
 /** How npm reaches its registry, from where a runtime for another architecture comes. */
 const NPM = /^(?:node_extra_ca_certs|npm_config_(?:registry|userconfig|cafile|strict_ssl|(?:https_)?proxy|noproxy))$/i;
@@ -28,5 +29,10 @@ export const DAEMON_FLAGS: readonly string[] = ['--max-semi-space-size=8', '--he
 /** The environment of the daemon: a few variables of the one who starts it. */
 export function daemonEnvironment(env: NodeJS.ProcessEnv, directories: Directories): NodeJS.ProcessEnv {
   const kept = Object.entries(env).filter(([name]) => [KEPT, PROXIES, NPM].some((it) => it.test(name)));
-  return { ...Object.fromEntries(kept), ...MALLOC, NODE_COMPILE_CACHE: join(directories.cache, 'compiled') };
+  return {
+    ...Object.fromEntries(kept),
+    ...MALLOC,
+    SSH_AUTH_SOCK: sshAgentPath(directories.state),
+    NODE_COMPILE_CACHE: join(directories.cache, 'compiled'),
+  };
 }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, readlink, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -49,6 +49,15 @@ describe('the daemon', () => {
     const again = await connectController(options);
     expect(again).toMatchObject({ started: false, info: { pid: all[0]?.info.pid } });
     expect(await findController(options.directories.state)).toBeDefined();
+  });
+
+  it('uses the SSH agent of whoever connected last', async () => {
+    const link = join(options.directories.state, 'ssh-agent.sock');
+    const { info } = await connectController({ ...options, env: { ...options.env, SSH_AUTH_SOCK: '/tmp/first' } });
+    expect(await readFile(`/proc/${info.pid}/environ`, 'utf8')).toContain(`SSH_AUTH_SOCK=${link}\0`);
+    expect(await readlink(link)).toBe('/tmp/first');
+    await connectController({ ...options, env: { ...options.env, SSH_AUTH_SOCK: '/tmp/second' } });
+    expect(await readlink(link)).toBe('/tmp/second');
   });
 
   it('stops, and leaves neither file nor socket nor lock', async () => {
@@ -141,7 +150,7 @@ describe('the daemon’s environment', () => {
       NODE_EXTRA_CA_CERTS: '/ca.pem',
       npm_config_registry: 'r',
       npm_config_user_agent: 'npm',
-      AWS_SECRET: 's',
+      ...{ AWS_SECRET: 's', SSH_AUTH_SOCK: '/tmp/of-a-session' },
       NODE_OPTIONS: '-r x',
     };
     const set = Object.entries(daemonEnvironment(env, { state: '/s', cache: '/c' }));
@@ -149,7 +158,7 @@ describe('the daemon’s environment', () => {
     expect(Object.fromEntries(kept)).toEqual({
       ...{ HOME: '/home/ada', PATH: '/bin', SILVER_X: '1', XDG_STATE_HOME: '/s', https_proxy: 'p' },
       ...{ NODE_EXTRA_CA_CERTS: '/ca.pem', npm_config_registry: 'r' },
-      NODE_COMPILE_CACHE: '/c/compiled',
+      ...{ SSH_AUTH_SOCK: '/s/ssh-agent.sock', NODE_COMPILE_CACHE: '/c/compiled' },
     });
   });
 });

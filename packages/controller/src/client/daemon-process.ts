@@ -13,6 +13,7 @@ import { STOPPING } from '../service.ts';
 import { ControllerClient } from './client.ts';
 import { DAEMON_FLAGS, daemonEnvironment } from './daemon-environment.ts';
 import { daemonLogPath, openDaemonLog, readLog } from './daemon-log.ts';
+import { shareSshAgent } from './ssh-agent.ts';
 
 export interface DaemonOptions {
   directories: Directories;
@@ -43,8 +44,17 @@ export function daemonEntry(): string {
   return join(dirname(createRequire(import.meta.url).resolve('@silverlining/controller')), 'start.ts');
 }
 
-/** The running controller of the state directory, started when there is none, restarted when it is of another version. */
+/**
+ * The running controller of the state directory, started when there is none, restarted when it is of another version. It uses
+ * the caller's SSH agent from now on.
+ */
 export async function connectController(options: DaemonOptions): Promise<Connected> {
+  const connected = await findOrStart(options);
+  await shareSshAgent(options.directories.state, options.env ?? process.env);
+  return connected;
+}
+
+async function findOrStart(options: DaemonOptions): Promise<Connected> {
   const running = await findController(options.directories.state);
   if (running === undefined) return startController(options);
   if (running.info.version === options.version) return { ...running, started: false };

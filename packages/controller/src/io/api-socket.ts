@@ -23,6 +23,13 @@ export function apiSocketPath(stateDir: string, env: NodeJS.ProcessEnv = process
   return join(env.XDG_RUNTIME_DIR || tmpdir(), `silverlining-${ownUid()}`, `${hash}.sock`);
 }
 
+/** Another socket's path in the same folder, no longer than that of the API: `name` may have ten characters. */
+export function besideApiSocket(stateDir: string, name: string): string {
+  const path = apiSocketPath(stateDir);
+  const inState = basename(path) === NAME;
+  return join(dirname(path), inState ? `${name}.sock` : `${basename(path, '.sock')}.${name}`);
+}
+
 /** Makes the socket's folder, and makes sure that it is this user's alone: anybody may write to /tmp. */
 export async function makeSocketDirectory(socketPath: string): Promise<void> {
   const directory = dirname(socketPath);
