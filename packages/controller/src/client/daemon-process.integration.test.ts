@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, readlink, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, readlink, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,7 +10,6 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { claimDaemon, readDaemonFile } from '../io/daemon.ts';
 import { identifyProcess, isRunning } from '../io/process-identity.ts';
 import { daemonEnvironment } from './daemon-environment.ts';
-import { lastLogLines, readLog } from './daemon-log.ts';
 import { connectController, type DaemonOptions, findController, stopController } from './daemon-process.ts';
 
 const source = fileURLToPath(new URL('../../../../test/fakes/fake-daemon.ts', import.meta.url));
@@ -160,23 +159,6 @@ describe('the daemon’s environment', () => {
       ...{ NODE_EXTRA_CA_CERTS: '/ca.pem', npm_config_registry: 'r' },
       ...{ SSH_AUTH_SOCK: '/s/ssh-agent.sock', NODE_COMPILE_CACHE: '/c/compiled' },
     });
-  });
-});
-
-describe('the daemon’s log', () => {
-  it('is read by its last lines, then as it grows, whole lines only', async () => {
-    const path = join(home, 'controller.log');
-    await writeFile(path, 'one\ntwo\nthree\nhal');
-    const last = lastLogLines(path, 2);
-    expect(last.lines).toEqual(['two', 'three']);
-    await writeFile(path, `${await readFile(path, 'utf8')}f\nnext\n`);
-    expect(readLog(path, last.position)).toEqual({ lines: ['half', 'next'], position: 24 });
-  });
-
-  it('that was put aside for a new one is read from the new one’s beginning', async () => {
-    const path = join(home, 'controller.log');
-    await writeFile(path, 'new\n');
-    expect(readLog(path, 5000).lines).toEqual(['new']);
   });
 });
 
