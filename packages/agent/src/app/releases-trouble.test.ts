@@ -6,7 +6,9 @@ import { join } from 'node:path';
 import { type InstanceSpec, manifestText, SlError } from '@silverlining/protocol';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { name, sha256 } from '../../../../test/fakes/blog.ts';
+import { idle } from '../../../../test/fakes/manual-clock.ts';
 import { FakeNode, fakeReleasePorts } from '../../../../test/fakes/release-ports.ts';
+import type { InstanceJournal } from '../core/release/journal.ts';
 import type { Releases, RequestContext } from '../ports.ts';
 import type { ReleasePorts } from '../release-ports.ts';
 import { createReleases } from './releases.ts';
@@ -182,4 +184,30 @@ it('a settling that was cancelled while it waited for its turn touches nothing',
   await expect(settled).rejects.toMatchObject({ code: 'E_ABORTED' });
   await staged;
   expect(await here()).toEqual([name(1), name(2)]);
+});
+
+it('what is aborted while the end of its update_fetch is written down does not come back', async () => {
+  await stage(1);
+  const kept = new Set<string>();
+  let goOn: () => void = () => undefined;
+  const writing = new Promise<void>((begun) => {
+    const put = async ({ instance, hooks }: InstanceJournal) => {
+      if (hooks.d1?.state === 'done') {
+        await new Promise<void>((resolve) => {
+          goOn = resolve;
+          begun();
+        });
+      }
+      kept.add(instance);
+    };
+    ports.journals = { ...ports.journals, put, delete: async (instance) => void kept.delete(instance) };
+  });
+  const fetches = [{ kind: 'path' as const, path: '/x' }];
+  const hook = releases.hook({ instance: name(1), deploy: 'd1', turn: 'primary', timeout: 5, fetches }, context);
+  await writing;
+  const aborted = releases.abort({ instance: name(1), deploy: 'd1' }, context);
+  await idle();
+  goOn();
+  await Promise.all([hook, aborted]);
+  expect([[...kept], await here()]).toEqual([[], []]);
 });

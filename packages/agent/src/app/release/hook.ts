@@ -6,6 +6,7 @@ import {
   toSlError,
   type UpdateFetch,
 } from '@silverlining/protocol';
+import { appOf } from '../../core/release/choices.ts';
 import { matchPath, requestPath } from '../../core/release/instance-env.ts';
 import { hasProcess } from '../../core/release/instance-unit.ts';
 import type { InstanceJournal } from '../../core/release/journal.ts';
@@ -30,6 +31,16 @@ export function createHook(state: ReleaseState): Handlers['hook'] {
 }
 
 async function runOnce(state: ReleaseState, order: Order, signal: AbortSignal): Promise<Reply> {
+  const app = appOf(order.instance);
+  const begun = await state.exclusive(app, () => begin(state, order));
+  if ('results' in begun) return begun;
+  const reply = await runLines(state, begun, order, signal);
+  await state.exclusive(app, () => end(state, order, reply));
+  return reply;
+}
+
+/** The instance whose lines are to be run, or the reply of an earlier run. */
+async function begin(state: ReleaseState, order: Order): Promise<InstanceJournal | Reply> {
   const journal = state.journals.get(order.instance);
   if (journal?.state !== 'prepared') throw new SlError('E_NOT_FOUND', `${order.instance} is not staged on this node`);
   const before = journal.hooks[order.deploy];
@@ -37,10 +48,14 @@ async function runOnce(state: ReleaseState, order: Order, signal: AbortSignal): 
   if (before?.state === 'started') return interrupted(order);
   // On disk before the first line runs: an agent that starts again must not run them a second time.
   await state.put({ ...journal, hooks: { [order.deploy]: { state: 'started' } } });
-  const reply = await runLines(state, journal, order, signal);
-  const latest = state.journals.get(order.instance) ?? journal;
-  await state.put({ ...latest, hooks: { [order.deploy]: { state: 'done', reply } } });
-  return reply;
+  return journal;
+}
+
+/** An instance that was aborted meanwhile is gone and stays so, also where it was staged again for another deploy. */
+async function end(state: ReleaseState, order: Order, reply: Reply): Promise<void> {
+  const journal = state.journals.get(order.instance);
+  if (journal?.hooks[order.deploy]?.state !== 'started') return;
+  await state.put({ ...journal, hooks: { [order.deploy]: { state: 'done', reply } } });
 }
 
 async function runLines(
