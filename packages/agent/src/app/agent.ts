@@ -40,10 +40,11 @@ export interface Agent {
 
 /** The loop of the agent: connect, say hello, report health, and again after a while when the session ends. */
 export function createAgent(deps: AgentDependencies): Agent {
-  const state = { welcomedAt: undefined as number | undefined, interval: DEFAULT_HEALTH_INTERVAL };
+  const state: AgentState = { welcomedAt: undefined, isProven: false, interval: DEFAULT_HEALTH_INTERVAL };
   return {
     async welcomed(interval) {
       state.welcomedAt = deps.clock.monotonic();
+      state.isProven = true;
       state.interval = interval;
       await deps.update.confirm();
     },
@@ -66,15 +67,17 @@ export function createAgent(deps: AgentDependencies): Agent {
   };
 }
 
-interface SessionState {
+interface AgentState {
   /** Monotonic milliseconds; undefined until the controller welcomed this session. */
   welcomedAt: number | undefined;
+  /** Whether the controller welcomed any session of this process. */
+  isProven: boolean;
   interval: number;
 }
 
 async function oneSession(
   deps: AgentDependencies,
-  { handlers, state, signal }: { handlers: Handlers; state: SessionState; signal: AbortSignal },
+  { handlers, state, signal }: { handlers: Handlers; state: AgentState; signal: AbortSignal },
 ): Promise<SessionEnd> {
   const over = new AbortController();
   try {
@@ -112,7 +115,7 @@ async function hello({ probe, releases, update, generation }: AgentDependencies)
 async function reportHealth(
   { health, clock, log }: AgentDependencies,
   session: ControlSession,
-  { state, signal }: { state: SessionState; signal: AbortSignal },
+  { state, signal }: { state: AgentState; signal: AbortSignal },
 ): Promise<void> {
   while (!signal.aborted) {
     try {
@@ -125,7 +128,7 @@ async function reportHealth(
 }
 
 /** False when this process is to end at once: the old bundle is the next one to start. */
-async function proveUpdate(deps: AgentDependencies, state: SessionState, signal: AbortSignal): Promise<boolean> {
+async function proveUpdate(deps: AgentDependencies, state: AgentState, signal: AbortSignal): Promise<boolean> {
   const task = await deps.update.begin();
   if (task === 'leave') {
     deps.log('this bundle was never welcomed: going back to the one before');
@@ -136,13 +139,9 @@ async function proveUpdate(deps: AgentDependencies, state: SessionState, signal:
   return true;
 }
 
-async function takeBackUnlessWelcomed(
-  deps: AgentDependencies,
-  state: SessionState,
-  signal: AbortSignal,
-): Promise<void> {
+async function takeBackUnlessWelcomed(deps: AgentDependencies, state: AgentState, signal: AbortSignal): Promise<void> {
   await deps.clock.sleep(PROOF, signal).catch(() => undefined);
-  if (signal.aborted || state.welcomedAt !== undefined) return;
+  if (signal.aborted || state.isProven) return;
   deps.log(`not welcomed in ${PROOF / 1000} s: going back to the bundle before`);
   await deps.update.rollBack();
   deps.restart();

@@ -1,0 +1,59 @@
+import { SlError } from '@silverlining/protocol';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { idle, ManualClock } from '../../../../test/fakes/manual-clock.ts';
+import type { Handlers, NodeProbe, Releases, SelfUpdate, SessionEnd } from '../ports.ts';
+import { type Agent, createAgent } from './agent.ts';
+
+let clock: ManualClock;
+let done: string[];
+
+beforeEach(() => {
+  clock = new ManualClock();
+  done = [];
+});
+
+/** An agent that was just updated, and runs; `session` is what comes of each connection. */
+function startUpdated(session: (agent: Agent) => Promise<SessionEnd>): void {
+  const stop = new AbortController();
+  const none = () => Promise.reject(new SlError('E_INTERNAL', 'no test needs it'));
+  const update: SelfUpdate = {
+    ...{ program: { agentDigest: 'digest' }, takeRuntime: none, install: none },
+    begin: async () => 'prove',
+    confirm: async () => void done.push('confirmed'),
+    rollBack: async () => void done.push('rolled back'),
+  };
+  const agent = createAgent({
+    ...{ probe: {} as NodeProbe, releases: {} as Releases, health: { report: none, watch: none }, generation: () => 1 },
+    link: { session: () => session(agent), validity: none, renew: none },
+    update,
+    clock: Object.assign(clock, { random: () => 0.5 }),
+    restart() {
+      done.push('restarted');
+      stop.abort();
+    },
+    log: () => undefined,
+  });
+  void agent.run({} as Handlers, stop.signal);
+}
+
+describe('an agent that was updated', () => {
+  it('goes back to the bundle before when the controller does not welcome it in a minute', async () => {
+    startUpdated(async () => ({ kind: 'closed', reason: 'nobody listens' }));
+    await clock.advance(59_999);
+    expect(done).toEqual([]);
+    await clock.advance(1);
+    expect(done).toEqual(['rolled back', 'restarted']);
+  });
+
+  it('stays what it is once it was welcomed, also when the controller is away a minute later', async () => {
+    let isThere = true;
+    startUpdated(async (agent) => {
+      if (isThere) await agent.welcomed(10_000);
+      isThere = false;
+      return { kind: 'closed', reason: 'the controller stops' };
+    });
+    await idle();
+    for (let second = 0; second < 61; second++) await clock.advance(1_000);
+    expect(done).toEqual(['confirmed']);
+  });
+});
