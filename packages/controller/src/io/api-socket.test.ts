@@ -1,7 +1,7 @@
 import { chmod, mkdir, mkdtemp, rm, stat, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { apiSocketPath, hasSocketDirectory, makeSocketDirectory } from './api-socket.ts';
 
 let directory: string;
@@ -26,8 +26,8 @@ describe('the path of the API’s socket', () => {
 
   it('is of the user who runs it, for whom the machine need not have a name', () => {
     const getuid = vi.spyOn(process, 'getuid').mockReturnValue(54_321);
+    onTestFinished(() => getuid.mockRestore());
     expect(apiSocketPath('/'.padEnd(108, 'd'), { XDG_RUNTIME_DIR: '/run' })).toContain('/run/silverlining-54321/');
-    getuid.mockRestore();
   });
 });
 
@@ -66,7 +66,7 @@ describe('the folder of the socket', () => {
     }
     await chmod(join(directory, 'a'), 0o700);
     const getuid = vi.spyOn(process, 'getuid').mockReturnValue(54_321);
+    onTestFinished(() => getuid.mockRestore());
     await expect(hasSocketDirectory(path)).rejects.toMatchObject({ code: 'E_CONTROLLER' });
-    getuid.mockRestore();
   });
 });

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { findDirectories, makeDirectories } from './directories.ts';
 
 let directory: string;
@@ -46,8 +46,8 @@ describe('directories', () => {
 
   it('are refused when the state is another user’s', async () => {
     const getuid = vi.spyOn(process, 'getuid').mockReturnValue(54_321);
+    onTestFinished(() => getuid.mockRestore());
     const refused = makeDirectories({ state: join(directory, 's'), cache: join(directory, 'c') });
     await expect(refused).rejects.toMatchObject({ code: 'E_CONTROLLER', message: expect.stringContaining('uid') });
-    getuid.mockRestore();
   });
 });
