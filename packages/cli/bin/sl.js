@@ -12,8 +12,8 @@ if (isNode24()) {
   const cache = given !== undefined && isAbsolute(given) ? given : join(process.env.HOME ?? homedir(), '.cache');
   // Compiled code, types already stripped.
   nodeModule.enableCompileCache(join(cache, 'silverlining', 'compiled'));
-  const { endQuietlyOnClosedPipe, main } = await import(mainModule());
-  endQuietlyOnClosedPipe();
+  const { endWithOutput, main } = await import(mainModule());
+  endWithOutput();
   process.exitCode = await main(process.argv.slice(2));
 } else {
   runUnderNode24([fileURLToPath(import.meta.url), ...process.argv.slice(2)]);

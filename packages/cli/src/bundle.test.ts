@@ -25,7 +25,7 @@ describe('the bundle of sl', () => {
     expect(main).toBe(pathToFileURL(join(dist, 'main.js')).href);
     expect(await import(main)).toMatchObject({
       main: expect.any(Function),
-      endQuietlyOnClosedPipe: expect.any(Function),
+      endWithOutput: expect.any(Function),
     });
   });
 

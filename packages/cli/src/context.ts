@@ -1,4 +1,4 @@
-import type { SlError } from '@silverlining/protocol';
+import { SlError } from '@silverlining/protocol/errors';
 import { type Paint, painter } from './render/paint.ts';
 
 /** Options that every command has. */
@@ -39,10 +39,18 @@ export function createContext(globals: Globals): Context {
   const coloured = (stream: NodeJS.WriteStream) =>
     globals.color && stream.isTTY && !env.NO_COLOR && env.TERM !== 'dumb';
   return {
-    ...{ globals, env, cwd: process.cwd(), stdin, stdout, stderr },
+    ...{ globals, env, cwd: currentDirectory(), stdin, stdout, stderr },
     paint: painter(coloured(stdout)),
     paintError: painter(coloured(stderr)),
   };
+}
+
+function currentDirectory(): string {
+  try {
+    return process.cwd();
+  } catch (cause) {
+    throw new SlError('E_NOT_FOUND', 'the current directory was removed: change to another one (cd)', { cause });
+  }
 }
 
 /** Writes lines for people while the command runs: to standard error when standard output is for the JSON document. */

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { addHelpCommand } from './help-command.ts';
 import { examples, linesOption, withGlobals } from './options.ts';
 import type { Act } from './run.ts';
 
@@ -11,8 +12,7 @@ export function addControllerCommands(program: Command, act: Act): void {
     .description('Show the version of sl and of the Node.js that runs it.')
     .addHelpText('after', examples(['sl version', 'sl version --json']))
     .action(act(async () => (await import('./commands/version.ts')).version()));
-  const controller = program
-    .command('controller')
+  const controller = withGlobals(program.command('controller'), { shortFile: false })
     .summary('the background controller')
     .description('The controller that serves the agents in the background. Commands that need it start it.')
     .addHelpText('after', examples(['sl controller status', 'sl controller logs -f']));
@@ -43,4 +43,5 @@ export function addControllerCommands(program: Command, act: Act): void {
     .description('Run the controller in the foreground, for a service manager or to watch it.')
     .addHelpText('after', examples(['sl controller run']))
     .action(act(async (context) => (await load()).run(context)));
+  addHelpCommand(controller);
 }

@@ -1,9 +1,9 @@
 /** Commands in this process, against the real API with a fake service behind it. `sl.integration.test.ts` starts `sl` itself. */
-import { rm } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SlError } from '@silverlining/protocol';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { createCliHome } from '../../../test/builders/cli-home.ts';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { CLI_INI, createCliHome } from '../../../test/builders/cli-home.ts';
 import { type ApiFixture, startApiFixture } from '../../../test/fakes/api-fixture.ts';
 import { aDeploy, aPlan, aStatus } from '../../../test/fakes/fake-service.ts';
 import { OperationFailed } from '../../controller/src/service.ts';
@@ -46,6 +46,9 @@ async function run(...args: string[]): Promise<{ status: number; out: string; er
 describe('wrong usage', () => {
   it.each([
     [['chek'], 'Did you mean check?'],
+    [['help', 'foo'], "unknown command 'foo'"],
+    [['help', 'chek'], 'Did you mean check?'],
+    [['help', 'controller', 'strt'], 'Did you mean start?'],
     [['status', '--wach'], 'Did you mean --watch?'],
     [['logs', '-n', 'many'], 'whole number'],
     [['logs', 'silver.ini'], '--file FILE'],
@@ -70,8 +73,36 @@ describe('wrong usage', () => {
   });
 });
 
-it('says that no controller runs', async () => {
-  const { status, out } = await run('controller', 'status', '--json');
+it.each([
+  [['help'], 'Usage: sl [options]'],
+  [['help', 'controller', 'start'], 'Usage: sl controller start'],
+  [['controller', 'help', 'start'], 'Usage: sl controller start'],
+])('%j shows what is asked for', async (args, usage) => {
+  expect(await run(...args)).toMatchObject({ status: 0, out: expect.stringContaining(usage) });
+});
+
+it('shows what is in the file without acting on the terminal', async () => {
+  await writeFile(join(home, 'coloured.ini'), CLI_INI.replace('dir = blog', 'dir = \u001b[31mred'));
+  const { out } = await run('check', '--resolved', '--file', 'coloured.ini');
+  expect(out).toContain('[app:blog] dir = red');
+});
+
+it('says that the current directory is gone, status 1', async () => {
+  const cwd = vi.spyOn(process, 'cwd').mockImplementation(() => {
+    throw Object.assign(new Error('uv_cwd'), { code: 'ENOENT' });
+  });
+  onTestFinished(() => cwd.mockRestore());
+  const { status, out, err } = await run('version', '--json');
+  expect({ status, err }).toEqual({ status: 1, err: expect.stringMatching(/^error: the current directory.*\n$/) });
+  expect(JSON.parse(out)).toMatchObject({ ok: false, error: { code: 'E_NOT_FOUND' } });
+});
+
+it.each([
+  [['controller', 'status', '--json']],
+  [['controller', '--json', 'status']],
+  [['--json', 'controller', 'status']],
+])('says that no controller runs: %j', async (args) => {
+  const { status, out } = await run(...args);
   expect({ status, ...JSON.parse(out) }).toMatchObject({ status: 0, ok: true, running: false });
   expect(JSON.parse((await run('controller', 'stop', '--json')).out)).toMatchObject({ ok: true, stopped: false });
 });

@@ -1,7 +1,9 @@
 import { SlError, toSlError } from '@silverlining/protocol/errors';
 import { CommanderError } from 'commander';
-import { EXIT } from './exit-status.ts';
+import { EXIT, exitStatus } from './exit-status.ts';
 import { createProgram } from './program.ts';
+import { errorLines } from './render/error.ts';
+import { plain } from './render/paint.ts';
 import { document } from './run.ts';
 
 /** Runs `sl` with the arguments after its name; returns the exit status. */
@@ -10,24 +12,32 @@ export async function main(argv: readonly string[]): Promise<number> {
   try {
     await program.command.parseAsync(argv, { from: 'user' });
     return program.status();
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw toSlError(error);
-    if (error.exitCode === 0) return EXIT.done;
-    if (argv.includes('--json')) writeUsageError(error.message);
+  } catch (thrown) {
+    if (!(thrown instanceof CommanderError)) return reportFailure(toSlError(thrown), argv);
+    if (thrown.exitCode === 0) return EXIT.done;
+    // Commander has written the message for people already.
+    if (argv.includes('--json')) writeDocument(new SlError('E_USAGE', thrown.message.replace(/^error: /, '')));
     return EXIT.wrongInput;
   }
 }
 
-/** Commander has written the message for people already. */
-function writeUsageError(message: string): void {
-  const error = new SlError('E_USAGE', message.replace(/^error: /, ''));
+/** What failed before a command's own work began. */
+function reportFailure(error: SlError, argv: readonly string[]): number {
+  if (argv.includes('--json')) writeDocument(error);
+  const verbose = argv.includes('--verbose') || argv.includes('-v');
+  process.stderr.write(`${errorLines(error, verbose, plain).join('\n')}\n`);
+  return exitStatus({ error });
+}
+
+function writeDocument(error: SlError): void {
   process.stdout.write(`${JSON.stringify(document({}, error), undefined, 2)}\n`);
 }
 
-/** `sl logs | head` is no error. */
-export function endQuietlyOnClosedPipe(): void {
+/** `sl logs | head` is no error; a full disk behind `>` is one. */
+export function endWithOutput(): void {
   process.stdout.on('error', (error) => {
     if ('code' in error && error.code === 'EPIPE') process.exit(EXIT.done);
-    throw error;
+    process.stderr.write(`error: standard output cannot be written: ${error.message}\n`);
+    process.exit(EXIT.failed);
   });
 }

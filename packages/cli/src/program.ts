@@ -1,6 +1,7 @@
 import { VERSION } from '@silverlining/protocol/version';
 import { Command } from 'commander';
 import { addControllerCommands } from './controller-commands.ts';
+import { addHelpCommand } from './help-command.ts';
 import { examples, withGlobals } from './options.ts';
 import { type Act, runCommand } from './run.ts';
 import { addSetCommands } from './set-commands.ts';
@@ -23,11 +24,11 @@ export function createProgram(): Program {
   const program = withGlobals(new Command('sl'))
     .description('One INI file describes a set of servers; sl up makes it real.')
     .version(VERSION, '-V, --version', 'show the version')
-    .helpCommand('help [command]', 'show what a command does')
     .enablePositionalOptions()
     .exitOverride()
     .addHelpText('after', examples(['sl check', 'sl up', 'sl deploy blog', 'sl rollback', 'sl status --watch']));
   addSetCommands(program, act);
   addControllerCommands(program, act);
+  addHelpCommand(program);
   return { command: program, status: () => status };
 }

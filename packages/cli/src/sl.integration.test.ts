@@ -1,6 +1,7 @@
 /** The `sl` command as a process, against the real API with a fake service behind it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -31,9 +32,13 @@ interface Ended {
 /** With a Node in front that `sl` can run on, not the machine's, which only has to find that one. */
 const PATH = `${dirname(process.execPath)}:${process.env.PATH}`;
 
-function start(args: string[], path = PATH): { child: ChildProcess; ended: Promise<Ended>; err: () => string } {
+function start(
+  args: string[],
+  path = PATH,
+  output: 'pipe' | number = 'pipe',
+): { child: ChildProcess; ended: Promise<Ended>; err: () => string } {
   const env = { PATH: path, HOME: home, XDG_STATE_HOME: join(home, 'state') };
-  const child = spawn(sl, args, { cwd: home, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(sl, args, { cwd: home, env, stdio: ['ignore', output, 'pipe'] });
   const text = { out: '', err: '' };
   child.stdout?.on('data', (part) => {
     text.out += part;
@@ -51,6 +56,13 @@ describe('without a controller', () => {
     const onMachines = start(['--version'], process.env.PATH).ended;
     expect(await onMachines).toEqual({ status: 0, out: `${VERSION}\n`, err: '' });
     expect(await run('logs', '--help')).toMatchObject({ status: 0, out: expect.stringContaining('Examples:') });
+  });
+
+  it.concurrent('says in a line that its output cannot be written, status 1', async () => {
+    const full = openSync('/dev/full', 'w');
+    const { status, err } = await start(['version'], PATH, full).ended;
+    closeSync(full);
+    expect({ status, err }).toEqual({ status: 1, err: expect.stringMatching(/^error: .*ENOSPC.*\n$/) });
   });
 
   it('checks the file, and starts nothing for it', async () => {

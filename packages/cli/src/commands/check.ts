@@ -1,7 +1,9 @@
+import type { ResolvedOption } from '@silverlining/controller';
 import type { ServerSet } from '@silverlining/protocol';
 import type { Context, Report } from '../context.ts';
 import { problemLine } from '../render/error.ts';
-import { count, table } from '../render/text.ts';
+import type { Paint } from '../render/paint.ts';
+import { clean, count, table } from '../render/text.ts';
 import { configError, readSet } from '../server-set.ts';
 
 /** Reads the file and says what is wrong with it, or what it describes. No controller is needed. */
@@ -12,14 +14,17 @@ export async function check(context: Context, options: { resolved?: boolean }): 
   return {
     json: { set: set?.name ?? null, problems, nodes, ...(options.resolved ? { resolved } : {}) },
     lines: [
-      ...origins.map((it) => {
-        const place = it.origin === 'file' ? `${it.file}:${it.line}` : 'default';
-        return `${context.paint('dim', `[${it.section}]`)} ${it.key} = ${it.value.replaceAll('\n', ' | ')}  ${context.paint('dim', place)}`;
-      }),
+      ...origins.map((it) => originLine(it, context.paint)),
       ...(set === undefined ? [] : [...problems.map((it) => problemLine(it, context.paint)), ...summary(set)]),
     ],
     error: set === undefined ? configError(file, problems) : undefined,
   };
+}
+
+function originLine({ section, key, value, origin, file, line }: ResolvedOption, paint: Paint): string {
+  const place = origin === 'file' ? `${file}:${line}` : 'default';
+  const shown = clean(`${key} = ${value.replaceAll('\n', ' | ')}`);
+  return `${paint('dim', clean(`[${section}]`))} ${shown}  ${paint('dim', clean(place))}`;
 }
 
 function summary(set: ServerSet): string[] {
