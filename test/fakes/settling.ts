@@ -3,6 +3,7 @@ import { beforeEach } from 'vitest';
 import { createSettler, type Settler } from '../../packages/controller/src/app/settler.ts';
 import { deploy, nodeRecord, release, serverSet } from '../../packages/controller/src/io/store/contract-records.ts';
 import type { Store } from '../../packages/controller/src/ports.ts';
+import type { DeployRecord } from '../../packages/protocol/src/index.ts';
 import { FakeFleet } from './fake-fleet.ts';
 import { ManualClock } from './manual-clock.ts';
 import { memoryStore } from './memory-store.ts';
@@ -26,14 +27,15 @@ export function useSettling(): void {
   });
 }
 
-/** Commits a release as a rollout does. */
-export async function commit(instance: string): Promise<void> {
+/** Commits a release as a rollout does, and ends the deploy with what is to be said of it. */
+export async function commit(instance: string, said: Partial<DeployRecord> = {}): Promise<void> {
   const { lease } = await store.acquireLease(SET, 'test', instance, clock.now());
   await store.putRelease(release(SET, instance, { createdAt: clock.now() }));
-  await store.putDeploy(deploy(SET, instance, instance, { startedAt: clock.now() }));
+  const row = deploy(SET, instance, instance, { startedAt: clock.now() });
+  await store.putDeploy(row);
   const decision = { set: SET, token: lease.token, active: { blog: instance }, deploys: [instance], now: clock.now() };
   await store.commit(decision);
-  await store.putDeploy(deploy(SET, instance, instance, { state: 'ended', startedAt: clock.now() }));
+  await store.putDeploy({ ...row, state: 'ended', record: { ...row.record, outcome: 'done', ...said } });
   await store.releaseLease(SET, lease.token);
   await clock.advance(1000);
 }

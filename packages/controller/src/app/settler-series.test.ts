@@ -12,6 +12,7 @@ import {
   useSettling,
 } from '../../../../test/fakes/settling.ts';
 import { CALM as DRAIN } from '../core/release/watch.ts';
+import { deploy } from '../io/store/contract-records.ts';
 
 useSettling();
 
@@ -21,17 +22,9 @@ describe('a series of operations that leaves no time for a drain', () => {
   /** Each takes a second, and is watched from then on. */
   const deployAll = async (from: number, to: number): Promise<void> => {
     for (let n = from; n <= to; n++) {
-      await settler.during(SET, async () => {
-        await commit(nth(n));
-        await watched(n);
-      });
+      const previous = n === 1 ? null : nth(n - 1);
+      await settler.during(SET, () => commit(nth(n), { previous, watching: true }));
     }
-  };
-  const watched = async (n: number): Promise<void> => {
-    const row = (await store.deploys(SET)).find((it) => it.instance === nth(n));
-    if (row === undefined) expect.unreachable();
-    const previous = n === 1 ? null : nth(n - 1);
-    await store.putDeploy({ ...row, record: { ...row.record, previous, watching: true } });
   };
 
   it('has what had its drain settled now and then, and nothing that served later', async () => {
@@ -56,6 +49,18 @@ describe('a series of operations that leaves no time for a drain', () => {
   it('keeps what it may have to go back to', async () => {
     await deployAll(1, 2);
     for (let n = 0; n < 30; n++) await settler.during(SET, () => clock.advance(1_000));
+    expect(running().length).toBeGreaterThan(5);
+    for (const kept of running()) expect(kept).toEqual(expect.arrayContaining([nth(1), nth(2)]));
+  });
+
+  it('keeps it also where what came later was given up', async () => {
+    await deployAll(1, 2);
+    for (let n = 3; n < 30; n++) {
+      await settler.during(SET, async () => {
+        await store.putDeploy(deploy(SET, nth(n), nth(n), { state: 'ended', startedAt: clock.now() }));
+        await clock.advance(1_000);
+      });
+    }
     expect(running().length).toBeGreaterThan(5);
     for (const kept of running()) expect(kept).toEqual(expect.arrayContaining([nth(1), nth(2)]));
   });

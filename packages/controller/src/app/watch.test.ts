@@ -68,6 +68,21 @@ describe('after a switch', () => {
     expect(failing?.error.details?.log).toEqual(['out of cheese']);
   });
 
+  it.each(['aborted', 'rolled-back'] as const)(
+    'what serves is watched on when a later deploy was %s',
+    async (outcome) => {
+      const later = deploy(SET, 'deploy-2.blog', 'blog.20260131_003', { state: 'ended', startedAt: clock.now() + 1 });
+      await store.putDeploy({ ...later, record: { ...later.record, outcome } });
+      const end = watching();
+      await seconds(2);
+      run = 'b';
+      await seconds(2);
+      run = 'c';
+      await seconds(CALM / 1000);
+      expect((await end)?.rows.map((it) => it.id)).toEqual([ID]);
+    },
+  );
+
   it('what was live for long without anybody watching stays', async () => {
     await clock.advance(3_600_000);
     const end = watching();

@@ -35,12 +35,12 @@ export async function watchSet(deps: WatchDeps, name: string, signal: AbortSigna
   return undefined;
 }
 
-/** The last deploy of each app, where it is what serves and nobody has said yet that it is good. */
+/** The deploys that what serves came with, where nobody has said yet that it is good. A later one that was given up changes nothing in that. */
 export async function onProbation({ store, clock }: WatchDeps, { name, active }: SetRecord): Promise<DeployRow[]> {
   const ended = (await store.deploys(name)).filter((it) => it.state === 'ended');
-  return Object.entries(active).flatMap(([app, instance]) => {
-    const last = ended.findLast((it) => it.app === app);
-    if (last?.instance !== instance || last.record.watching !== true) return [];
+  return Object.values(active).flatMap((instance) => {
+    const last = ended.findLast((it) => it.instance === instance && it.record.outcome === 'done');
+    if (last?.record.watching !== true) return [];
     return clock.now() - last.startedAt - last.record.ms.total < TOO_LATE ? [last] : [];
   });
 }
