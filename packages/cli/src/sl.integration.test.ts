@@ -23,6 +23,9 @@ beforeAll(async () => {
 });
 afterAll(() => rm(home, { recursive: true, maxRetries: 10 }));
 
+/** A machine with other things to do may take seconds to start `sl`. */
+const PATIENT = { timeout: 30_000 };
+
 interface Ended {
   status: number | null;
   out: string;
@@ -134,7 +137,7 @@ describe('Ctrl-C', () => {
       });
     };
     const { child, ended, err } = start(['deploy', '--json']);
-    await expect.poll(err, { timeout: 5000 }).toContain('at work');
+    await expect.poll(err, PATIENT).toContain('at work');
     child.kill('SIGINT');
     const { status, out } = await ended;
     expect({ status, ...JSON.parse(out) }).toMatchObject({
@@ -154,16 +157,16 @@ describe('Ctrl-C', () => {
       return { deploys: [aDeploy] };
     };
     const { child, ended, err } = start(['deploy']);
-    await expect.poll(err, { timeout: 5000 }).toContain('at work');
+    await expect.poll(err, PATIENT).toContain('at work');
     child.kill('SIGINT');
-    await expect.poll(err, { timeout: 5000 }).toContain('stopping');
+    await expect.poll(err, PATIENT).toContain('stopping');
     child.kill('SIGINT');
     const left = await ended;
     expect(left.status).toBe(130);
     const [running] = api.operations.running();
     expect(left.err).toContain(`sl deploy --attach ${running?.id}`);
     const attached = start(['deploy', '--attach', running?.id ?? '']);
-    await expect.poll(attached.err, { timeout: 5000 }).toContain('at work');
+    await expect.poll(attached.err, PATIENT).toContain('at work');
     finish();
     expect(await attached.ended).toMatchObject({ status: 0, out: expect.stringContaining('is active') });
   });
@@ -174,7 +177,7 @@ describe('Ctrl-C', () => {
       await aborted(signal);
     };
     const { ended, err } = start(['deploy', '--json']);
-    await expect.poll(err, { timeout: 5000 }).toContain('at work');
+    await expect.poll(err, PATIENT).toContain('at work');
     await api.cut();
     const { status, out } = await ended;
     expect({ status, ...JSON.parse(out) }).toMatchObject({
