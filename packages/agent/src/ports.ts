@@ -62,8 +62,8 @@ export interface NodeView {
 export interface Applied {
   /** Puts back what was there; absent where that cannot be. */
   undo?: () => Promise<void>;
-  /** The unit that was started by it, with all that was changed before. */
-  started?: string;
+  /** The unit of which nothing is due any more: it was started with all that was changed before, or ended for good. */
+  settled?: string;
 }
 
 /** Checks and changes one type of resource. Errors are SlError E_RESOURCE or E_PACKAGES with the log. */

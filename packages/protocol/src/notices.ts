@@ -19,6 +19,8 @@ export const agentNotices = {
     inlineArchive: z.optional(z.int().check(z.nonnegative())),
     /** Takes a manifest as the text that its digest is of, which is less work for it than JSON. */
     manifestText: z.optional(z.boolean()),
+    /** Knows the resource `former-unit`; an agent that does not would refuse all that comes with it. */
+    formerUnits: z.optional(z.boolean()),
     /** Since protocol 2: requests are to be signed. Absent where the node was given no key. */
     trust: z.optional(trust),
   }),

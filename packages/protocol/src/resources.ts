@@ -81,6 +81,15 @@ export const unitResource = z.strictObject({
   enabled: z.boolean(),
   running: z.boolean(),
 });
+/**
+ * The unit of a role that the node does not have (any more). It is stopped and disabled where the role was here, which `mark` says:
+ * a file that the role alone writes. With that file gone, the unit is none of ours.
+ */
+export const formerUnitResource = z.strictObject({
+  type: z.literal('former-unit'),
+  name: unitName,
+  mark: absolutePath,
+});
 export const hostnameResource = z.strictObject({ type: z.literal('hostname'), name: z.string() });
 /** A database and the one user that owns it, reachable from `hosts` only; other hosts of the user are dropped. */
 export const mysqlDatabaseResource = z.strictObject({
@@ -108,6 +117,7 @@ export const resource = z.discriminatedUnion('type', [
   absentResource,
   blockResource,
   unitResource,
+  formerUnitResource,
   hostnameResource,
   mysqlDatabaseResource,
   commandResource,
@@ -138,6 +148,7 @@ const KEY: { [T in ResourceType]: (resource: ResourceOf<T>) => string } = {
   absent: (it) => it.path,
   block: (it) => `${it.path}#${it.name}`,
   unit: (it) => it.name,
+  'former-unit': (it) => it.name,
   hostname: () => 'hostname',
   'mysql-database': (it) => it.database,
   command: (it) => it.argv.join(' '),

@@ -104,6 +104,7 @@ async function hello({ probe, releases, update, generation }: AgentDependencies)
     facts: await probe.facts(update.program),
     inlineArchive: INLINE_ARCHIVE,
     manifestText: true,
+    formerUnits: true,
     generation: generation(),
     epoch: releases.epoch(),
     active: releases.active(),

@@ -24,7 +24,7 @@ function fakeNode(differing: string[], broken: { apply?: string; check?: boolean
       const name = nameOf(it);
       if (broken.apply === name) throw new SlError('E_RESOURCE', 'no', { details: { log: ['last line'] } });
       done.push(`apply ${name}`);
-      if (it.type === 'unit') return { started: it.name };
+      if ('name' in it) return { settled: it.name };
       return { undo: async () => void done.push(`undo ${name}`) };
     },
   };
@@ -49,7 +49,7 @@ function fakeNode(differing: string[], broken: { apply?: string; check?: boolean
 }
 
 function nameOf(it: Resource): string {
-  return it.type === 'file' ? it.path : it.type === 'unit' ? it.name : it.type;
+  return it.type === 'file' ? it.path : 'name' in it ? it.name : it.type;
 }
 
 const file = (path: string, notify?: Notification[]) =>
@@ -95,6 +95,41 @@ describe('applyResources', () => {
     await node.due.write([{ notification: reload, by: ['file:/a'] }]);
     await applyResources([file('/a', [reload])], node, context);
     expect(node.done).toContain('reload apache2.service');
+    expect(node.stored()).toEqual([]);
+  });
+
+  it('restarts what holds the port of a unit before that one starts, and nothing that is not in place yet', async () => {
+    const restart: Notification = { unit: 'apache2.service', action: 'restart' };
+    const later: Notification = { unit: 'mariadb.service', action: 'restart' };
+    const mine: Notification = { unit: 'haproxy.service', action: 'reload' };
+    const node = fakeNode(['/ports', '/haproxy', 'haproxy.service', '/mariadb']);
+    await node.due.write([{ notification: later, by: ['file:/mariadb'] }]);
+    const all = [
+      file('/ports', [restart]),
+      file('/haproxy', [mine]),
+      unit('haproxy.service'),
+      file('/mariadb', [later]),
+    ];
+    await applyResources(all, node, context);
+    expect(node.done).toEqual([
+      ...['apply /ports', 'apply /haproxy', 'daemon-reload', 'restart apache2.service', 'apply haproxy.service'],
+      ...['apply /mariadb', 'daemon-reload', 'restart mariadb.service'],
+    ]);
+  });
+
+  it('does not start a unit when what holds its port does not restart', async () => {
+    const node = fakeNode(['/a', 'haproxy.service'], { act: true });
+    const reports = await applyResources([file('/a', [reload]), unit('haproxy.service')], node, context);
+    expect(reports.map((it) => it.status)).toEqual(['failed', 'skipped']);
+    expect(node.stored()).toEqual([{ notification: reload, by: ['file:/a'] }]);
+  });
+
+  it('does nothing more with a unit that it ended, whatever an earlier run left due', async () => {
+    const former = resource.parse({ type: 'former-unit', name: 'apache2.service', mark: '/etc/site' });
+    const node = fakeNode(['apache2.service']);
+    await node.due.write([{ notification: reload, by: ['file:/a'] }]);
+    await applyResources([former], node, context);
+    expect(node.done).toEqual(['apply apache2.service', 'daemon-reload']);
     expect(node.stored()).toEqual([]);
   });
 

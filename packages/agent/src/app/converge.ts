@@ -7,7 +7,7 @@ import {
   type SlError,
   toSlError,
 } from '@silverlining/protocol';
-import { addDue, type Due, notPutBack, planActions, withoutStarted } from '../core/converge/notifications.ts';
+import { addDue, type Due, notPutBack, planActions, withoutUnit } from '../core/converge/notifications.ts';
 import type { Applied, ConvergeHost, ConvergeRun, Executor, Executors, StateFile } from '../ports.ts';
 
 export interface ConvergeContext {
@@ -41,7 +41,8 @@ export async function checkResources(
 }
 
 /**
- * Brings the resources to their wanted state in order, then runs what the changed ones asked for. After one that failed
+ * Brings the resources to their wanted state in order, then runs what the changed ones asked for; before a unit starts, what those
+ * of other units did. After one that failed
  * the rest is skipped and nothing is reloaded; what is due stays so for the next run.
  */
 export async function applyResources(
@@ -62,12 +63,10 @@ export async function applyResources(
   for (const resource of resources) {
     context.signal.throwIfAborted();
     const id = resourceId(resource);
-    const skipped = [...session.reports.values()].some((it) => it.status === 'failed');
-    session.reports.set(id, skipped ? { id, status: 'skipped' } : await bringAbout(resource, session, say));
+    session.reports.set(id, hasFailed(session) ? { id, status: 'skipped' } : await bringAbout(resource, session, say));
     at++;
   }
-  const failed = [...session.reports.values()].some((it) => it.status === 'failed');
-  if (!failed) await notify(session, say);
+  if (!hasFailed(session)) await notify(session, say);
   return [...session.reports.values()];
 }
 
@@ -86,13 +85,15 @@ async function bringAbout(resource: Resource, session: Session, say: (text: stri
   try {
     const difference = await check(session.run.executors, resource);
     if (difference === undefined) return reportOf(resource, undefined);
+    if (resource.type === 'unit' && resource.running && !(await giveWay(resource.name, session, say)))
+      return { id, status: 'skipped' };
     say(id);
     const asked = 'notify' in resource ? resource.notify : undefined;
     if (asked !== undefined) await session.due.write(addDue(await session.due.read(), id, asked));
     await session.run.keepOriginals(resource);
     const applied = await apply(session.run.executors, resource);
     if (applied.undo !== undefined) session.undo.set(id, applied.undo);
-    if (applied.started !== undefined) await forgetStarted(applied.started, session.due);
+    if (applied.settled !== undefined) await forgetDue(applied.settled, session.due);
     return reportOf(resource, difference);
   } catch (error) {
     const coded = toSlError(error);
@@ -101,17 +102,40 @@ async function bringAbout(resource: Resource, session: Session, say: (text: stri
   }
 }
 
-async function forgetStarted(unit: string, due: StateFile<Due[]>): Promise<void> {
+async function forgetDue(unit: string, due: StateFile<Due[]>): Promise<void> {
   const before = await due.read();
-  const after = withoutStarted(before, unit);
+  const after = withoutUnit(before, unit);
   if (after.length < before.length) await due.write(after);
 }
 
-async function notify(session: Session, say: (text: string) => void): Promise<void> {
-  await session.run.reloadDaemon();
+function hasFailed({ reports }: Session): boolean {
+  return [...reports.values()].some((it) => it.status === 'failed');
+}
+
+/**
+ * The port of a unit that is to start may be another one's until that has read its changed files. Nothing is done for files that this
+ * run has not come to. Returns whether all went well.
+ */
+async function giveWay(starting: string, session: Session, say: (text: string) => void): Promise<boolean> {
   const due = await session.due.read();
+  const waiting = due.filter(
+    ({ notification, by }) => notification.unit === starting || !by.every((id) => session.reports.has(id)),
+  );
+  if (waiting.length < due.length) await notify(session, say, new Set(waiting.map((it) => it.notification.unit)));
+  return !hasFailed(session);
+}
+
+/** Does what is due, but for units that are to wait. */
+async function notify(
+  session: Session,
+  say: (text: string) => void,
+  waiting: ReadonlySet<string> = new Set(),
+): Promise<void> {
+  await session.run.reloadDaemon();
+  const all = await session.due.read();
+  const due = all.filter((it) => !waiting.has(it.notification.unit));
   if (due.length === 0) return;
-  const left: Due[] = [];
+  const left = all.filter((it) => waiting.has(it.notification.unit));
   for (const { unit, action, checks, by } of planActions(due)) {
     say(`${action} ${unit}`);
     if (!(await passes(checks, by, session))) {

@@ -1,6 +1,6 @@
 import type { Notification } from '@silverlining/protocol';
 import { describe, expect, it } from 'vitest';
-import { addDue, type Due, planActions, withoutStarted } from './notifications.ts';
+import { addDue, type Due, planActions, withoutUnit } from './notifications.ts';
 
 const check = ['apache2ctl', 'configtest'];
 const reload: Notification = { unit: 'apache2.service', action: 'reload', check };
@@ -24,6 +24,6 @@ describe('notifications', () => {
   });
 
   it('are not needed for a unit that was started after the change', () => {
-    expect(withoutStarted(due(['file:a', [reload]]), 'apache2.service')).toEqual([]);
+    expect(withoutUnit(due(['file:a', [reload]]), 'apache2.service')).toEqual([]);
   });
 });

@@ -32,8 +32,8 @@ export function planActions(
   return [...actions.values()];
 }
 
-/** A unit that this run started after the change has read it already. */
-export function withoutStarted(due: readonly Due[], unit: string): Due[] {
+/** A unit that this run started after the change has read it already; one that it ended must not be started by it. */
+export function withoutUnit(due: readonly Due[], unit: string): Due[] {
   return due.filter((it) => it.notification.unit !== unit);
 }
 

@@ -10,6 +10,7 @@ import { blockExecutor } from './block.ts';
 import { commandExecutor } from './command.ts';
 import { directoryExecutor } from './directory.ts';
 import { fileExecutor } from './file.ts';
+import { formerUnitExecutor } from './former-unit.ts';
 import { hostnameExecutor } from './hostname.ts';
 import { linkExecutor } from './link.ts';
 import { mysqlDatabaseExecutor, type PasswordMarks } from './mysql-database.ts';
@@ -57,6 +58,7 @@ function createExecutors(node: Observations, marks: StateFile<PasswordMarks>): E
     absent: absentExecutor(node),
     block: blockExecutor(node),
     unit: unitExecutor(node),
+    'former-unit': formerUnitExecutor(node, unitControl),
     hostname: hostnameExecutor(node),
     'mysql-database': mysqlDatabaseExecutor(node, marks),
     command: commandExecutor(node),

@@ -21,7 +21,7 @@ export function unitExecutor(node: Observations): Executor<'unit'> {
       const steps = unitSteps(wanted, unit);
       node.forget('units');
       for (const step of steps) await unitAction(step, wanted.name, node.signal);
-      return steps.includes('start') ? { started: wanted.name } : {};
+      return steps.includes('start') ? { settled: wanted.name } : {};
     },
   };
 }
