@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { DeployResult, Plan, StatusResult, UpResult } from '@silverlining/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ask } from './support/http.ts';
-import { judge, startLoad } from './support/load.ts';
+import { judge, startLoad, visitWhile } from './support/load.ts';
 import { testNodes } from './support/nodes.ts';
 import { sl, slJson } from './support/sl.ts';
 import { copyExample, type Workspace } from './support/workspace.ts';
@@ -48,6 +48,16 @@ async function serving(): Promise<string[]> {
 /** State, and what is wrong, of every node in the order of the file. */
 async function states(): Promise<string[]> {
   return (await status()).nodes.map(({ name, state, reasons }) => [short(name), state, ...reasons].join(' '));
+}
+
+/** Whether a node's web server and balancer run, and whether they start at boot. */
+async function servers(name: string): Promise<Record<string, string>> {
+  const node = (await testNodes(SET)).get(name);
+  const ask = async (unit: string) => {
+    const answers = ['is-active', 'is-enabled'].map((it) => node?.exec(['systemctl', it, unit], { allowExit: [1, 3] }));
+    return (await Promise.all(answers)).map((it) => it?.stdout.trim()).join(' ');
+  };
+  return { apache2: await ask('apache2'), haproxy: await ask('haproxy') };
 }
 
 const healthy = (...names: string[]) => names.map((name) => `${name} healthy`);
@@ -167,11 +177,11 @@ describe('a server that comes together with something else', () => {
   });
 });
 
-describe('an app server that is the balancer as well', () => {
-  const LINES = '[balancer]\nnode_names = app1.scaling-e2e.internal\n';
+const ON_APP1 = '[balancer]\nnode_names = app1.scaling-e2e.internal\n';
 
+describe('an app server that is the balancer as well', () => {
   it('takes over from the balancer that goes, and both roles work on it', async () => {
-    await work.edit('silver.ini', '[balancer]\n', LINES);
+    await work.edit('silver.ini', '[balancer]\n', ON_APP1);
     const { sites } = await up();
     expect([...(await testNodes(SET)).keys()].sort()).toEqual(['app1', 'app2', 'app3', 'app4']);
     address = sites[0]?.address ?? '';
@@ -190,5 +200,31 @@ describe('an app server that is the balancer as well', () => {
     expect(deploys).toEqual([expect.objectContaining({ outcome: 'done', previous: release })]);
     expect(deploys[0]?.requests).toMatchObject({ failed: 0, stale: 0 });
     expect(judge(log, [release, deploys[0]?.instance ?? ''])).toMatchObject({ failed: [], stale: [] });
+    release = deploys[0]?.instance ?? '';
+  });
+});
+
+describe('a balancer that gets a node of its own', () => {
+  it('serves there before it stops on the app server, which takes port 80', async () => {
+    await work.edit('silver.ini', ON_APP1, '[balancer]\n');
+    const moving = up();
+    const next = async () => (await testNodes(SET)).get('balancer')?.address ?? address;
+    expect(await visitWhile(moving, { first: address, next, host: HOST, release })).toEqual([]);
+    address = (await moving).sites[0]?.address ?? '';
+    expect(address).toBe(await next());
+    await expect.poll(serving, POLL).toEqual(['app1', 'app2', 'app3', 'app4']);
+    await expect.poll(states, POLL).toEqual(healthy('app1', 'app2', 'app3', 'app4', 'balancer'));
+    expect(await servers('app1')).toEqual({ apache2: 'active enabled', haproxy: 'inactive disabled' });
+    expect(await up()).toMatchObject({ changes: 0, deploys: [] });
+  });
+
+  it('takes the place of an app server that is none any more', async () => {
+    await work.edit('silver.ini', 'nodes = 4', 'nodes = 3\nnode_names = app2, app3, app4');
+    await work.edit('silver.ini', '[balancer]\n', ON_APP1);
+    address = (await up()).sites[0]?.address ?? '';
+    await expect.poll(serving, POLL).toEqual(['app2', 'app3', 'app4']);
+    await expect.poll(states, POLL).toEqual(healthy('app2', 'app3', 'app4', 'app1'));
+    expect(await servers('app1')).toEqual({ apache2: 'inactive disabled', haproxy: 'active enabled' });
+    expect(await up()).toMatchObject({ changes: 0, deploys: [] });
   });
 });

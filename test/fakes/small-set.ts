@@ -56,7 +56,8 @@ export class SmallSet {
     const set = await this.store.set(SET);
     if (set === undefined) await this.store.putSet(SET, setOf([]));
     await this.store.putNode(nodeRecord(SET, name, { name, roles, state: 'enrolled', address, providerId: name }));
-    this.fleet.connect(name, this.#agent(name, answers), { trust: { key: KEY, challenge: 'c' } });
+    const hello = { trust: { key: KEY, challenge: 'c' }, formerUnits: true };
+    this.fleet.connect(name, this.#agent(name, answers), hello);
   }
 
   up(nodes: readonly WantedNode[], op: OperationContext = operation()): Promise<UpResult> {

@@ -95,3 +95,38 @@ export function judge(log: readonly Logged[], order: readonly string[]): Verdict
   }
   return { requests: log.length, failed, stale };
 }
+
+export interface Visits {
+  /** Where the site is at first. */
+  first: string;
+  /** Where it is going to be, as far as that is known. */
+  next: () => Promise<string>;
+  host: string;
+  /** What has to answer. */
+  release: string;
+}
+
+/** Visits of somebody who knows both addresses of a site that moves, one after the other while it does. Resolves with those without an answer. */
+export async function visitWhile(moving: Promise<unknown>, { first, next, host, release }: Visits): Promise<string[]> {
+  /** Why there was no answer; undefined where there was one. */
+  const visit = async (address: string) => {
+    // A port that is not open (yet) says nothing at all.
+    const answer = await ask({ address, host, timeout: 2000 }).catch((error: Error) => error);
+    if (answer instanceof Error) return answer.message;
+    return answer.release === release && answer.status === 200 ? undefined : `${answer.status} ${answer.release}`;
+  };
+  const missed: string[] = [];
+  let isOver = false;
+  const end = () => {
+    isOver = true;
+  };
+  moving.then(end, end);
+  while (!isOver) {
+    const there = await next();
+    // Who takes over after the first try, and before the second one, answers the third.
+    const why = (await visit(there)) && (await visit(first)) && (await visit(there));
+    if (why !== undefined) missed.push(why);
+  }
+  await moving;
+  return missed;
+}

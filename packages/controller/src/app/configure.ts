@@ -3,9 +3,11 @@ import { type DeployRecord, nodesWithRole } from '@silverlining/protocol';
 import { aboveAll, buildTopology } from '../core/topology.ts';
 import type { NodeRecord, SetRecord } from '../ports.ts';
 import type { OperationContext } from '../service.ts';
+import { awaitBackends } from './backends.ts';
 import { backfill, inform } from './backfill.ts';
 import { convergeNodes } from './converge.ts';
 import { type ControllerDeps, onEach } from './deps.ts';
+import { partingRoles, withPartingRoles } from './hand-over.ts';
 import type { Observed } from './observe.ts';
 import { generationOf, pushTo } from './topology-push.ts';
 
@@ -36,8 +38,8 @@ const ASK_DEADLINE = 10_000;
  */
 export async function configure(run: Run): Promise<boolean> {
   const { deps, op, set, leaving } = run;
-  // Nodes that leave keep their grants until the balancers have dropped them.
-  await pushTopology(run, [...run.nodes, ...leaving]);
+  // Nodes that leave, and roles that leave a node, keep their grants until the balancers have dropped them.
+  await pushTopology(run, [...run.nodes.map((node) => withPartingRoles(run, node)), ...leaving]);
   await converge(
     run,
     run.nodes.filter((node) => !isLate(run, node)),
@@ -51,12 +53,30 @@ export async function configure(run: Run): Promise<boolean> {
 
 /** The balancers hear of what exists behind them by now: all of it is ready, live releases included. */
 export async function configureLate(run: Run): Promise<void> {
-  const { deps, op, leaving, nodes } = run;
+  const { leaving, nodes } = run;
+  const late = nodes.filter((node) => isLate(run, node));
+  if (nodes.some((node) => partingRoles(run, node).length > 0)) return handOver(run, late);
   if (leaving.length > 0) await pushTopology(run, nodes);
-  await converge(
-    run,
-    nodes.filter((node) => isLate(run, node)),
-  );
+  await convergeLate(run, late);
+}
+
+/** Who takes a role over serves before whoever had it stops. */
+async function handOver(run: Run, late: readonly NodeRecord[]): Promise<void> {
+  const { deps, op, leaving, nodes } = run;
+  await convergeLate(run, late);
+  await awaitBackends(deps, op, nodes);
+  await pushTopology(run, nodes);
+  // A balancer that is new is not late, and has to hear which ports the others listen on from now.
+  const first = new Set([...late, ...nodesWithRole(nodes, 'balancer')]);
+  await convergeLate(run, [...first]);
+  // While nodes leave, the others are told when these are gone.
+  const others = nodes.filter((node) => !first.has(node));
+  if (leaving.length === 0) await converge(run, others);
+}
+
+async function convergeLate(run: Run, late: readonly NodeRecord[]): Promise<void> {
+  const { deps, op, nodes } = run;
+  await converge(run, late);
   if (run.set.committed) await onEach(nodesWithRole(nodes, 'balancer'), (node) => inform(deps, op, run.set, node));
 }
 
@@ -77,10 +97,15 @@ export async function configureIdle(run: Run): Promise<void> {
   if (run.set.committed) await onEach(idle, (node) => inform(deps, op, run.set, node));
 }
 
-/** Balancers of a set that serves already; before anything is live there is no order to keep. */
-export function isLate({ observed }: Run, node: NodeRecord): boolean {
+/** Balancers of a set that serves already, and such as were ones; before anything is live there is no order to keep. */
+export function isLate(run: Run, node: NodeRecord): boolean {
+  const { observed } = run;
   const isNew = !observed.nodes.some((it) => it.uuid === node.uuid);
-  return node.roles.includes('balancer') && !isNew && Object.keys(observed.record?.active ?? {}).length > 0;
+  return (
+    withPartingRoles(run, node).roles.includes('balancer') &&
+    !isNew &&
+    Object.keys(observed.record?.active ?? {}).length > 0
+  );
 }
 
 async function pushTopology(run: Run, nodes: readonly NodeRecord[]): Promise<void> {

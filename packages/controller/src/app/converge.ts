@@ -52,7 +52,8 @@ export async function readSecrets(deps: ControllerDeps, set: ServerSet): Promise
 
 const indexed = new WeakMap<Topology, ReadonlyMap<string, TopologyNode>>();
 
-function nodesOf(topology: Topology): ReadonlyMap<string, TopologyNode> {
+/** The nodes of a topology by UUID. */
+export function nodesOf(topology: Topology): ReadonlyMap<string, TopologyNode> {
   const nodes = indexed.get(topology) ?? new Map(topology.nodes.map((it) => [it.uuid, it]));
   indexed.set(topology, nodes);
   return nodes;
@@ -65,12 +66,15 @@ function wantedResources(
   secrets: ReadonlyMap<string, string>,
 ): NodeResources {
   const node = nodesOf(topology).get(record.uuid);
-  const facts = deps.fleet.session(record.uuid)?.hello.facts ?? record.facts;
+  const hello = deps.fleet.session(record.uuid)?.hello;
+  const facts = hello?.facts ?? record.facts;
   if (node === undefined) throw new SlError('E_INTERNAL', `${record.name} is not in the topology`);
   if (facts === undefined) {
     throw new SlError('E_NODE_DISCONNECTED', `${record.name} has never connected`, { details: { node: record.name } });
   }
-  return resourcesFor(node, { set, topology, secrets, os: supportedOs(facts.os, record.name) });
+  const wanted = resourcesFor(node, { set, topology, secrets, os: supportedOs(facts.os, record.name) });
+  if (hello?.formerUnits === true) return wanted;
+  return { ...wanted, resources: wanted.resources.filter((it) => it.type !== 'former-unit') };
 }
 
 /** Not `async`: the resources, up to hundreds of KB, are gone once they are sent. */

@@ -3,13 +3,16 @@ import { type App, appUser, type Platform, type ResourceInput } from '@silverlin
 import { clientPackages } from '../services/index.ts';
 import { ACTIVE_MAP, INSTANCES_MAP, OTHERS_MAP, siteText } from './apache-site.ts';
 import { secretResources } from './app-secret.ts';
-import { addressesOf, apachePort, type RoleContext, type RoleParts } from './context.ts';
+import { addressesOf, apachePort, type RoleContext, type RoleParts, type RoleTrace } from './context.ts';
 import { APACHE_LOGROTATE, logrotateText } from './logrotate.ts';
 import { appWord, nodeWord } from './words.ts';
 
+const UNIT = 'apache2.service';
 const CHECK = ['apachectl', '-t'];
-const RELOAD = [{ unit: 'apache2.service', action: 'reload' as const, check: CHECK }];
-const RESTART = [{ unit: 'apache2.service', action: 'restart' as const, check: CHECK }];
+const RELOAD = [{ unit: UNIT, action: 'reload' as const, check: CHECK }];
+const RESTART = [{ unit: UNIT, action: 'restart' as const, check: CHECK }];
+/** The link, and not the site: without the site, Apache would not start over the link. */
+export const APPSERVER_TRACE: RoleTrace = { unit: UNIT, mark: '/etc/apache2/sites-enabled/silverlining.conf' };
 const SITE = '/etc/apache2/sites-available/silverlining.conf';
 
 /** What apps of a platform need from the distribution; `node` apps run on the agent's own runtime. */
@@ -51,10 +54,10 @@ export function appserver(context: RoleContext): RoleParts {
       { type: 'absent', path: '/etc/apache2/sites-enabled/000-default.conf', notify: RELOAD },
       { type: 'file', path: SITE, content: siteText({ topology, node: node.name, port }), notify: RELOAD },
       conf('sites', 'silverlining'),
-      { type: 'unit', name: 'apache2.service', enabled: true, running: true },
+      { type: 'unit', name: UNIT, enabled: true, running: true },
     ],
     openings: [{ port, from: balancers.length > 0 ? balancers : 'anywhere' }],
-    watch: ['apache2.service'],
+    watch: [UNIT],
   };
 }
 

@@ -1,11 +1,14 @@
 /** A balancer: HAProxy in front of the set's app servers. */
 import { MAX_REQUESTS } from './appserver.ts';
-import type { RoleContext, RoleParts } from './context.ts';
+import type { RoleContext, RoleParts, RoleTrace } from './context.ts';
 import { BALANCER_MAP, haproxyText } from './haproxy-config.ts';
 import { HOLD_MAP, HOLD_MAP_TEXT, HOLD_SCRIPT, HOLD_SCRIPT_TEXT } from './haproxy-hold.ts';
 
+const UNIT = 'haproxy.service';
 const CONFIG = '/etc/haproxy/haproxy.cfg';
-const RELOAD = [{ unit: 'haproxy.service', action: 'reload' as const, check: ['haproxy', '-c', '-f', CONFIG] }];
+const RELOAD = [{ unit: UNIT, action: 'reload' as const, check: ['haproxy', '-c', '-f', CONFIG] }];
+/** HAProxy's own configuration is there without the role, too. */
+export const BALANCER_TRACE: RoleTrace = { unit: UNIT, mark: HOLD_SCRIPT };
 
 export function balancer({ topology }: RoleContext): RoleParts {
   return {
@@ -22,9 +25,9 @@ export function balancer({ topology }: RoleContext): RoleParts {
         content: haproxyText({ topology, maxRequests: MAX_REQUESTS }),
         notify: RELOAD,
       },
-      { type: 'unit', name: 'haproxy.service', enabled: true, running: true },
+      { type: 'unit', name: UNIT, enabled: true, running: true },
     ],
     openings: [{ port: 80, from: 'anywhere' }],
-    watch: ['haproxy.service'],
+    watch: [UNIT],
   };
 }

@@ -43,6 +43,12 @@ export interface RoleParts {
   watch: string[];
 }
 
+/** The server of a role, and how a node knows that it had the role: by a file that nothing else writes. */
+export interface RoleTrace {
+  unit: string;
+  mark: string;
+}
+
 export type RoleFunction = (context: RoleContext) => RoleParts;
 
 /** Facts that an agent sent, as roles need them. E_CONFLICT when the node runs something else. */

@@ -1,4 +1,4 @@
-/** The table of roles, and what a node with several of them is. Adding a role: a file here and a line in `ROLES`. */
+/** The table of roles, and what a node with several of them is. Adding a role: a file here and a line in `ROLES` and in former-units.ts. */
 import { type ResourceInput, type Role, SlError, type TopologyNode } from '@silverlining/protocol';
 import { serviceRole } from '../services/index.ts';
 import { appserver } from './appserver.ts';
@@ -6,6 +6,7 @@ import { balancer } from './balancer.ts';
 import { base } from './base.ts';
 import type { RoleContext, RoleFunction } from './context.ts';
 import { firewallResources } from './firewall.ts';
+import { formerUnits } from './former-units.ts';
 
 export {
   type Opening,
@@ -13,6 +14,7 @@ export {
   type RoleContext,
   type RoleFunction,
   type RoleParts,
+  type RoleTrace,
   supportedOs,
 } from './context.ts';
 
@@ -41,6 +43,8 @@ export function resourcesFor(node: TopologyNode, context: Omit<RoleContext, 'nod
     { type: 'packages', names },
     ...(first ?? []),
     ...firewallResources(parts.flatMap((it) => it.openings)),
+    // Before the roles that it has: they may need the ports.
+    ...formerUnits(roles),
     ...rest.flat(),
   ];
   return { resources: unique(resources), watch: [...new Set(parts.flatMap((it) => it.watch))] };

@@ -126,6 +126,27 @@ describe('the resources of a node', () => {
     ]);
   });
 
+  it('end the servers of the roles that the node does not have, before its own need the ports', () => {
+    const ended = (set: typeof apart, node: string) => ofType('former-unit', resources(set, node)).map((it) => it.name);
+    expect(ended(everything, 'one')).toEqual([]);
+    expect(ended(apart, 'app1')).toEqual(['haproxy.service', 'mariadb.service']);
+    expect(ended(apart, 'db')).toEqual(['apache2.service', 'haproxy.service']);
+    expect(ended(apart, 'lb')).toEqual(['apache2.service', 'mariadb.service']);
+    const types = resources(apart, 'app1').map((it) => resourceId(it));
+    expect(types.indexOf('former-unit:haproxy.service')).toBeLessThan(types.indexOf('file:/etc/apache2/ports.conf'));
+  });
+
+  it.each(['app1', 'db', 'lb'])('leave what tells that %s had a role, which is not there without it', (node) => {
+    const isEnded = (it: Resource) => it.type === 'former-unit';
+    const others = ['app1', 'db', 'lb'].flatMap((it) => (it === node ? [] : resources(apart, it)));
+    const own = resources(apart, node);
+    const [unit] = ofType('unit', own).filter((it) => it.name !== 'silver-firewall.service');
+    const mark = ofType('former-unit', others).find((it) => it.name === unit?.name)?.mark;
+    const paths = (all: Resource[]) => all.flatMap((it) => ('path' in it && !isEnded(it) ? [it.path] : []));
+    expect(paths(own)).toContain(mark);
+    expect(paths(others)).not.toContain(mark);
+  });
+
   it('take our lines out of /etc/hosts when the set leaves it alone', () => {
     expect(ofType('block', resources(apart, 'lb'))[0]?.content.split('\n')).toContain('10.0.0.4 lb.shop.internal lb');
     expect(ofType('block', resources({ ...apart, setEtcHosts: false }, 'lb'))[0]?.content).toBe('');

@@ -1,6 +1,6 @@
 /** The services there are, and what of them concerns a node, an app or a set. */
-import { type App, type ServerSet, SlError } from '@silverlining/protocol';
-import type { OsFacts, RoleFunction } from '../roles/context.ts';
+import { type App, type Role, type ServerSet, SlError } from '@silverlining/protocol';
+import type { OsFacts, RoleFunction, RoleTrace } from '../roles/context.ts';
 import { mysql } from './mysql.ts';
 import type { ServiceContext, ServiceModule } from './service.ts';
 
@@ -29,6 +29,11 @@ export function serviceRole(name: string): RoleFunction {
       watch: service.watch,
     };
   };
+}
+
+/** What tells of each service, by role. */
+export function serviceTraces(): [Role, RoleTrace][] {
+  return [...SERVICES.values()].map(({ name, trace }) => [`service:${name}`, trace]);
 }
 
 /** Packages that app servers need for the set's services. */

@@ -14,6 +14,7 @@ import type { ServiceContext, ServiceModule } from './service.ts';
 
 const PORT = 3306;
 const UNIT = 'mariadb.service';
+const CONFIG = '/etc/mysql/mariadb.conf.d/90-silverlining.cnf';
 const RESTART = [{ unit: UNIT, action: 'restart' as const }];
 const ROLE = 'service:mysql';
 
@@ -26,6 +27,7 @@ export const mysql: ServiceModule = {
   appResources: (app, context) => [database(app, context)],
   openings: ({ topology }) => [{ port: PORT, from: addressesOf(topology, 'appserver') }],
   watch: [UNIT],
+  trace: { unit: UNIT, mark: CONFIG },
   clientPackages: () => ['mariadb-client'],
   env,
   secretsNeeded: (app) => [passwordName(app)],
@@ -36,7 +38,7 @@ function serverResources({ node }: { node: TopologyNode }): ResourceInput[] {
   return [
     {
       type: 'file',
-      path: '/etc/mysql/mariadb.conf.d/90-silverlining.cnf',
+      path: CONFIG,
       content: `# Written by Silver Lining; changes are overwritten.\n[mysqld]\nbind-address = ${address}\nskip-name-resolve\n`,
       notify: RESTART,
     },

@@ -1,7 +1,7 @@
 /** What a service module is. Adding a service: a file here that exports one, and a line in the table of index.ts. */
 import type { App, ResourceInput, ServerSet, Topology, TopologyNode } from '@silverlining/protocol';
 import type * as z from 'zod/mini';
-import type { Opening, OsFacts } from '../roles/context.ts';
+import type { Opening, OsFacts, RoleTrace } from '../roles/context.ts';
 
 /** What a service reads to describe itself, on its node or to apps. */
 export interface ServiceContext {
@@ -25,6 +25,7 @@ export interface ServiceModule {
   appResources(app: App, context: ServiceContext): ResourceInput[];
   openings(context: ServiceContext): Opening[];
   watch: string[];
+  trace: RoleTrace;
   /** Packages of app servers. */
   clientPackages(os: OsFacts): string[];
   /** CONFIG_* of an app that uses the service. */
