@@ -1,6 +1,7 @@
 /** A set of one app server that is settled after its operations, in a time that tests move. */
 import { beforeEach } from 'vitest';
 import { createSettler, type Settler } from '../../packages/controller/src/app/settler.ts';
+import type { Failing } from '../../packages/controller/src/app/watch.ts';
 import { deploy, nodeRecord, release, serverSet } from '../../packages/controller/src/io/store/contract-records.ts';
 import type { Store } from '../../packages/controller/src/ports.ts';
 import type { DeployRecord } from '../../packages/protocol/src/index.ts';
@@ -14,13 +15,16 @@ export let fleet: FakeFleet;
 export let clock: ManualClock;
 export let settler: Settler;
 export let stop: AbortController;
+/** What the settler asked to be taken back. */
+export let failing: Failing[];
 
 /** To be called once in a file, before its tests: each gets all of this anew. */
 export function useSettling(): void {
   beforeEach(async () => {
     [store, fleet, clock, stop] = [memoryStore(), new FakeFleet(), new ManualClock(), new AbortController()];
     const log = { info: () => undefined, warn: () => undefined };
-    settler = createSettler({ store, fleet, clock, log }, stop.signal, () => undefined);
+    failing = [];
+    settler = createSettler({ store, fleet, clock, log }, stop.signal, (_set, it) => failing.push(it));
     await store.putSet(SET, serverSet(SET));
     await store.putNode(nodeRecord(SET, 'app1', { roles: ['appserver'] }));
     fleet.connect('app1', { settle: () => ({ stopped: [], removed: [] }) });

@@ -1,11 +1,12 @@
 /** Decides when a set may be settled. Settling stops processes, so it never runs beside anything that changes the set. */
+import { CALM } from '../core/release/watch.ts';
 import type { ControllerDeps } from './deps.ts';
 import { isInForce, type SettleDeps, settleDrained, settleSet } from './settle.ts';
 import { type Failing, watchSet } from './watch.ts';
 
 /** Milliseconds in which further nodes that come back are waited for, so that a fleet that returns is settled once. */
 const GATHER = 1_000;
-/** Milliseconds until a balancer that could not be told is asked again; one that comes back is asked at once. */
+/** Milliseconds until a balancer that could not be told is asked again, and until a settling that failed is begun anew. */
 export const ASK_AGAIN = 60_000;
 
 /** Operations one after the other, without a drain in between, after which what they left so far is settled as far as it may be. */
@@ -15,8 +16,8 @@ export interface Settler {
   /** Runs an operation on the set: what settles it is ended first, and it is settled a drain after the last one. */
   during<R>(set: string, work: () => Promise<R>): Promise<R>;
   /**
-   * Settles the set once its balancers have confirmed the map and a drain has passed since, in which what was switched to is
-   * watched. Each call begins anew.
+   * Watches what was switched to, and settles the set once that is trusted, its balancers have confirmed the map, and a drain has
+   * passed since. Each call begins anew.
    */
   soon(set: string): void;
   /** The same for a node that has come back, shortly after it, and once for all that come back meanwhile. */
@@ -94,33 +95,58 @@ function count(of: Map<string, number>, set: string, by: number): number {
   return now;
 }
 
-/** The wait ends early only with the controller. */
+/** A wait that ends early was ended by who began it. */
 function ignoreTheEnd(): void {}
 
-/** Never fails: the next settling makes up for what this one did not reach. Resolves with what has to be taken back, if any. */
+/** Never fails: what goes wrong is tried again. Resolves with what has to be taken back, if any. */
 async function settle(
   deps: SettlerDeps,
   set: string,
   { life, isLong, signal }: { life: AbortSignal; isLong: boolean; signal: AbortSignal },
 ): Promise<Failing | undefined> {
-  try {
-    // The next operation of the series waits for this part: it would never come to its end otherwise.
-    if (isLong) await settleDrained(deps, set, life).catch((error: unknown) => warn(deps, set, error));
-    while (!(await isInForce(deps, set, signal))) {
-      signal.throwIfAborted();
-      deps.log.info({ set }, 'not settled: a balancer has not confirmed the committed map; the old release stays up');
-      await deps.clock.sleep(ASK_AGAIN, signal);
+  // The next operation of the series waits for this part: it would never come to its end otherwise.
+  if (isLong) await settleDrained(deps, set, life).catch((error: unknown) => warn(deps, set, error));
+  while (!signal.aborted) {
+    try {
+      return await watchAndSettle(deps, set, signal);
+    } catch (error) {
+      if (!signal.aborted) warn(deps, set, error);
+      await deps.clock.sleep(ASK_AGAIN, signal).catch(ignoreTheEnd);
     }
-    // The old release stays warm meanwhile: requests in flight end on it, and going back to it takes no time.
-    const failing = await watchSet(deps, set, signal);
-    if (failing !== undefined) return failing;
-    await settleSet(deps, set, signal);
-  } catch (error) {
-    if (!signal.aborted) warn(deps, set, error);
   }
   return undefined;
 }
 
+/**
+ * A release is watched from the first moment, whatever balancers have confirmed: it crashes without them, too. The old one stays warm
+ * meanwhile: going back to it takes no time.
+ */
+async function watchAndSettle(deps: SettlerDeps, set: string, signal: AbortSignal): Promise<Failing | undefined> {
+  const over = new AbortController();
+  const drained = untilDrained(deps, set, AbortSignal.any([signal, over.signal]));
+  // Until the watch has ended well nobody waits for it.
+  drained.catch(ignoreTheEnd);
+  try {
+    const failing = await watchSet(deps, set, signal);
+    if (failing !== undefined) return failing;
+    await drained;
+    await settleSet(deps, set, signal);
+    return undefined;
+  } finally {
+    over.abort();
+  }
+}
+
+/** Until no balancer sends requests to the old release, and those in flight have ended on it. */
+async function untilDrained(deps: SettlerDeps, set: string, signal: AbortSignal): Promise<void> {
+  while (!(await isInForce(deps, set, signal))) {
+    signal.throwIfAborted();
+    deps.log.info({ set }, 'not settled: a balancer has not confirmed the committed map; the old release stays up');
+    await deps.clock.sleep(ASK_AGAIN, signal);
+  }
+  await deps.clock.sleep(CALM, signal);
+}
+
 function warn({ log }: SettlerDeps, set: string, error: unknown): void {
-  log.warn({ set, error: String(error) }, 'settling failed; the next one makes up for it');
+  log.warn({ set, error: String(error) }, 'settling failed; this is tried again');
 }

@@ -1,13 +1,16 @@
 /** `--watch`: an operation that ends when its releases are trusted or were taken back, so that its exit status says which. */
 import { type DeployRecord, SlError } from '@silverlining/protocol';
+import { WATCH_MAX } from '../core/release/watch.ts';
 import { type OperationContext, OperationFailed } from '../service.ts';
 import type { ControllerDeps } from './deps.ts';
 
 const ASK_AGAIN = 500;
+/** Milliseconds after which nobody waits any more: the longest watch, and as much for going back, or for another try. */
+export const NO_VERDICT = 2 * WATCH_MAX;
 
 type WatchDeps = Pick<ControllerDeps, 'store' | 'clock'>;
 
-/** Runs an operation, and with `watch` waits for what becomes of what it deployed. Ctrl-C ends the waiting alone. */
+/** Runs an operation, and with `watch` waits for what becomes of what it deployed. Ctrl-C ends the waiting alone. E_DEADLINE when there is none. */
 export function waitForVerdict(deps: WatchDeps) {
   return async <R extends { deploys: DeployRecord[] }>(
     { watch }: { watch?: boolean | undefined },
@@ -18,26 +21,47 @@ export function waitForVerdict(deps: WatchDeps) {
     if (watch !== true || !result.deploys.some((it) => it.watching)) return result;
     op.emit({ status: 'started', action: 'watch', text: 'watching what was switched to' });
     const deploys = await verdicts(deps, op, result.deploys);
-    const failed = deploys.find((it) => it.outcome === 'rolled-back');
-    if (failed === undefined) return { ...result, deploys };
-    const error =
-      failed.error === undefined
-        ? new SlError('E_SWITCH', `${failed.id} was rolled back`)
-        : SlError.fromWire(failed.error);
-    throw new OperationFailed(error, { ...result, deploys });
+    const error = whatFailed(deploys) ?? (op.signal.aborted ? undefined : whatIsOpen(deploys));
+    if (error !== undefined) throw new OperationFailed(error, { ...result, deploys });
+    return { ...result, deploys };
   };
 }
 
+/** Those that nobody has decided on by the end of the wait are still watched. */
 async function verdicts(
   { store, clock }: WatchDeps,
   { signal }: OperationContext,
   deploys: readonly DeployRecord[],
 ): Promise<DeployRecord[]> {
+  const end = clock.monotonic() + NO_VERDICT;
   for (;;) {
-    const rows = await Promise.all(deploys.map((it) => store.deploy(it.id)));
-    const now = deploys.map((it, i) => rows[i]?.record ?? it);
-    const isOpen = rows.some((it) => it !== undefined && (it.state !== 'ended' || it.record.watching === true));
-    if (!isOpen || signal.aborted) return now;
+    const now = await Promise.all(deploys.map((it) => newest(store, it)));
+    if (!now.some((it) => it.watching) || signal.aborted || clock.monotonic() >= end) return now;
     await clock.sleep(ASK_AGAIN, signal).catch(() => undefined);
   }
+}
+
+/** While it is being taken back its record is yet to come. */
+async function newest(store: WatchDeps['store'], record: DeployRecord): Promise<DeployRecord> {
+  const row = await store.deploy(record.id);
+  return row?.state === 'ended' ? row.record : record;
+}
+
+function whatFailed(deploys: readonly DeployRecord[]): SlError | undefined {
+  const failed = deploys.find((it) => it.outcome === 'rolled-back');
+  if (failed === undefined) return undefined;
+  if (failed.error === undefined) return new SlError('E_SWITCH', `${failed.id} was rolled back`);
+  return SlError.fromWire(failed.error);
+}
+
+/** It is no success to wait in vain for somebody to say that it is one. */
+function whatIsOpen(deploys: readonly DeployRecord[]): SlError | undefined {
+  const open = deploys.filter((it) => it.watching);
+  const [first] = open;
+  if (first === undefined) return undefined;
+  const names = open.map((it) => it.instance).join(', ');
+  return new SlError(
+    'E_DEADLINE',
+    `switched to ${names}, and ${NO_VERDICT / 1000} s later nobody has decided yet whether that stays; sl deploys show ${first.id} says what becomes of it, sl controller logs what is in the way`,
+  );
 }

@@ -7,7 +7,7 @@ import { CALM } from '../core/release/watch.ts';
 import { deploy, nodeRecord, release, serverSet } from '../io/store/contract-records.ts';
 import type { Store } from '../ports.ts';
 import { OperationFailed } from '../service.ts';
-import { waitForVerdict } from './verdict.ts';
+import { NO_VERDICT, waitForVerdict } from './verdict.ts';
 import { watchSet } from './watch.ts';
 
 const SET = 'shop';
@@ -114,6 +114,18 @@ describe('an operation that waits for the verdict', () => {
     await end({});
     await clock.advance(500);
     expect((await ended).deploys[0]?.outcome).toBe('done');
+  });
+
+  it('fails with the record when nobody decides', async () => {
+    const ended = wait(true).catch((error: unknown) => error);
+    await idle();
+    await clock.advance(NO_VERDICT);
+    const failed = await ended;
+    expect(failed).toBeInstanceOf(OperationFailed);
+    expect(failed).toMatchObject({
+      error: { code: 'E_DEADLINE', message: expect.stringContaining('nobody has decided yet') },
+      result: { deploys: [{ outcome: 'done', watching: true }] },
+    });
   });
 
   it('fails with the record when it was rolled back', async () => {

@@ -1,6 +1,6 @@
 /** Watches what was switched to for a while, also when the deploy's command has ended, and says when it has to be taken back. */
 import { nodesWithRole, SlError, toWireError, type WireError } from '@silverlining/protocol';
-import { CALM, type Look, look, startWatch, type Verdict, whomToAsk } from '../core/release/watch.ts';
+import { type Look, look, startWatch, type Verdict, whomToAsk } from '../core/release/watch.ts';
 import type { DeployRow, SetRecord } from '../ports.ts';
 import type { ControllerDeps } from './deps.ts';
 
@@ -20,17 +20,14 @@ export interface Failing {
   error: WireError;
 }
 
-/** Watches what is on probation until it is trusted, or failed; for a drain at least. */
+/** Watches what is on probation until it is trusted, or failed. */
 export async function watchSet(deps: WatchDeps, name: string, signal: AbortSignal): Promise<Failing | undefined> {
   const set = await deps.store.set(name);
   const rows = set === undefined ? [] : await onProbation(deps, set);
-  if (set === undefined || rows.length === 0) {
-    await deps.clock.sleep(CALM, signal);
-    await endWatch(deps, name);
-    return undefined;
+  if (set !== undefined && rows.length > 0) {
+    const verdict = await untilVerdict(deps, set, rows, signal);
+    if (verdict.is === 'failed') return failing(deps, rows, verdict);
   }
-  const verdict = await untilVerdict(deps, set, rows, signal);
-  if (verdict.is === 'failed') return failing(deps, rows, verdict);
   await endWatch(deps, name);
   return undefined;
 }
