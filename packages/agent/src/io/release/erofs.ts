@@ -7,6 +7,7 @@
 export const BLOCK = 4096;
 /** Where the superblock goes. */
 export const SUPERBLOCK_AT = 1024;
+export const SUPERBLOCK_SIZE = 128;
 
 const MAGIC = 0xe0f5e1e2;
 const BLOCK_BITS = 12;
@@ -176,7 +177,7 @@ function viewOf(buffer: Buffer): DataView {
 }
 
 function superblock(image: { at: number; builtAt: number; count: number; blocks: number }): Buffer {
-  const it = Buffer.alloc(128);
+  const it = Buffer.alloc(SUPERBLOCK_SIZE);
   it.writeUInt32LE(MAGIC, 0);
   it.writeUInt8(BLOCK_BITS, 12);
   // The root.
@@ -186,6 +187,11 @@ function superblock(image: { at: number; builtAt: number; count: number; blocks:
   it.writeUInt32LE(image.blocks, 36);
   it.writeUInt32LE(image.at / BLOCK, 40);
   return it;
+}
+
+/** Whether a file with these bytes at `SUPERBLOCK_AT` is an image. */
+export function isSuperblock(bytes: Buffer): boolean {
+  return bytes.readUInt32LE(0) === MAGIC;
 }
 
 function padded(content: Buffer): Buffer {

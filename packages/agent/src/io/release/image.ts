@@ -1,9 +1,11 @@
-import { closeSync, openSync, statSync, writeSync } from 'node:fs';
+import { closeSync, constants, openSync, statSync, writeSync } from 'node:fs';
+import { copyFile, rename, rm } from 'node:fs/promises';
 import { type Manifest, type ManifestFile, SlError } from '@silverlining/protocol';
 import { blobKey } from './blob-keys.ts';
 import type { DiskContentStore } from './content-store.ts';
-import { BLOCK, erofsMetadata, type ImageEntry, SUPERBLOCK_AT } from './erofs.ts';
-import type { Pack } from './pack.ts';
+import { diskFull } from './disk-full.ts';
+import { BLOCK, erofsMetadata, type ImageEntry, isSuperblock, SUPERBLOCK_AT, SUPERBLOCK_SIZE } from './erofs.ts';
+import { type Pack, readPart } from './pack.ts';
 import type { Packed } from './pack-index.ts';
 import { PackWriter } from './pack-writer.ts';
 import { foldersOf, isConfig, modeOf, ownerOf, type TreeOwners } from './release-entries.ts';
@@ -23,6 +25,7 @@ export interface ImageInput {
  */
 export async function writeImage(input: ImageInput): Promise<void> {
   const { pack } = input;
+  await giveNewFile(pack.data);
   const writer = PackWriter.append(pack.folder, Math.ceil(statSync(pack.data).size / BLOCK) * BLOCK);
   let superblock: Buffer;
   try {
@@ -34,6 +37,24 @@ export async function writeImage(input: ImageInput): Promise<void> {
   await writer.finish();
   for (const [key, place] of writer.contents) pack.add(key, place);
   writeSuperblock(pack.data, superblock);
+}
+
+/**
+ * What was an image once may be mounted still: a mount that was taken away lives on for as long as somebody stands in it. The kernel
+ * goes by the file, and would show that mount in place of the new image; so this gets a file that was never mounted.
+ */
+async function giveNewFile(data: string): Promise<void> {
+  const first = readPart(data, { offset: SUPERBLOCK_AT, size: SUPERBLOCK_SIZE });
+  if (first === undefined || !isSuperblock(first)) return;
+  const copy = `${data}.copy`;
+  try {
+    await copyFile(data, copy, constants.COPYFILE_FICLONE);
+    writeSuperblock(copy, Buffer.alloc(SUPERBLOCK_SIZE));
+    await rename(copy, data);
+  } catch (error) {
+    await rm(copy, { force: true });
+    throw diskFull(undefined, error);
+  }
 }
 
 async function writeRest(input: ImageInput, writer: PackWriter): Promise<Buffer> {
