@@ -28,6 +28,7 @@ export function nodePorts(machine: NodeMachine, life: Life, rules: Rules): Relea
     store: {
       lacking: () => [],
       salvage: () => life.quick(() => 0),
+      verify: () => life.quick(() => undefined),
       plan: () => life.quick(() => []),
       receive: () => life.quick(() => ({ files: 0, bytes: 0 })),
       collect: () => life.quick(() => 0),

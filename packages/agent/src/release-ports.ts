@@ -19,6 +19,8 @@ export interface ContentStore {
    * there are of others.
    */
   salvage(files: readonly ManifestFile[], signal: AbortSignal): Promise<number>;
+  /** Reads what there is of these files, and drops what is not their content any more: so it is lacking, and comes anew. */
+  verify(files: readonly ManifestFile[], signal: AbortSignal): Promise<void>;
   /**
    * Finds out how large contents can be put together from what is here: from `sources`, and from what an interruption
    * left of them. In the order of `contents`, with the chunks that have to be sent.

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { appendFile, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type RequestBody, SlError } from '@silverlining/protocol';
 import { describe, expect, it } from 'vitest';
@@ -153,6 +153,19 @@ describe('starting again', () => {
     expect([...blog.node.running]).toEqual([name(1)]);
     expect(await states()).toEqual({ [name(1)]: 'active', [name(2)]: 'failed' });
     expect(existsSync(join(blog.root, 'var/lib/silverlining/proxy/ready'))).toBe(true);
+  });
+
+  it('gets anew what was changed in place, for what is damaged and for whatever else has it', async () => {
+    await stage(1);
+    await switchTo(1, 1);
+    blog.node.booted = true;
+    const inRelease = (n: number) => join(blog.root, 'var/lib/silverlining/releases', name(n), 'app/lib.js');
+    await appendFile(inRelease(1), '!');
+    await restart();
+    expect(await states()).toEqual({ [name(1)]: 'failed' });
+    await stage(2);
+    await stage(1);
+    expect(await Promise.all([1, 2].map((n) => readFile(inRelease(n), 'utf8')))).toEqual(['shared', 'shared']);
   });
 
   it('reports the health of what is active', async () => {

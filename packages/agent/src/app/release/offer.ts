@@ -12,10 +12,13 @@ export function createOffer(state: ReleaseState): Handlers['offer'] {
     if (isHere(state, body)) return { missing: '', free: free.bytes };
     const listing = await listingOf(state, body, context);
     checkOffer(state, body, listing);
+    const isDamaged = hasDamage(state, body.app);
     // All else is of the base, which is here.
-    const doubtful = body.changes === undefined || state.lacksContents ? listing.manifest().files : body.changes.files;
+    const changes = state.lacksContents || isDamaged ? undefined : body.changes;
+    const doubtful = (changes ?? listing.manifest()).files;
     // What an interrupted transfer left need not come again.
     const left = await state.ports.store.salvage(doubtful, context.signal);
+    if (isDamaged) await state.ports.store.verify(doubtful, context.signal);
     // The offer of a deploy that was given up must not take the place of the next one's.
     context.signal.throwIfAborted();
     const missing = state.ports.store.lacking(doubtful);
@@ -24,6 +27,14 @@ export function createOffer(state: ReleaseState): Handlers['offer'] {
     state.addOffer(body.instance, { digest: body.digest, listing, doubtful, assemblies: new Map() });
     return { missing: listing.bitmap(new Set(missing.map((file) => file.path))), free: free.bytes };
   };
+}
+
+/**
+ * What is wrong in a release that is linked is wrong in the store, and so in all that is made of it later. Files of others are
+ * not read again: an app's own are the likeliest to be the same.
+ */
+function hasDamage(state: ReleaseState, app: string): boolean {
+  return state.all().some((it) => it.state === 'failed' && it.spec.app === app);
 }
 
 /** A release that is its own base: going back to it needs nothing but that it is here. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -141,6 +141,14 @@ describe('the store', () => {
     expect(await store.collect([B])).toBe(1);
     expect(store.lacking([A, B])).toEqual([A]);
     expect(existsSync(blobPath(folder, blobKey(A)))).toBe(false);
+  });
+
+  it('asks anew for what was changed in place, and does not have it any more', async () => {
+    await receive(archiveOf([entry('app/a', 'alpha'), entry('app/b', 'beta')]));
+    await appendFile(blobPath(folder, blobKey(A)), '!');
+    await store.verify([A, B], signal);
+    expect(store.lacking([A, B])).toEqual([A]);
+    expect((await openContentStore(folder, async () => me)).lacking([A, B])).toEqual([A]);
   });
 
   it('removes what a crash left half received when it is opened', async () => {

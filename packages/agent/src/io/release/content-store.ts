@@ -9,6 +9,7 @@ import { blobKey, blobPath } from './blob-keys.ts';
 import { BlobWriter, type ReceivedBlob } from './blob-writer.ts';
 import { ChunkListStore } from './chunk-lists.ts';
 import { createExclusive } from './exclusive.ts';
+import { isContent } from './file-hash.ts';
 import { Leftovers } from './leftovers.ts';
 import { Packs } from './packs.ts';
 import { type Reception, receive, syncReceived } from './reception.ts';
@@ -37,6 +38,7 @@ export async function openContentStore(folder: string, owner: () => Promise<File
     forget: (file) => disk.forget(blobKey(file)),
     unpack: async (files) => disk.unpack(files, await owner()),
     salvage: (files, signal) => disk.salvage(files, signal),
+    verify: (files, signal) => disk.verify(files, signal),
     plan: (contents, sources, signal) => disk.plan(contents, sources, signal),
     receive: async (input, files, signal) => disk.receive({ input, files, signal, owner: await owner() }),
     collect: (needed) => disk.collect(new Set([...needed].map(blobKey))),
@@ -158,6 +160,18 @@ class StoreDisk {
       else await this.admit([{ temporary: this.leftovers.take(blobKey(file)), file }], 'cut');
     }
     return bytes;
+  }
+
+  async verify(files: readonly ManifestFile[], signal: AbortSignal): Promise<void> {
+    await this.#exclusive('store', async () => {
+      for (const file of files) {
+        const key = blobKey(file);
+        await this.packs.check(file, signal);
+        if (!this.keys.has(key) || (await isContent(file, { path: this.path(key) }, signal))) continue;
+        this.keys.delete(key);
+        rmSync(this.path(key), { force: true });
+      }
+    });
   }
 
   async collect(needed: ReadonlySet<string>): Promise<number> {

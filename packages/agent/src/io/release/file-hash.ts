@@ -1,21 +1,39 @@
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
+import type { ManifestFile } from '@silverlining/protocol';
+import type { Packed } from './pack-index.ts';
 
 const READ = 512 << 10;
+const ALL: Packed = { offset: 0, size: Number.POSITIVE_INFINITY };
 
-/** The SHA-256 of a file, in hex. */
-export async function sha256Of(path: string, signal: AbortSignal): Promise<string> {
+/** The SHA-256 of a file, or of what there is of a part of it, in hex. */
+export async function sha256Of(path: string, signal: AbortSignal, { offset, size } = ALL): Promise<string> {
   const handle = await open(path, 'r');
   const digest = createHash('sha256');
-  const buffer = Buffer.allocUnsafe(READ);
+  const buffer = Buffer.allocUnsafe(Math.min(READ, size + 1));
   try {
-    for (;;) {
+    for (let done = 0; ; ) {
       signal.throwIfAborted();
-      const { bytesRead } = await handle.read(buffer, 0, READ, null);
+      const { bytesRead } = await handle.read(buffer, 0, Math.min(READ, size - done), offset + done);
       if (bytesRead === 0) return digest.digest('hex');
       digest.update(buffer.subarray(0, bytesRead));
+      done += bytesRead;
     }
   } finally {
     await handle.close();
+  }
+}
+
+/** Whether the file at the path, or a part of it, is that content. What the disk does not give is not. */
+export async function isContent(
+  { sha256 }: ManifestFile,
+  { path, part }: { path: string; part?: Packed },
+  signal: AbortSignal,
+): Promise<boolean> {
+  try {
+    return (await sha256Of(path, signal, part)) === sha256;
+  } catch {
+    signal.throwIfAborted();
+    return false;
   }
 }

@@ -162,6 +162,22 @@ describe('contents of an image', () => {
   });
 });
 
+describe('an image that was damaged', () => {
+  it('is made again of what is right in it, and what comes anew', async () => {
+    await make(FIRST, MANY);
+    const data = join(disk.paths.layers, FIRST, 'data');
+    const bytes = await readFile(data);
+    await writeFile(data, bytes.fill(0, 4096, 8192));
+    const index = await readFile(join(disk.paths.layers, FIRST, 'contents'), 'utf8');
+    await truncate(data, Number(index.trimEnd().split(' ').at(-2)));
+    await start(disk.mounts);
+    await disk.tree.sweep(new Set([FIRST]));
+    await disk.store.verify(releaseOf(MANY).manifest().files, signal);
+    expect([await make(FIRST, MANY), await images()]).toEqual([2, [FIRST]]);
+    expect([await read(FIRST, 'lib/0'), await read(FIRST, 'lib/99')]).toEqual([MANY['app/lib/0'], MANY['app/lib/99']]);
+  });
+});
+
 describe('a pack', () => {
   it("that a crash cut in its removal is in nobody's way", async () => {
     await mkdir(join(disk.paths.store, 'packs/cut'), { recursive: true });

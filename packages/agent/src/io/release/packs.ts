@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:f
 import type { Manifest, ManifestFile } from '@silverlining/protocol';
 import { isMost } from '../../core/release/layer.ts';
 import { blobKey } from './blob-keys.ts';
+import { isContent } from './file-hash.ts';
 import { EXPIRES } from './leftovers.ts';
 import { PACK_DATA, PACK_INDEX, Pack, readPart } from './pack.ts';
 import { inSlices } from './slices.ts';
@@ -87,6 +88,15 @@ export class Packs {
   /** Looks which of the files are in what an interruption left. */
   async verify(files: readonly ManifestFile[], signal: AbortSignal): Promise<void> {
     for (const pack of this.#waiting) await inSlices(files, (file) => pack.verify(file), signal);
+  }
+
+  /** Reads what there is of the file, and forgets what is something else. */
+  async check(file: ManifestFile, signal: AbortSignal): Promise<void> {
+    const key = blobKey(file);
+    for (const pack of [...this.#images.values(), ...this.#waiting]) {
+      const part = pack.find(key);
+      if (part !== undefined && !(await isContent(file, { path: pack.data, part }, signal))) pack.forget(key);
+    }
   }
 
   /** Removes those of which nothing is needed that is not elsewhere too. */
