@@ -54,7 +54,7 @@ export interface ReleaseTree {
    * Makes `releases/INSTANCE` from the store, whole or not at all, with the given extra files (name to content) in
    * its `support/`, and `/var/www/INSTANCE`. `group` may read `config/`. A release that differs little from one that is
    * there in full becomes a layer over that, at the cost of what differs; one that is not `shareable`, because a script of
-   * its own adds to it, is neither layer nor below one.
+   * its own adds to it, is neither layer nor below one, and shares no file with the store.
    */
   materialise(release: NewRelease): Promise<void>;
   /** What the release consists of, as it was written here: only as right as the digest of its text. */

@@ -1,7 +1,8 @@
-/** Builds the folder of a release, or of a layer of one, by hard links into the content store. */
+/** Builds the folder of a release, or of a layer of one, by hard links into the content store or copies of what is there. */
 import {
   chmodSync,
   chownSync,
+  constants,
   copyFileSync,
   lchownSync,
   linkSync,
@@ -21,6 +22,8 @@ export interface TreeInput {
   release: { parts: Pick<Manifest, 'files' | 'links'>; support: Record<string, string> };
   store: DiskContentStore;
   owners: TreeOwners;
+  /** Of a release whose own script may write to it: a link would let it write to the store, and so to other releases. */
+  copies?: boolean;
   /** Of a layer: what it hides of the folder below, by links to a device file that means that. */
   hidden?: { paths: readonly string[]; whiteout: string };
 }
@@ -54,12 +57,12 @@ function makeFolder(path: string, inRelease: string, owners: TreeOwners): void {
   chmodSync(path, isConfig(inRelease) ? 0o750 : 0o755);
 }
 
-function placeFile({ folder, store, owners }: TreeInput, file: ManifestFile): void {
+function placeFile({ folder, store, owners, copies }: TreeInput, file: ManifestFile): void {
   const target = `${folder}/${file.path}`;
   try {
     const { path } = store.locate(file);
     const inode = { owner: ownerOf(file.path, owners), mode: modeOf(file) };
-    if (isConfig(file.path)) copyFile(path, target, inode);
+    if (copies || isConfig(file.path)) copyFile(path, target, inode);
     else linkOrCopy(path, target, inode);
   } catch (cause) {
     if (isOutOfSpace(cause)) throw new SlError('E_DISK_FULL', 'the disk, or its inodes, ran out', { cause });
@@ -78,7 +81,7 @@ interface Inode {
 
 /** A hard link shares owner and mode with the store, and configuration has its own: so it is copied. */
 function copyFile(from: string, to: string, { owner, mode }: Inode): void {
-  copyFileSync(from, to);
+  copyFileSync(from, to, constants.COPYFILE_FICLONE);
   chownSync(to, owner.uid, owner.gid);
   chmodSync(to, mode);
 }

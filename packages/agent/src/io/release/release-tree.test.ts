@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -151,6 +151,15 @@ describe('a full tree', () => {
     await make(FIRST, MANY);
     await make(SECOND, files, shareable);
     expect([mounts.points.size, await tree.intact(SECOND)]).toEqual([0, true]);
+  });
+
+  it('that a script may write to shares nothing with others', async () => {
+    await make(FIRST, { 'app/main': 'one' }, false);
+    await appendFile(join(paths.www, FIRST, 'main'), ', changed');
+    await chmod(join(paths.www, FIRST, 'main'), 0o666);
+    await make(SECOND, { 'app/main': 'one' });
+    expect(await read(SECOND, 'main')).toBe('one');
+    expect((await stat(join(paths.www, SECOND, 'main'))).mode & 0o777).toBe(0o644);
   });
 
   it('is made, and said to be, where overlays do not work', async () => {

@@ -105,7 +105,7 @@ export function createReleaseTree({ paths, store, owners, mounts, warn }: Releas
     await mkdir(temporary, { recursive: true, mode: 0o755 });
     try {
       const release = { parts: listed.manifest(), support };
-      await buildByLinks({ folder: temporary, release, store, owners: await owners(group) });
+      await buildByLinks({ folder: temporary, release, store, owners: await owners(group), copies: !shareable });
       await writeFile(`${temporary}/${LISTING}`, listed.text, { mode: 0o600 });
       if (shareable) await writeFile(`${temporary}/${SHAREABLE}`, '', { mode: 0o600 });
       await layers.drop(instance);
