@@ -15,10 +15,12 @@ export class FakeFleet implements Fleet {
   readonly asked: Asked[] = [];
   readonly #agents = new Map<string, { session: AgentSession; answers: Map<RequestType, Answer> }>();
   readonly #listeners: ((session: AgentSession) => void)[] = [];
+  /** When it is that agents connect: long ago, unless the test says otherwise. */
+  now = 0;
 
   /** Connects an agent that answers with `answers`, and says its hello. */
   connect(uuid: string, answers: Answers, hello: Partial<NoticeBody<'hello'>> = {}): void {
-    const session = sessionOf(uuid, hello);
+    const session = sessionOf(uuid, hello, this.now);
     this.#agents.set(uuid, { session, answers: new Map(Object.entries(answers) as [RequestType, Answer][]) });
     for (const listener of this.#listeners) listener(session);
   }
@@ -84,13 +86,13 @@ function untilAborted(answer: unknown, signal: AbortSignal): Promise<unknown> {
   });
 }
 
-function sessionOf(uuid: string, hello: Partial<NoticeBody<'hello'>>): AgentSession {
+function sessionOf(uuid: string, hello: Partial<NoticeBody<'hello'>>, connectedAt: number): AgentSession {
   const facts: NoticeBody<'hello'>['facts'] = {
     ...{ hostname: uuid, os: { id: 'debian', version: '12', name: 'Debian 12' }, arch: 'x64', cpus: 2 },
     ...{ memory: 1 << 30, bootId: 'boot', agentDigest: 'digest' },
   };
   return {
-    ...{ uuid, connectedAt: 0, remoteAddress: '192.0.2.1', health: undefined },
+    ...{ uuid, connectedAt, remoteAddress: '192.0.2.1', health: undefined },
     hello: {
       ...{ protocol: 1, minProtocol: 1, version: '0.1.0', facts },
       ...{ generation: 0, epoch: 0, active: {}, instances: [], ...hello },

@@ -29,9 +29,15 @@ export async function isInForce(deps: SettleDeps, name: string, signal: AbortSig
   return told.every((it) => it.status === 'fulfilled');
 }
 
+/** Whether every balancer has been connected since then: one that was away may have gone by an older map until it was back. */
+export async function haveStayed({ store, fleet }: SettleDeps, name: string, since: number): Promise<boolean> {
+  const balancers = nodesWithRole(await store.nodes(name), 'balancer');
+  return balancers.every(({ uuid }) => (fleet.session(uuid)?.connectedAt ?? Number.POSITIVE_INFINITY) <= since);
+}
+
 /**
- * Settles all app servers of a set that are connected, and leaves these instances as they are. A node that is not connected is settled
- * when it says hello.
+ * Settles all app servers of a set that have been connected for a drain, and leaves these instances as they are. The others are
+ * settled after their hello.
  */
 export async function settleSet(
   deps: SettleDeps,
@@ -73,8 +79,10 @@ async function settleNode(
   signal: AbortSignal,
 ): Promise<Drained[]> {
   const session = deps.fleet.session(node.uuid);
+  // One that came back within a drain may have switched only then: its turn comes with the next settling, which its return begins.
+  if (session === undefined || deps.clock.now() - session.connectedAt < CALM) return [];
   // One that has in force what this controller never committed may serve what would be taken for leftovers.
-  if (session === undefined || disputes(set, session.health ?? session.hello)) return [];
+  if (disputes(set, session.health ?? session.hello)) return [];
   const drained: Drained[] = [];
   const here = session.hello.instances.map((it) => it.app);
   for (const app of new Set([...stays.keys(), ...here])) {

@@ -13,22 +13,25 @@ import {
   useSettling,
 } from '../../../../test/fakes/settling.ts';
 import { AILING, CALM } from '../core/release/watch.ts';
+import { nodeRecord } from '../io/store/contract-records.ts';
 import { ASK_AGAIN } from './settler.ts';
 
 const [OLD, NEW] = ['blog.20260131_001', 'blog.20260131_002'];
 
 useSettling();
 
-let healthy: boolean;
-const serving = () => ({ ...switched(), apps: [{ app: 'blog', instance: NEW, healthy, run: 'a' }] });
+let [healthy, run] = [true, 'a'];
+const serving = () => ({ ...switched(), apps: [{ app: 'blog', instance: NEW, healthy, run }] });
+const settle = () => ({ stopped: [], removed: [] });
 
 beforeEach(async () => {
-  healthy = true;
-  fleet.connect('app1', { serving, settle: () => ({ stopped: [], removed: [] }) });
+  [healthy, run] = [true, 'a'];
+  fleet.connect('app1', { serving, settle });
   await commit(OLD);
 });
 
 const deployNew = () => settler.during(SET, () => commit(NEW, { previous: OLD, watching: true }));
+const settled = () => fleet.asked.filter((it) => it.type === 'settle').map((it) => it.uuid);
 const isWatched = async () => (await store.deploy(NEW))?.record.watching === true;
 async function seconds(n: number): Promise<void> {
   for (let i = 0; i < n; i++) await clock.advance(1000);
@@ -73,5 +76,45 @@ describe('when the store could not be written', () => {
     await seconds((ASK_AGAIN + CALM) / 1000);
     expect(await isWatched()).toBe(false);
     expect(fleet.bodies('settle')).toEqual([{ app: 'blog', keep: [NEW, OLD], running: [NEW] }]);
+  });
+});
+
+describe('an agent that comes back again and again', () => {
+  /** Every third second, as one that is killed whenever it was started. */
+  const flap = async (times: number): Promise<void> => {
+    for (let i = 0; i < times; i++) {
+      settler.cameBack(SET);
+      await seconds(3);
+    }
+  };
+
+  it('does not keep a release that crashes again and again from being taken back', async () => {
+    await deployNew();
+    await flap(2);
+    run = 'b';
+    await flap(2);
+    expect(failing).toEqual([]);
+    run = 'c';
+    await flap(1);
+    expect(failing.map((it) => it.error.code)).toEqual(['E_APP_CRASHED']);
+  });
+
+  it('does not keep the other nodes from being settled', async () => {
+    await deployNew();
+    await flap(4);
+    expect(settled()).toEqual(['app1']);
+  });
+
+  it('is settled a drain after it has come back for good: it may have switched only then', async () => {
+    await store.putNode(nodeRecord(SET, 'app2', { roles: ['appserver'] }));
+    await deployNew();
+    await seconds(CALM / 1000 - 2);
+    fleet.now = clock.now();
+    fleet.connect('app2', { serving, settle });
+    settler.cameBack(SET);
+    await seconds(CALM / 1000 - 1);
+    expect(settled()).toEqual(['app1']);
+    await seconds(3);
+    expect(settled()).toEqual(['app1', 'app1', 'app2']);
   });
 });

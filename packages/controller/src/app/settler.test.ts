@@ -15,7 +15,7 @@ import {
 } from '../../../../test/fakes/settling.ts';
 import { CALM as DRAIN } from '../core/release/watch.ts';
 import { nodeRecord, release, serverSet } from '../io/store/contract-records.ts';
-import { ASK_AGAIN } from './settler.ts';
+import { ASK_AGAIN, GATHER } from './settler.ts';
 
 const [OLD, NEW] = ['blog.20260131_001', 'blog.20260131_002'];
 
@@ -88,7 +88,7 @@ describe('after an operation', () => {
     await store.putRelease(release('other', OLD));
     fleet.connect('app9', { settle: () => ({ stopped: [], removed: [] }) });
     await settler.during(SET, async () => {
-      settler.soon('other');
+      await settler.during('other', async () => undefined);
       await clock.advance(DRAIN);
     });
     expect(fleet.asked.map((it) => it.uuid)).toEqual(['app9']);
@@ -111,7 +111,8 @@ describe('as long as a balancer has not confirmed the committed map', () => {
     await settler.during(SET, () => commit(NEW));
     await clock.advance(10 * ASK_AGAIN);
     fleet.connect('balancer', { switch: switched });
-    settler.soon(SET);
+    settler.cameBack(SET);
+    await clock.advance(GATHER);
     await confirmed();
   });
 
@@ -142,11 +143,23 @@ describe('as long as a balancer has not confirmed the committed map', () => {
     await confirmed();
   });
 
+  it('begins the drain anew when one was away meanwhile', async () => {
+    await addBalancer();
+    await commit(OLD);
+    await settler.during(SET, () => commit(NEW));
+    await clock.advance(DRAIN - 1);
+    fleet.now = clock.now();
+    fleet.connect('balancer', { switch: switched });
+    await clock.advance(1);
+    expect(fleet.bodies('switch')).toHaveLength(2);
+    await confirmed();
+  });
+
   it('asks every one of them', async () => {
     await addBalancer();
     await store.putNode(nodeRecord(SET, 'balancer2', { roles: ['balancer'] }));
     await commit(NEW);
-    settler.soon(SET);
+    await settler.during(SET, async () => undefined);
     await clock.advance(2 * DRAIN);
     expect(fleet.bodies('settle')).toEqual([]);
   });
@@ -155,7 +168,7 @@ describe('as long as a balancer has not confirmed the committed map', () => {
 describe('what is settled', () => {
   it('forgets releases beyond `keep`', async () => {
     for (const n of [1, 2, 3, 4, 5]) await commit(`blog.20260131_00${n}`);
-    settler.soon(SET);
+    await settler.during(SET, async () => undefined);
     await clock.advance(DRAIN);
     const kept = ['blog.20260131_005', 'blog.20260131_004', 'blog.20260131_003'];
     expect(fleet.bodies('settle')).toEqual([{ app: 'blog', keep: kept, running: kept.slice(0, 1) }]);
@@ -166,7 +179,7 @@ describe('what is settled', () => {
     await commit(OLD);
     const instances = [{ app: 'gone', instance: 'gone.20260131_001', state: 'stopped' as const, digest: 'd' }];
     fleet.connect('app1', { settle: () => ({ stopped: [], removed: [] }) }, { instances });
-    settler.soon(SET);
+    await settler.during(SET, async () => undefined);
     await clock.advance(DRAIN);
     expect(fleet.bodies('settle')).toContainEqual({ app: 'gone', keep: [], running: [] });
   });
@@ -175,14 +188,14 @@ describe('what is settled', () => {
     await commit(OLD);
     const hello = { epoch: 1, active: { blog: 'blog.20260130_007' } };
     fleet.connect('app1', { settle: () => ({ stopped: [], removed: [] }) }, hello);
-    settler.soon(SET);
+    await settler.during(SET, async () => undefined);
     await clock.advance(DRAIN);
     expect(fleet.asked).toEqual([]);
   });
 
   it('is nothing once the controller stops', async () => {
     await commit(OLD);
-    settler.soon(SET);
+    await settler.during(SET, async () => undefined);
     stop.abort();
     await clock.advance(10 * DRAIN);
     expect(fleet.asked).toEqual([]);

@@ -1,32 +1,36 @@
 /** Decides when a set may be settled. Settling stops processes, so it never runs beside anything that changes the set. */
 import { CALM } from '../core/release/watch.ts';
+import { type Bell, createBell } from './bell.ts';
 import type { ControllerDeps } from './deps.ts';
-import { isInForce, type SettleDeps, settleDrained, settleSet } from './settle.ts';
+import { haveStayed, isInForce, type SettleDeps, settleDrained, settleSet } from './settle.ts';
 import { type Failing, watchSet } from './watch.ts';
 
 /** Milliseconds in which further nodes that come back are waited for, so that a fleet that returns is settled once. */
-const GATHER = 1_000;
-/** Milliseconds until a balancer that could not be told is asked again, and until a settling that failed is begun anew. */
+export const GATHER = 1_000;
+/** Milliseconds until a balancer that could not be told is asked again, and until a settling that failed is begun anew; earlier when an agent comes back. */
 export const ASK_AGAIN = 60_000;
 
 /** Operations one after the other, without a drain in between, after which what they left so far is settled as far as it may be. */
 const SERIES = 3;
 
 export interface Settler {
-  /** Runs an operation on the set: what settles it is ended first, and it is settled a drain after the last one. */
+  /**
+   * Runs an operation on the set: what watches and settles it is ended first, and begins anew after the last one. It is settled once
+   * what was switched to is trusted, its balancers have confirmed the map, and a drain has passed since.
+   */
   during<R>(set: string, work: () => Promise<R>): Promise<R>;
   /**
-   * Watches what was switched to, and settles the set once that is trusted, its balancers have confirmed the map, and a drain has
-   * passed since. Each call begins anew.
+   * Has a node settled that has come back, shortly after it, and once for all that come back meanwhile. What is watched is watched on,
+   * and what drains drains on: an agent of an app server that is started again and again would put both off for ever.
    */
-  soon(set: string): void;
-  /** The same for a node that has come back, shortly after it, and once for all that come back meanwhile. */
   cameBack(set: string): void;
   isBusy(set: string): boolean;
 }
 
 interface Settling {
   abort: AbortController;
+  /** Rings when an agent has come back. */
+  bell: Bell;
   ended: Promise<void>;
 }
 
@@ -43,34 +47,36 @@ export function createSettler(
   const isBusy = (set: string): boolean => operations.has(set);
   /** Operations since the set was settled. */
   const series = new Map<string, number>();
-  const soon = (set: string): void => {
+  const begin = (set: string): void => {
     // The end of the last operation asks again.
     if (isBusy(set)) return;
-    const before = settlings.get(set);
-    before?.abort.abort();
-    const abort = new AbortController();
+    const [abort, bell] = [new AbortController(), createBell(deps.clock)];
     const isLong = (series.get(set) ?? 0) >= SERIES;
     if (isLong) series.delete(set);
-    const how = { life: signal, isLong, signal: AbortSignal.any([signal, abort.signal]) };
-    const settled = Promise.resolve(before?.ended).then(() => settle(deps, set, how));
-    const settling = { abort, ended: settled.then(() => undefined) };
-    settlings.set(set, settling);
-    void settled.then((failing) => {
-      if (settlings.get(set) === settling) settlings.delete(set);
-      if (!abort.signal.aborted) series.delete(set);
-      if (failing !== undefined && !abort.signal.aborted) takeBack(set, failing);
+    const how = { life: signal, isLong, bell, signal: AbortSignal.any([signal, abort.signal]) };
+    const ended = settle(deps, set, how).then((failing) => {
+      settlings.delete(set);
+      if (abort.signal.aborted) return;
+      series.delete(set);
+      if (failing !== undefined) takeBack(set, failing);
+      // Whoever came back meanwhile was not there to be settled, or not for a drain.
+      else if (bell.isRung()) begin(set);
     });
+    settlings.set(set, { abort, bell, ended });
   };
   const gathering = new Set<string>();
   const cameBack = (set: string): void => {
     if (gathering.has(set)) return;
     gathering.add(set);
     const gathered = deps.clock.sleep(GATHER, signal).finally(() => gathering.delete(set));
-    gathered.then(() => soon(set), ignoreTheEnd);
+    gathered.then(() => {
+      const settling = settlings.get(set);
+      if (settling === undefined) begin(set);
+      else settling.bell.ring();
+    }, ignoreTheEnd);
   };
   return {
     isBusy,
-    soon,
     cameBack,
     async during(set, work) {
       count(operations, set, 1);
@@ -81,7 +87,7 @@ export function createSettler(
         return await work();
       } finally {
         count(series, set, 1);
-        if (count(operations, set, -1) === 0) soon(set);
+        if (count(operations, set, -1) === 0) begin(set);
       }
     },
   };
@@ -98,20 +104,22 @@ function count(of: Map<string, number>, set: string, by: number): number {
 /** A wait that ends early was ended by who began it. */
 function ignoreTheEnd(): void {}
 
+type Waiting = { bell: Bell; signal: AbortSignal };
+
 /** Never fails: what goes wrong is tried again. Resolves with what has to be taken back, if any. */
 async function settle(
   deps: SettlerDeps,
   set: string,
-  { life, isLong, signal }: { life: AbortSignal; isLong: boolean; signal: AbortSignal },
+  { life, isLong, bell, signal }: Waiting & { life: AbortSignal; isLong: boolean },
 ): Promise<Failing | undefined> {
   // The next operation of the series waits for this part: it would never come to its end otherwise.
   if (isLong) await settleDrained(deps, set, life).catch((error: unknown) => warn(deps, set, error));
   while (!signal.aborted) {
     try {
-      return await watchAndSettle(deps, set, signal);
+      return await watchAndSettle(deps, set, { bell, signal });
     } catch (error) {
       if (!signal.aborted) warn(deps, set, error);
-      await deps.clock.sleep(ASK_AGAIN, signal).catch(ignoreTheEnd);
+      await bell.wait(ASK_AGAIN, signal).catch(ignoreTheEnd);
     }
   }
   return undefined;
@@ -121,9 +129,9 @@ async function settle(
  * A release is watched from the first moment, whatever balancers have confirmed: it crashes without them, too. The old one stays warm
  * meanwhile: going back to it takes no time.
  */
-async function watchAndSettle(deps: SettlerDeps, set: string, signal: AbortSignal): Promise<Failing | undefined> {
+async function watchAndSettle(deps: SettlerDeps, set: string, { bell, signal }: Waiting): Promise<Failing | undefined> {
   const over = new AbortController();
-  const drained = untilDrained(deps, set, AbortSignal.any([signal, over.signal]));
+  const drained = untilDrained(deps, set, { bell, signal: AbortSignal.any([signal, over.signal]) });
   // Until the watch has ended well nobody waits for it.
   drained.catch(ignoreTheEnd);
   try {
@@ -137,14 +145,19 @@ async function watchAndSettle(deps: SettlerDeps, set: string, signal: AbortSigna
   }
 }
 
-/** Until no balancer sends requests to the old release, and those in flight have ended on it. */
-async function untilDrained(deps: SettlerDeps, set: string, signal: AbortSignal): Promise<void> {
-  while (!(await isInForce(deps, set, signal))) {
-    signal.throwIfAborted();
-    deps.log.info({ set }, 'not settled: a balancer has not confirmed the committed map; the old release stays up');
-    await deps.clock.sleep(ASK_AGAIN, signal);
+/** Until no balancer sends requests to the old release any more, and those in flight have ended on it. */
+async function untilDrained(deps: SettlerDeps, set: string, { bell, signal }: Waiting): Promise<void> {
+  for (;;) {
+    const since = deps.clock.now();
+    if (await isInForce(deps, set, signal)) {
+      await deps.clock.sleep(CALM, signal);
+      if (await haveStayed(deps, set, since)) return;
+    } else {
+      signal.throwIfAborted();
+      deps.log.info({ set }, 'not settled: a balancer has not confirmed the committed map; the old release stays up');
+      await bell.wait(ASK_AGAIN, signal);
+    }
   }
-  await deps.clock.sleep(CALM, signal);
 }
 
 function warn({ log }: SettlerDeps, set: string, error: unknown): void {
