@@ -63,9 +63,10 @@ export interface ReleaseTree {
   isLayer(listing: Listing): boolean;
   /** Whether every file and link is there with its size: after a power cut, who knows. */
   intact(instance: string): Promise<boolean>;
-  remove(instance: string): Promise<void>;
+  /** With what it lay over, where nothing else does and `keep`, the instances that are wanted, does not have it. */
+  remove(instance: string, keep: ReadonlySet<string>): Promise<void>;
   /**
-   * Removes what belongs to no instance in `keep`, half-made releases included, and brings back mounts that are gone.
+   * Removes what belongs to no instance in `keep`, half-made releases included, and brings back mounts and links that are gone.
    * Returns the instances in `keep` that cannot be reached any more.
    */
   sweep(keep: ReadonlySet<string>): Promise<string[]>;

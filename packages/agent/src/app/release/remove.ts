@@ -22,7 +22,7 @@ export async function discard(state: ReleaseState, app: string, instances: reado
   for (const instance of instances) {
     const { env, temp } = state.pathsOf(app, instance);
     await state.ports.places.remove({ env, temp });
-    await state.ports.tree.remove(instance);
+    await state.ports.tree.remove(instance, new Set(state.journals.keys()));
     state.unfinished.delete(instance);
   }
 }

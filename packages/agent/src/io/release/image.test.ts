@@ -50,9 +50,9 @@ describe('a release of many files that came together', () => {
     await make(FIRST, MANY);
     expect(await make(SECOND, { ...MANY, 'app/main': 'two' })).toBe(1);
     expect([await read(SECOND, 'main'), await read(SECOND, 'lib/7')]).toEqual(['two', MANY['app/lib/7']]);
-    await disk.tree.remove(FIRST);
+    await disk.tree.remove(FIRST, new Set());
     expect([await images(), await disk.tree.intact(SECOND)]).toEqual([[FIRST, SECOND], true]);
-    await disk.tree.remove(SECOND);
+    await disk.tree.remove(SECOND, new Set());
     expect([await images(), disk.mounts.points.size, await readdir(disk.paths.releases)]).toEqual([[], 0, []]);
   });
 
@@ -60,7 +60,7 @@ describe('a release of many files that came together', () => {
     await make(FIRST, MANY);
     const next = { ...MANY, ...filesOf('two', 290) };
     expect(await make(SECOND, next)).toBe(290);
-    await disk.tree.remove(FIRST);
+    await disk.tree.remove(FIRST, new Set());
     expect(await disk.store.collect(contentsOf([releaseOf(next)]))).toBe(0);
     expect([await images(), await packs()]).toEqual([[SECOND], []]);
     expect([await read(SECOND, 'lib/295'), await read(SECOND, 'lib/5')]).toEqual([
@@ -88,7 +88,7 @@ describe('a release of many files that came together', () => {
     await make(FIRST, MANY);
     const mounted = await open(join(disk.paths.layers, FIRST, 'data'));
     const before = await mounted.readFile();
-    await disk.tree.remove(FIRST);
+    await disk.tree.remove(FIRST, new Set());
     expect(await make(SECOND, { ...MANY, 'app/fixed': 'x' })).toBe(1);
     const after = Buffer.alloc(before.length + 1);
     const { bytesRead } = await mounted.read(after, 0, after.length, 0);
@@ -123,9 +123,9 @@ describe('a release of many files that came together', () => {
 describe('contents of an image', () => {
   it('need not come again when its staging was taken back, until nobody wants them', async () => {
     await make(FIRST, MANY);
-    await disk.tree.remove(FIRST);
+    await disk.tree.remove(FIRST, new Set());
     expect([await make(SECOND, { ...MANY, 'app/fixed': 'x' }), await images()]).toEqual([1, [SECOND]]);
-    await disk.tree.remove(SECOND);
+    await disk.tree.remove(SECOND, new Set());
     await disk.store.collect([]);
     expect([await packs(), await receive(MANY)]).toEqual([[], 300]);
   });

@@ -53,8 +53,8 @@ export async function openReleasePorts({ node, installPackages, warn }: ReleaseP
     node,
     paths,
     rebooted: () => rebooted(`${dirname(paths.committed)}/boot-id`),
-    // Units are in /etc, which may be a file system of its own.
-    sync: () => syncFileSystems(paths.releases, paths.units),
+    // Units are in /etc and links in /var/www, which may be file systems of their own.
+    sync: () => syncFileSystems(paths.releases, paths.units, paths.www),
     installPackages,
     readListing,
     readChunkLists,

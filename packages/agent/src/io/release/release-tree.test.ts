@@ -121,12 +121,12 @@ describe('a release that differs little from the one before', () => {
     await make(FIRST, MANY);
     await make(SECOND, { ...MANY, 'app/main': 'two' });
     await make(THIRD, { ...MANY, 'app/main': 'three' });
-    await tree.remove(FIRST);
+    await tree.remove(FIRST, new Set([SECOND, THIRD]));
     expect(existsSync(join(paths.www, FIRST))).toBe(false);
     expect([await tree.intact(SECOND), await tree.intact(THIRD)]).toEqual([true, true]);
-    await tree.remove(THIRD);
+    await tree.remove(THIRD, new Set());
     expect(await left()).toEqual([[FIRST, SECOND], [SECOND]]);
-    await tree.remove(SECOND);
+    await tree.remove(SECOND, new Set());
     expect(await left()).toEqual([[], []]);
     expect([mounts.points.size, await units()]).toEqual([0, []]);
   });
@@ -208,6 +208,24 @@ describe('what is damaged', () => {
     expect(await tree.sweep(new Set([FIRST, SECOND]))).toEqual([SECOND]);
     await make(SECOND, { ...MANY, 'app/main': 'two' });
     expect([await tree.intact(SECOND), mounts.points.size]).toEqual([true, 0]);
+  });
+});
+
+describe('the link to a release that was lost', () => {
+  beforeEach(async () => {
+    await make(FIRST, MANY);
+    await make(SECOND, { ...MANY, 'app/main': 'two' });
+    await rm(join(paths.www, FIRST));
+  });
+
+  it('comes back', async () => {
+    expect(await tree.sweep(new Set([FIRST, SECOND]))).toEqual([]);
+    expect(await read(FIRST, 'lib/7')).toBe('content 0');
+  });
+
+  it('does not take the release with it', async () => {
+    await tree.remove(SECOND, new Set([FIRST]));
+    expect([await left(), await tree.intact(FIRST)]).toEqual([[[FIRST], []], true]);
   });
 });
 

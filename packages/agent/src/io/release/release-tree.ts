@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, lstatSync } from 'node:fs';
 import { mkdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { diffManifests, toSlError } from '@silverlining/protocol';
 import { type Layer, worthLayering } from '../../core/release/layer.ts';
@@ -29,7 +29,7 @@ const SHAREABLE = 'shareable';
 
 /**
  * Releases as images, as folders of hard links into the content store, or as layers over one of these. What layers lie over
- * outlives its own release: without a link in `www` it is nobody's release any more, and goes with the last layer.
+ * outlives its own release, and goes with the last layer.
  */
 export function createReleaseTree({ paths, store, owners, mounts, warn }: ReleaseTreeOptions): ReleaseTree {
   const folder = (instance: string) => `${paths.releases}/${instance}`;
@@ -51,25 +51,32 @@ export function createReleaseTree({ paths, store, owners, mounts, warn }: Releas
     await layers.drop(instance);
     await removeFolder(folder(instance), partial());
   };
-  const remove = async (instance: string): Promise<void> => {
+  /** Returns what it lay over. */
+  const removeAlone = async (instance: string): Promise<string | undefined> => {
     await rm(link(instance), { force: true });
-    const layer = await layers.read(instance);
-    if (layer === undefined) return removeWhole(instance);
-    await layers.drop(instance);
-    if ((await linkTarget(link(layer.base))) === undefined) await removeWhole(layer.base);
+    const base = (await layers.read(instance))?.base;
+    if (base === undefined) await removeWhole(instance);
+    else await layers.drop(instance);
+    return base;
+  };
+  const makeLink = async (instance: string): Promise<void> => {
+    await mkdir(paths.www, { recursive: true });
+    await symlink(`${folder(instance)}/app`, link(instance));
   };
 
   return {
-    remove,
     listing,
+    remove: async (instance, keep) => {
+      const base = await removeAlone(instance);
+      if (base !== undefined && !keep.has(base)) await removeWhole(base);
+    },
     isLayer: (it) => works.layers && it.whole !== it && worthLayering(it, it.changes),
     materialise: async (release) => {
-      await remove(release.instance);
+      await removeAlone(release.instance);
       // What others lie over is made again in its place.
       const isBase = existsSync(folder(release.instance));
       if ((isBase || !(await buildLayer(release))) && !(await buildImage(release))) await buildFull(release);
-      await mkdir(paths.www, { recursive: true });
-      await symlink(`${folder(release.instance)}/app`, link(release.instance));
+      await makeLink(release.instance);
     },
     intact: async (instance) => {
       const listed = await listing(instance);
@@ -84,15 +91,20 @@ export function createReleaseTree({ paths, store, owners, mounts, warn }: Releas
       for (const name of await namesIn(paths.releases)) {
         if (!keep.has(name) && !bases.has(name)) await rm(folder(name), { recursive: true, force: true });
       }
-      for (const name of await namesIn(paths.www)) {
-        const target = await linkTarget(link(name));
-        if (target?.startsWith(`${paths.releases}/`) && !keep.has(name)) await rm(link(name));
-      }
       const lost = await layers.mountAll();
       for (const instance of lost) await unshare(instance);
+      await sweepLinks(keep);
       return lost;
     },
   };
+
+  async function sweepLinks(keep: ReadonlySet<string>): Promise<void> {
+    for (const name of await namesIn(paths.www)) {
+      const target = await linkTarget(link(name));
+      if (target?.startsWith(`${paths.releases}/`) && !keep.has(name)) await rm(link(name));
+    }
+    for (const name of keep) if (!isThere(link(name)) && existsSync(`${folder(name)}/app`)) await makeLink(name);
+  }
 
   /** Nothing new is laid over what is damaged. */
   async function unshare(instance: string): Promise<void> {
@@ -169,6 +181,11 @@ export function createReleaseTree({ paths, store, owners, mounts, warn }: Releas
     const changes = isItsBase ? listed.changes : diffManifests(below.manifest(), listed.manifest());
     return worthLayering(listed, changes) ? { base, changes } : undefined;
   }
+}
+
+/** Also where a link leads nowhere. */
+function isThere(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
 async function linkTarget(path: string): Promise<string | undefined> {
