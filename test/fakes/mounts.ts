@@ -1,12 +1,12 @@
 /** Mounts where nothing can be mounted: none at all, or copies of what the kernel would show. */
-import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, lstat, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { SlError } from '@silverlining/protocol';
 import type { Mounts } from '../../packages/agent/src/io/release/mounts.ts';
 import { unpackErofs } from './erofs-reader.ts';
 
 /** Of a kernel without them. */
 export const NO_MOUNTS: Mounts = {
-  mount: ({ type }) => Promise.reject(new SlError('E_INTERNAL', `mount: unknown filesystem type ${type}`)),
+  mount: ({ type }) => Promise.reject(new SlError('E_RESOURCE', `mount: unknown filesystem type ${type}`)),
   unmount: () => Promise.reject(new SlError('E_INTERNAL', 'umount: not mounted')),
   mounted: async () => new Set(),
   shared: async () => new Set(),
@@ -46,8 +46,15 @@ async function copyOverlay(path: string, mountOptions: string): Promise<void> {
   for (const name of await readdir(layer, { recursive: true })) {
     const text = await readFile(`${layer}/${name}`, 'utf8').catch(() => '');
     if (text === WHITEOUT) await rm(`${path}/${name}`, { recursive: true });
+    // A folder over anything else hides it, and the reverse.
+    else if ((await isFolder(`${layer}/${name}`)) !== (await isFolder(`${path}/${name}`)))
+      await rm(`${path}/${name}`, { recursive: true, force: true });
   }
   await cp(layer, path, { ...options, filter: async (it) => (await textOf(it)) !== WHITEOUT });
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await lstat(path).catch(() => undefined))?.isDirectory() === true;
 }
 
 function textOf(path: string): Promise<string> {

@@ -34,6 +34,7 @@ describe('a layer', () => {
     ['the topmost folder that is gone', ['app/a/y'], ['app/a/b/c/1', 'app/a/b/c/2', 'app/a/b/d/3'], ['app/a/b']],
     ['never a part of the release', [], ['app/a', 'config/b'], ['app/a', 'config/b']],
     ['nothing where a file took the place of a folder', ['app/a'], ['app/a/x', 'app/a/b/y'], []],
+    ['nothing where a folder took the place of a file', ['app/a/b/c'], ['app/a', 'app/a/b'], []],
     ['a file beside another whose name goes on', ['app/a-b', 'app/a.c'], ['app/a/x'], ['app/a']],
   ])('hides %s', (_what, there, removed, hidden) => {
     expect(hiddenPaths(releaseOf(there), removed)).toEqual(hidden);

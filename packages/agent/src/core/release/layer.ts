@@ -41,8 +41,8 @@ export function isMost(count: number, files: number): boolean {
 /** Paths that the layer has to hide: what was removed or, where a whole folder went, that folder, parents first. */
 export function hiddenPaths(listing: Listing, removed: readonly string[]): string[] {
   const hidden = removed.map((path) => foldersAbove(path).find((folder) => !listing.holds(folder)) ?? path);
-  // What took the place of a folder hides it by itself, and so does what took the place of a folder above it.
-  const isHidden = (path: string) => [path, ...foldersAbove(path)].some((it) => listing.has(it));
+  // What took the place of a folder, or of a folder above it, hides it by itself, and so does a folder in the place of a file.
+  const isHidden = (path: string) => [path, ...foldersAbove(path)].some((it) => listing.has(it)) || listing.holds(path);
   return [...new Set(hidden)].filter((path) => !isHidden(path)).sort();
 }
 

@@ -17,6 +17,12 @@ export function diskFull(file: ManifestFile | undefined, cause: unknown): unknow
   return new SlError('E_DISK_FULL', `the disk, or its inodes, ran out${where}`, { cause });
 }
 
+/** The error for a content that the store had, and has no more. */
+export function lostContent(file: ManifestFile, cause: unknown): SlError {
+  const message = `the content of ${JSON.stringify(file.path)} is gone from the node; deploy again`;
+  return new SlError('E_MANIFEST', message, { cause, details: { entry: file.path } });
+}
+
 /** The error for a content that is not what its manifest says. */
 export function wrongContent(file: ManifestFile): SlError {
   const message = `${JSON.stringify(file.path)} came with another content than the manifest says`;

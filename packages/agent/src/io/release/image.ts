@@ -1,9 +1,9 @@
 import { closeSync, constants, openSync, statSync, writeSync } from 'node:fs';
 import { copyFile, rename, rm } from 'node:fs/promises';
-import { type Manifest, type ManifestFile, SlError } from '@silverlining/protocol';
+import { type Manifest, type ManifestFile, SlError, toSlError } from '@silverlining/protocol';
 import { blobKey } from './blob-keys.ts';
 import type { DiskContentStore } from './content-store.ts';
-import { diskFull } from './disk-full.ts';
+import { diskFull, lostContent } from './disk-full.ts';
 import { BLOCK, erofsMetadata, type ImageEntry, isSuperblock, SUPERBLOCK_AT, SUPERBLOCK_SIZE } from './erofs.ts';
 import { type Pack, readPart } from './pack.ts';
 import type { Packed } from './pack-index.ts';
@@ -74,8 +74,9 @@ async function copyLacking({ pack, release, store }: ImageInput, writer: PackWri
     try {
       await writer.copy(file, { path, offset });
     } catch (error) {
+      if (toSlError(error).code === 'E_DISK_FULL') throw error;
       store.forget(file);
-      throw error;
+      throw lostContent(file, error);
     }
   }
 }

@@ -38,7 +38,7 @@ export type NewImage = ImageInput & { instance: string };
 
 /** Releases that are mounts: images, and layers over others. Each has a folder, a mount, and a unit for that. */
 export interface Layers {
-  /** Makes `releases/INSTANCE`, or throws and leaves nothing. */
+  /** Makes `releases/INSTANCE`, or throws and leaves nothing: E_RESOURCE when the node does not mount it. */
   build(release: NewLayer): Promise<void>;
   /** The same of an image, of a pack that was claimed; what there was of the release is gone then. When it throws, the pack waits in the store. */
   buildImage(release: NewImage): Promise<void>;
@@ -117,10 +117,11 @@ export function createLayers({ paths, packs, mounts }: LayersOptions): Layers {
     bases,
     imageFolder: (instance) => (isImage(instance) ? folderOf(instance) : undefined),
     build: async (release) => {
-      const { instance, layer } = release;
+      const { instance, layer, listing } = release;
       try {
-        await writeLayer(release, { folder: folderOf(instance), temporary: aside(), whiteout: await whiteout() });
-        await checkLayer(await show(instance), layer);
+        const hidden = { paths: hiddenPaths(listing, layer.changes.removed), whiteout: await whiteout() };
+        await writeLayer(release, { folder: folderOf(instance), temporary: aside(), hidden });
+        await checkLayer(await show(instance), { changes: layer.changes, hidden: hidden.paths });
       } catch (error) {
         await drop(instance);
         throw error;
@@ -202,22 +203,24 @@ function parseLayer(text: string): Layer | undefined {
 }
 
 async function writeLayer(
-  { layer, listing, support, store, owners }: NewLayer,
-  { folder, temporary, whiteout }: { folder: string; temporary: string; whiteout: string },
+  { layer, support, store, owners }: NewLayer,
+  { folder, temporary, hidden }: { folder: string; temporary: string; hidden: NonNullable<TreeInput['hidden']> },
 ): Promise<void> {
   await mkdir(`${temporary}/tree`, { recursive: true, mode: 0o755 });
   await buildByLinks({
-    ...{ folder: `${temporary}/tree`, release: { parts: layer.changes, support }, store, owners },
-    hidden: { paths: hiddenPaths(listing, layer.changes.removed), whiteout },
+    ...{ folder: `${temporary}/tree`, release: { parts: layer.changes, support }, store, owners, hidden },
   });
   await writeFile(`${temporary}/layer.json`, JSON.stringify({ version: 1, ...layer }), { mode: 0o600 });
   await rename(temporary, folder);
 }
 
 /** The kernel shows what the layer says. */
-async function checkLayer({ path }: ReleaseMount, { changes }: Layer): Promise<void> {
+async function checkLayer(
+  { path }: ReleaseMount,
+  { changes, hidden }: Pick<Layer, 'changes'> & { hidden: readonly string[] },
+): Promise<void> {
   const holds = await holdsAllOf(path, changes);
-  const hides = changes.removed.every((removed) => !existsSync(`${path}/${removed}`));
+  const hides = hidden.every((it) => !existsSync(`${path}/${it}`));
   if (!holds || !hides) throw new SlError('E_RESOURCE', `the overlay at ${path} does not show what its layer says`);
 }
 

@@ -13,6 +13,7 @@ import {
 import { type Manifest, type ManifestFile, SlError } from '@silverlining/protocol';
 import { errno, type FileOwner, isOutOfSpace } from '@silverlining/system';
 import type { DiskContentStore } from './content-store.ts';
+import { lostContent } from './disk-full.ts';
 import { foldersOf, isConfig, modeOf, ownerOf, type TreeOwners } from './release-entries.ts';
 import { inSlices } from './slices.ts';
 
@@ -68,9 +69,7 @@ function placeFile({ folder, store, owners, copies }: TreeInput, file: ManifestF
     if (isOutOfSpace(cause)) throw new SlError('E_DISK_FULL', 'the disk, or its inodes, ran out', { cause });
     if (errno(cause) !== 'ENOENT') throw cause;
     store.forget(file);
-    throw new SlError('E_MANIFEST', `the content of ${JSON.stringify(file.path)} is gone from the node; deploy again`, {
-      cause,
-    });
+    throw lostContent(file, cause);
   }
 }
 

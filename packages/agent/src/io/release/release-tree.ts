@@ -7,6 +7,7 @@ import type { Listing } from '../../core/release/listing.ts';
 import type { ReleasePaths } from '../../core/release/paths.ts';
 import type { NewRelease, ReleaseTree } from '../../release-ports.ts';
 import type { DiskContentStore } from './content-store.ts';
+import { diskFull } from './disk-full.ts';
 import { createLayers } from './layers.ts';
 import { buildByLinks } from './link-tree.ts';
 import { LISTING, listingReader } from './listing-reader.ts';
@@ -135,7 +136,7 @@ export function createReleaseTree({ paths, store, owners, mounts, warn }: Releas
     const layer = works.layers && shareable ? await layerOf(listed) : undefined;
     if (layer === undefined) return false;
     const release = { instance, layer, listing: listed, support, store, owners: await owners(group) };
-    return tryToMount('layers', () => layers.build(release));
+    return tryToMount(instance, 'layers', () => layers.build(release));
   }
 
   /** False when not enough of it came at once, or the node cannot mount images. */
@@ -145,22 +146,28 @@ export function createReleaseTree({ paths, store, owners, mounts, warn }: Releas
     if (pack === undefined) return false;
     const release = { manifest: listed.manifest(), support };
     const own = { [LISTING]: listed.text };
-    return tryToMount('images', async () => {
+    return tryToMount(instance, 'images', async () => {
       await layers.buildImage({ instance, pack, release, own, store, owners: ownersOfIt });
       await writeFile(marker(instance), '', { mode: 0o600 });
       await layers.remount(instance);
     });
   }
 
-  async function tryToMount(kind: keyof typeof works, act: () => Promise<void>): Promise<boolean> {
+  async function tryToMount(instance: string, kind: keyof typeof works, act: () => Promise<void>): Promise<boolean> {
     try {
       await act();
       return true;
     } catch (error) {
-      const { code, message } = toSlError(error);
-      if (code === 'E_DISK_FULL' || code === 'E_MANIFEST') throw error;
-      works[kind] = false;
-      warn(`releases are no ${kind} from here on, as those cannot be mounted on this node: ${message}`);
+      const failure = toSlError(diskFull(undefined, error));
+      const { code, message } = failure;
+      if (code === 'E_DISK_FULL' || code === 'E_MANIFEST') throw failure;
+      // What else went wrong may have to do with this release alone.
+      if (code !== 'E_RESOURCE')
+        warn(`${instance} is made of files, as it could not be one of the ${kind}: ${message}`);
+      else {
+        works[kind] = false;
+        warn(`releases are no ${kind} from here on, as those cannot be mounted on this node: ${message}`);
+      }
       return false;
     }
   }
