@@ -87,6 +87,9 @@ export async function fakeReleasePorts(root: string, node: FakeNode): Promise<Re
     node: { nodeName: 'app1.test', topology: () => topologyOf(node) },
     paths,
     rebooted: async () => node.booted,
+    noteBoot: async () => {
+      node.booted = false;
+    },
     sync: async () => undefined,
     installPackages: async () => undefined,
     readListing: () => Promise.reject(new SlError('E_MANIFEST', 'tests offer manifests inline')),

@@ -40,12 +40,8 @@ export function nodePorts(machine: NodeMachine, life: Life, rules: Rules): Relea
     exclusive: createExclusive(),
     node: { nodeName: machine.name, topology: () => (machine.isTold ? machine.topology : undefined) },
     paths: PATHS,
-    rebooted: () =>
-      life.quick(() => {
-        const booted = machine.hasBooted;
-        machine.hasBooted = false;
-        return booted;
-      }),
+    rebooted: () => life.quick(() => machine.hasBooted),
+    noteBoot: () => life.quick(() => void Object.assign(machine, { hasBooted: false })),
     sync: () =>
       life.call(
         'sync',

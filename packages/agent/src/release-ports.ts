@@ -212,8 +212,10 @@ export interface ReleasePorts {
   exclusive: Exclusive;
   node: NodeView;
   paths: ReleasePaths;
-  /** Whether the node booted since this was last asked: then nothing runs that was started before. */
+  /** Whether the node booted since `noteBoot`: then nothing runs that was started before. */
   rebooted(): Promise<boolean>;
+  /** What a boot asks for is done. */
+  noteBoot(): Promise<void>;
   /** Brings all that was made for releases to disk: nothing else than journals, contents and maps is durable by itself. */
   sync(): Promise<void>;
   /** Installs Debian packages that are missing; E_PACKAGES with the last lines of the log. */

@@ -161,6 +161,33 @@ it('a node whose app cannot be started gets no requests until it is', async () =
   expect(ready()).toBe(true);
 });
 
+it('what a boot asks for is done again where the agent was killed meanwhile, and once', async () => {
+  await stage(1);
+  node.booted = true;
+  const never = () => new Promise<boolean>(() => undefined);
+  void createReleases({ ...ports, tree: { ...ports.tree, intact: never } }).recover();
+  await idle();
+  await rm(join(ports.paths.releases, name(1)), { recursive: true });
+  await restart();
+  expect([(await releases.instances())[0]?.state, node.booted]).toEqual(['failed', false]);
+});
+
+it('a release that cannot be looked at after a boot is not served, and keeps nothing from the others', async () => {
+  await stage(1);
+  await stage(2);
+  node.booted = true;
+  node.running.clear();
+  const { tree } = ports;
+  const intact = (instance: string) =>
+    instance === name(1) ? Promise.reject(new Error('EIO: i/o error')) : tree.intact(instance);
+  ports.tree = { ...tree, intact };
+  await restart();
+  expect([[...node.running], (await releases.instances()).map((it) => it.state)]).toEqual([
+    [name(2)],
+    ['failed', 'staged'],
+  ]);
+});
+
 it('what is switched to and could not be started is started first', async () => {
   await stage(1);
   node.running.clear();

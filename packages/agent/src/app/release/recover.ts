@@ -21,6 +21,8 @@ export async function recover(state: ReleaseState): Promise<void> {
   if (rebooted) await waitForActive(state);
   await attempt(state, () => putInForce(state));
   await attempt(state, () => settleIn(state));
+  // Last: an agent that is killed before begins all of it again.
+  if (rebooted) await attempt(state, () => ports.noteBoot());
 }
 
 /** What has no journal was not voted for: whoever ordered it starts again from the beginning. */
@@ -51,9 +53,18 @@ async function end(state: ReleaseState, instances: readonly string[], how: 'stop
 /** After a power cut a release may miss files in spite of all: then it must not be served. */
 async function checkTrees(state: ReleaseState): Promise<void> {
   for (const journal of state.all()) {
-    if (journal.state === 'failed' || (await state.ports.tree.intact(journal.instance))) continue;
+    if (journal.state === 'failed' || (await isIntact(state, journal.instance))) continue;
     await giveUp(state, journal.instance);
   }
+}
+
+/** What cannot be looked at is not: the agent would end here at each start. */
+async function isIntact(state: ReleaseState, instance: string): Promise<boolean> {
+  let intact = false;
+  await attempt(state, async () => {
+    intact = await state.ports.tree.intact(instance);
+  });
+  return intact;
 }
 
 /** It is made again when the controller brings what is live. */

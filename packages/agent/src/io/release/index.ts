@@ -1,16 +1,15 @@
 /** The release ports on a real node. */
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { SlError } from '@silverlining/protocol';
-import { readFileIfAny, writeFileDurable } from '@silverlining/system';
 import { releasePaths } from '../../core/release/paths.ts';
 import type { NodeView } from '../../ports.ts';
 import type { AgentClock, ReleasePorts } from '../../release-ports.ts';
 import { ensureAccount, RELEASE_OWNER } from './accounts.ts';
 import { appHttp } from './app-http.ts';
 import { createAppPlaces } from './app-places.ts';
+import { createBoots } from './boots.ts';
 import { openContentStore } from './content-store.ts';
 import { createExclusive } from './exclusive.ts';
 import { createBalancer } from './haproxy.ts';
@@ -52,7 +51,7 @@ export async function openReleasePorts({ node, installPackages, warn }: ReleaseP
     exclusive: createExclusive(),
     node,
     paths,
-    rebooted: () => rebooted(`${dirname(paths.committed)}/boot-id`),
+    ...createBoots(`${dirname(paths.committed)}/boot-id`),
     // Units are in /etc and links in /var/www, which may be file systems of their own.
     sync: () => syncFileSystems(paths.releases, paths.units, paths.www),
     installPackages,
@@ -76,18 +75,3 @@ const clock: AgentClock = {
     }
   },
 };
-
-/** A node in a container keeps its host's uptime, but has a boot id of its own from its init. */
-async function rebooted(path: string): Promise<boolean> {
-  const bootId = await currentBoot();
-  if ((await readFileIfAny(path)) === bootId) return false;
-  await writeFileDurable(path, bootId);
-  return true;
-}
-
-async function currentBoot(): Promise<string> {
-  const id = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
-  // The start time of the node's own init tells its boots apart where the kernel is shared.
-  const init = (await readFile('/proc/1/stat', 'utf8')).split(') ')[1]?.split(' ')[19] ?? '';
-  return `${id} ${init}\n`;
-}
