@@ -5,6 +5,7 @@ import { CALM } from '../core/release/watch.ts';
 import type { DeployRow, NodeRecord, ReleaseEntry, SetRecord } from '../ports.ts';
 import { type ControllerDeps, onEach } from './deps.ts';
 import { type Drained, recordDrained } from './drained.ts';
+import { membersOf } from './members.ts';
 import { onProbation } from './watch.ts';
 
 export type SettleDeps = Pick<ControllerDeps, 'store' | 'fleet' | 'clock'>;
@@ -22,7 +23,7 @@ export async function isInForce(deps: SettleDeps, name: string, signal: AbortSig
   const set = await deps.store.set(name);
   if (set === undefined) return true;
   const { epoch, active } = set;
-  const balancers = nodesWithRole(await deps.store.nodes(name), 'balancer');
+  const balancers = nodesWithRole(await membersOf(deps, name), 'balancer');
   const told = await Promise.allSettled(
     balancers.map((node) => deps.fleet.request(node.uuid, 'switch', { epoch, active }, { signal, deadline: DEADLINE })),
   );
@@ -31,7 +32,7 @@ export async function isInForce(deps: SettleDeps, name: string, signal: AbortSig
 
 /** Whether every balancer has been connected since then: one that was away may have gone by an older map until it was back. */
 export async function haveStayed({ store, fleet }: SettleDeps, name: string, since: number): Promise<boolean> {
-  const balancers = nodesWithRole(await store.nodes(name), 'balancer');
+  const balancers = nodesWithRole(await membersOf({ store }, name), 'balancer');
   return balancers.every(({ uuid }) => (fleet.session(uuid)?.connectedAt ?? Number.POSITIVE_INFINITY) <= since);
 }
 
@@ -47,7 +48,7 @@ export async function settleSet(
 ): Promise<void> {
   const set = await deps.store.set(name);
   if (set === undefined) return;
-  const appservers = nodesWithRole(await deps.store.nodes(name), 'appserver');
+  const appservers = nodesWithRole(await membersOf(deps, name), 'appserver');
   const stays = await partitions(deps, set, spared);
   const settled = await onEach(appservers, (node) => settleNode(deps, { set, node, stays }, signal));
   await recordDrained(deps.store, name, settled.flat());

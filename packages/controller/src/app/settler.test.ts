@@ -82,6 +82,14 @@ describe('after an operation', () => {
     expect(fleet.bodies('settle')).toHaveLength(1);
   });
 
+  it('is settled without a balancer that could not be set up', async () => {
+    await store.putNode(nodeRecord(SET, 'balancer', { roles: ['balancer'], state: 'created' }));
+    await commit(OLD);
+    await settler.during(SET, async () => undefined);
+    await clock.advance(DRAIN);
+    expect(fleet.bodies('settle')).toHaveLength(1);
+  });
+
   it('settles other sets meanwhile', async () => {
     await store.putSet('other', serverSet('other'));
     await store.putNode(nodeRecord('other', 'app9', { roles: ['appserver'] }));

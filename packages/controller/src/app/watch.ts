@@ -3,6 +3,7 @@ import { nodesWithRole, SlError, toWireError, type WireError } from '@silverlini
 import { type Look, look, startWatch, type Verdict, whomToAsk } from '../core/release/watch.ts';
 import type { DeployRow, SetRecord } from '../ports.ts';
 import type { ControllerDeps } from './deps.ts';
+import { membersOf } from './members.ts';
 
 export type WatchDeps = Pick<ControllerDeps, 'store' | 'fleet' | 'clock'>;
 
@@ -48,7 +49,7 @@ async function untilVerdict(
   rows: readonly DeployRow[],
   signal: AbortSignal,
 ): Promise<Verdict> {
-  const appservers = nodesWithRole(await deps.store.nodes(set.name), 'appserver').map((it) => it.uuid);
+  const appservers = nodesWithRole(await membersOf(deps, set.name), 'appserver').map((it) => it.uuid);
   let watch = startWatch(Object.fromEntries(rows.map((it) => [it.app, it.instance])), deps.clock.monotonic());
   for (;;) {
     const looks = await Promise.all(whomToAsk(watch, appservers).map((uuid) => lookAt(deps, uuid, signal)));

@@ -51,7 +51,7 @@ export function nodeRecord(set: string, uuid: string, changes: Partial<NodeRecor
     roles: ['appserver', 'service:mysql'],
     providerId: undefined,
     address: undefined,
-    state: 'planned',
+    state: 'enrolled',
     keyHash: undefined,
     certGeneration: 0,
     hostKeys: [],
