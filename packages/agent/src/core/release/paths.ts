@@ -15,8 +15,10 @@ export interface ReleasePaths {
   othersMap: string;
   /** Apache's RewriteMap of what is active. */
   activeMap: string;
-  /** Exists while the node may get requests. */
+  /** Leads to a file while the node may get requests. */
   ready: string;
+  /** That file. No boot leaves it there: Apache starts before the agent does, and apps take longer. */
+  readyFile: string;
   /** HAProxy's map of what is active. */
   balancerMap: string;
   /** Until when new requests wait. */
@@ -45,6 +47,7 @@ export function releasePaths(root = ''): ReleasePaths {
     othersMap: `${data}/proxy/others.map`,
     activeMap: `${data}/proxy/active.map`,
     ready: `${data}/proxy/ready`,
+    readyFile: `${root}/run/silverlining-ready`,
     balancerMap: `${root}/etc/haproxy/silverlining/active.map`,
     holdMap: `${root}/etc/haproxy/silverlining/hold.map`,
     balancerSocket: `${root}/run/haproxy/silverlining.sock`,

@@ -1,28 +1,46 @@
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
-import { readFileIfAny, writeFileDurable } from '@silverlining/system';
+import { existsSync } from 'node:fs';
+import { mkdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { writeFileDurable } from '@silverlining/system';
 import { activeMapText, instancesMapText } from '../../core/release/maps.ts';
 import type { ReleasePaths } from '../../core/release/paths.ts';
 import type { ProxyFiles } from '../../release-ports.ts';
 
 /** The files that Apache reads. It sees each change by the file's time and needs no reload. */
 export async function createProxyFiles(
-  paths: Pick<ReleasePaths, 'proxy' | 'instancesMap' | 'othersMap' | 'activeMap' | 'ready'>,
+  paths: Pick<ReleasePaths, 'proxy' | 'instancesMap' | 'othersMap' | 'activeMap' | 'ready' | 'readyFile'>,
 ): Promise<ProxyFiles> {
   await mkdir(paths.proxy, { recursive: true, mode: 0o755 });
   return {
     writeInstances: (ports) => replaceQuickly(paths.instancesMap, instancesMapText(ports)),
     writeOthers: (text) => replaceQuickly(paths.othersMap, text),
     writeActive: (active) => writeFileDurable(paths.activeMap, activeMapText(active), 0o644),
-    setReady: async (ready) => {
-      if (!ready) await rm(paths.ready, { force: true });
-      else if ((await readFileIfAny(paths.ready)) === undefined)
-        await writeFile(paths.ready, 'ready\n', { mode: 0o644 });
-    },
+    setReady: (ready) => (ready ? makeReady(paths) : unmakeReady(paths)),
     removeAll: async () => {
-      await rm(paths.ready, { force: true });
+      await unmakeReady(paths);
       for (const path of [paths.instancesMap, paths.othersMap, paths.activeMap]) await replaceQuickly(path, '');
     },
   };
+}
+
+type ReadyPaths = Pick<ReleasePaths, 'ready' | 'readyFile'>;
+
+async function makeReady({ ready, readyFile }: ReadyPaths): Promise<void> {
+  const target = await readlink(ready).catch(() => undefined);
+  if (target === readyFile && existsSync(readyFile)) return;
+  await mkdir(dirname(readyFile), { recursive: true });
+  await writeFile(readyFile, 'ready\n', { mode: 0o644 });
+  // In one step, as an earlier agent may have left a file there, and the node gets requests.
+  const temporary = `${ready}.new`;
+  await rm(temporary, { force: true });
+  await symlink(readyFile, temporary);
+  await rename(temporary, ready);
+}
+
+/** The link goes, too: Apache complains about one that leads nowhere each time that it is asked. */
+async function unmakeReady({ ready, readyFile }: ReadyPaths): Promise<void> {
+  await rm(ready, { force: true });
+  await rm(readyFile, { force: true });
 }
 
 /** Whole or not at all for readers, but not on disk yet: the map of instances is made anew when the agent starts. */

@@ -50,6 +50,7 @@ const FOLDERS = `<Directory /var/www>
   Require all granted
 </Directory>
 <Directory ${PROXY}>
+  Options FollowSymLinks
   AllowOverride None
   Require all denied
   <Files ready>
