@@ -78,10 +78,10 @@ export async function receive(files: Files, part?: number): Promise<number> {
   return sent.length;
 }
 
-export const materialise = (instance: string, files: Files, shareable = true) =>
-  disk.tree.materialise({
-    ...{ instance, listing: releaseOf(files), support: { wrap: instance }, group: 'app-blog', shareable },
-  });
+export async function materialise(instance: string, files: Files, shareable = true): Promise<void> {
+  const release = { instance, listing: releaseOf(files), support: { wrap: instance }, group: 'app-blog', shareable };
+  await disk.tree.materialise(release);
+}
 
 export async function make(instance: string, files: Files): Promise<number> {
   const received = await receive(files);
