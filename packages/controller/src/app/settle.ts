@@ -6,7 +6,7 @@ import type { DeployRow, NodeRecord, ReleaseEntry, SetRecord } from '../ports.ts
 import { type ControllerDeps, onEach } from './deps.ts';
 import { type Drained, recordDrained } from './drained.ts';
 import { membersOf } from './members.ts';
-import { onProbation } from './watch.ts';
+import { endWatch, onProbation } from './watch.ts';
 
 export type SettleDeps = Pick<ControllerDeps, 'store' | 'fleet' | 'clock'>;
 
@@ -69,7 +69,10 @@ export async function settleDrained(deps: SettleDeps, name: string, signal: Abor
     ({ state, startedAt, record }) => state === 'ended' && startedAt + record.ms.total > late,
   );
   // The second is for what may have to be taken back yet.
-  const spared = [...served, ...(await onProbation(deps, set))].flatMap((it) => [it.instance, it.record.previous]);
+  const recent = [...served, ...(await onProbation(deps, set))];
+  const spared = recent.flatMap((it) => [it.instance, it.record.previous]);
+  // Should what came after them be taken back, there is nothing warm any more that the others could be taken back to.
+  await endWatch(deps, name, recent);
   await settleSet(deps, name, limited, new Set(spared.filter((it) => it !== null)));
 }
 

@@ -65,6 +65,18 @@ describe('a series of operations that leaves no time for a drain', () => {
     for (const kept of running()) expect(kept).toEqual(expect.arrayContaining([nth(1), nth(2)]));
   });
 
+  it('no longer watches what it could not go back from', async () => {
+    await deployAll(1, 2);
+    await settler.during(SET, async () => {
+      await clock.advance(2 * DRAIN);
+      await commit(nth(3), { previous: nth(2), watching: true });
+    });
+    await idle();
+    expect(running()).toEqual([[nth(3), nth(2)]]);
+    const watched = (await store.deploys(SET)).filter((it) => it.record.watching);
+    expect(watched.map((it) => it.instance)).toEqual([nth(3)]);
+  });
+
   it('settles nothing as long as a balancer has not confirmed the map', async () => {
     await addBalancer(() => {
       throw new SlError('E_SWITCH', 'HAProxy does not run');

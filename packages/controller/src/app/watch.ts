@@ -97,10 +97,15 @@ function whatFailed({ instance, node, why, restarts }: Omit<Failed, 'is'>): stri
   return `after the switch ${instance} crashed again and again: ${node} had to start it ${restarts} more times`;
 }
 
-/** Nobody watches any more: what is live is good, and older deploys are none of today's concern. */
-async function endWatch({ store }: WatchDeps, name: string): Promise<void> {
+/** Nobody watches any more, but those: what is live is good, and older deploys are none of today's concern. */
+export async function endWatch(
+  { store }: Pick<WatchDeps, 'store'>,
+  name: string,
+  but: readonly DeployRow[] = [],
+): Promise<void> {
+  const watched = new Set(but.map((it) => it.id));
   for (const row of await store.deploys(name)) {
-    if (row.state !== 'ended' || row.record.watching === undefined) continue;
+    if (row.state !== 'ended' || row.record.watching === undefined || watched.has(row.id)) continue;
     const { watching: _, ...record } = row.record;
     await store.putDeploy({ ...row, record });
   }
