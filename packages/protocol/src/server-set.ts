@@ -121,6 +121,11 @@ export const serverSet = z.strictObject({
 });
 export type ServerSet = z.infer<typeof serverSet>;
 
+/** Whether the role is that of a server for a service, `service:NAME`. */
+export function isService(role: Role): boolean {
+  return role.startsWith('service:');
+}
+
 /** The nodes of a set that have a role. */
 export function nodesWithRole<T extends { roles: readonly string[] }>(nodes: readonly T[], wanted: Role): T[] {
   return nodes.filter((node) => node.roles.includes(wanted));

@@ -67,34 +67,36 @@ async function handOver(run: Run, late: readonly NodeRecord[]): Promise<void> {
   await awaitBackends(deps, op, nodes);
   await pushTopology(run, nodes);
   // A balancer that is new is not late, and has to hear which ports the others listen on from now.
-  const first = new Set([...late, ...nodesWithRole(nodes, 'balancer')]);
+  const first = new Set([...late, ...balancersOf(run)]);
   await convergeLate(run, [...first]);
   // While nodes leave, the others are told when these are gone.
   const others = nodes.filter((node) => !first.has(node));
   if (leaving.length === 0) await converge(run, others);
 }
 
-async function convergeLate(run: Run, late: readonly NodeRecord[]): Promise<void> {
-  const { deps, op, nodes } = run;
+/** And tells these balancers what is active, as they can act on it now. */
+async function convergeLate(run: Run, late: readonly NodeRecord[], balancers = balancersOf(run)): Promise<void> {
+  const { deps, op } = run;
   await converge(run, late);
-  if (run.set.committed) await onEach(nodesWithRole(nodes, 'balancer'), (node) => inform(deps, op, run.set, node));
+  if (run.set.committed) await onEach(balancers, (node) => inform(deps, op, run.set, node));
 }
+
+const balancersOf = ({ nodes }: Run): NodeRecord[] => nodesWithRole(nodes, 'balancer');
 
 /**
  * Of the nodes that the change is to reach last, the balancers that do not serve: an earlier run was cut off before they were set up,
  * or an app server becomes one now. Nothing can be switched over them as they are.
  */
 export async function configureIdle(run: Run): Promise<void> {
-  const { deps, op, nodes } = run;
+  const { deps, op } = run;
   const limits = { signal: op.signal, deadline: ASK_DEADLINE };
-  const late = nodesWithRole(nodes, 'balancer').filter((node) => isLate(run, node));
+  const late = balancersOf(run).filter((node) => isLate(run, node));
   const answers = await Promise.allSettled(
     late.map(({ uuid }) => deps.fleet.request(uuid, 'traffic', { since: 0 }, limits)),
   );
   op.signal.throwIfAborted();
   const idle = late.filter((_, i) => answers[i]?.status === 'rejected');
-  await converge(run, idle);
-  if (run.set.committed) await onEach(idle, (node) => inform(deps, op, run.set, node));
+  await convergeLate(run, idle, idle);
 }
 
 /** Balancers of a set that serves already, and such as were ones; before anything is live there is no order to keep. */

@@ -1,5 +1,5 @@
 /** Roles that move between nodes that stay: who had one goes on serving in it until others have taken over. */
-import type { Role } from '@silverlining/protocol';
+import { isService, type Role } from '@silverlining/protocol';
 import type { NodeRecord } from '../ports.ts';
 import type { Run } from './configure.ts';
 import { nodesOf } from './converge.ts';
@@ -11,7 +11,7 @@ import { nodesOf } from './converge.ts';
 export function partingRoles({ observed: { record } }: Pick<Run, 'observed'>, node: NodeRecord): Role[] {
   if (record?.topology === undefined || Object.keys(record.active).length === 0) return [];
   const before = nodesOf(record.topology).get(node.uuid)?.roles ?? [];
-  return before.filter((role) => !node.roles.includes(role) && !role.startsWith('service:'));
+  return before.filter((role) => !node.roles.includes(role) && !isService(role));
 }
 
 /** The node with the roles that it has and those that it is about to lose. */

@@ -31,9 +31,9 @@ export async function isInForce(deps: SettleDeps, name: string, signal: AbortSig
 }
 
 /** Whether every balancer has been connected since then: one that was away may have gone by an older map until it was back. */
-export async function haveStayed({ store, fleet }: SettleDeps, name: string, since: number): Promise<boolean> {
-  const balancers = nodesWithRole(await membersOf({ store }, name), 'balancer');
-  return balancers.every(({ uuid }) => (fleet.session(uuid)?.connectedAt ?? Number.POSITIVE_INFINITY) <= since);
+export async function haveStayed(deps: SettleDeps, name: string, since: number): Promise<boolean> {
+  const balancers = nodesWithRole(await membersOf(deps, name), 'balancer');
+  return balancers.every(({ uuid }) => (deps.fleet.session(uuid)?.connectedAt ?? Number.POSITIVE_INFINITY) <= since);
 }
 
 /**

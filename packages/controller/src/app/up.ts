@@ -1,8 +1,8 @@
 /** `sl up`: makes the set real. Every step looks first and changes what differs, so that it may be cut off anywhere. */
 import {
   type ApiRequest,
+  isService,
   nodesWithRole,
-  type Role,
   type ServerSet,
   toSlError,
   type UpResult,
@@ -121,8 +121,6 @@ async function reshape(run: Run): Promise<void> {
   await configureLate(run);
   await shrink(run);
 }
-
-const isService = (role: Role) => role.startsWith('service:');
 
 /** Removes nodes that the file no longer has, and tells those that stay. */
 async function shrink(run: Run, removable: (node: NodeRecord) => boolean = () => true): Promise<void> {

@@ -10,10 +10,10 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { type Manifest, type ManifestFile, SlError } from '@silverlining/protocol';
-import { errno, type FileOwner, isOutOfSpace } from '@silverlining/system';
+import type { Manifest, ManifestFile } from '@silverlining/protocol';
+import { errno, type FileOwner } from '@silverlining/system';
 import type { DiskContentStore } from './content-store.ts';
-import { lostContent } from './disk-full.ts';
+import { diskFull, lostContent } from './disk-full.ts';
 import { foldersOf, isConfig, modeOf, ownerOf, type TreeOwners } from './release-entries.ts';
 import { inSlices } from './slices.ts';
 
@@ -66,8 +66,7 @@ function placeFile({ folder, store, owners, copies }: TreeInput, file: ManifestF
     if (copies || isConfig(file.path)) copyFile(path, target, inode);
     else linkOrCopy(path, target, inode);
   } catch (cause) {
-    if (isOutOfSpace(cause)) throw new SlError('E_DISK_FULL', 'the disk, or its inodes, ran out', { cause });
-    if (errno(cause) !== 'ENOENT') throw cause;
+    if (errno(cause) !== 'ENOENT') throw diskFull(undefined, cause);
     store.forget(file);
     throw lostContent(file, cause);
   }

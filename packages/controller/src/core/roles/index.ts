@@ -1,5 +1,5 @@
 /** The table of roles, and what a node with several of them is. Adding a role: a file here and a line in `ROLES` and in former-units.ts. */
-import { type ResourceInput, type Role, SlError, type TopologyNode } from '@silverlining/protocol';
+import { isService, type ResourceInput, type Role, SlError, type TopologyNode } from '@silverlining/protocol';
 import { serviceRole } from '../services/index.ts';
 import { appserver } from './appserver.ts';
 import { balancer } from './balancer.ts';
@@ -55,7 +55,7 @@ function rank(role: Role): number {
 }
 
 function roleFunction(role: Role): RoleFunction {
-  if (role.startsWith('service:')) return serviceRole(role.slice('service:'.length));
+  if (isService(role)) return serviceRole(role.slice('service:'.length));
   const found = ROLES.get(role);
   if (found === undefined) throw new SlError('E_INTERNAL', `there is no role ${role}`);
   return found;
