@@ -1,6 +1,6 @@
 /** The rules that no history may break, checked at every step that could break them. */
 import type { CommittedMap } from '../../packages/agent/src/core/release/journal.ts';
-import type { CommitDecision, Store } from '../../packages/controller/src/ports.ts';
+import type { CommitDecision, ReleaseRecord, Store } from '../../packages/controller/src/ports.ts';
 import type { ActiveMap, DeployRecord, RequestType } from '../../packages/protocol/src/index.ts';
 import type { NodeMachine } from './node-machine.ts';
 import { mapText } from './node-ports.ts';
@@ -25,7 +25,7 @@ export class Rules {
   /** By node and map: the epoch that it shows. */
   readonly #shown = new Map<string, number>();
   readonly #hooks = new Map<string, number>();
-  /** Every instance that any map of any node ever had. */
+  /** Every instance that any map of any node had since its release was made. */
   readonly #everShown = new Set<string>();
 
   constructor(world: World, nodes: readonly NodeMachine[]) {
@@ -43,8 +43,6 @@ export class Rules {
     this.#standing = { ...row, deploys: [] };
     this.#token = 0;
     for (const id of row.deploys) this.#forgotten.add(id);
-    // Names that nobody remembers may be given again.
-    this.#everShown.clear();
   }
 
   /** Passes on what a call of the store comes to, and takes note of it. */
@@ -56,6 +54,8 @@ export class Rules {
         return epoch;
       });
     }
+    // A name that was lost with the controller's state, or with a node's disk, may be given again.
+    if (name === 'putRelease') this.#everShown.delete((args[0] as ReleaseRecord).instance);
     if (name !== 'acquireLease') return result;
     return result.then((it) => {
       const { lease } = it as { lease: { token: number } };

@@ -36,6 +36,8 @@ export interface Releases
     'offer' | 'chunks' | 'lend' | 'stage' | 'hook' | 'abort' | 'switch' | 'settle' | 'traffic' | 'backends' | 'hold'
   > {
   epoch(): number;
+  /** The newest that this process was told of, where that is more. */
+  heardEpoch(): number | undefined;
   active(): ActiveMap;
   /** What is committed, as the controller says: a node that cannot serve it gets no requests until it can. */
   hear(epoch: number, active: ActiveMap): Promise<void>;

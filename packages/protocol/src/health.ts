@@ -1,6 +1,6 @@
 /** What agents say of their nodes. */
 import * as z from 'zod/mini';
-import { activeMap, instanceState } from './release.ts';
+import { activeMap, heardEpoch, instanceState } from './release.ts';
 
 export const facts = z.object({
   hostname: z.string(),
@@ -62,6 +62,7 @@ export const healthReport = z.object({
   instances: z.array(instanceReport),
   active: activeMap,
   epoch: z.int(),
+  heardEpoch,
   generation: z.int(),
 });
 export type HealthReport = z.infer<typeof healthReport>;

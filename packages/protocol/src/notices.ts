@@ -2,7 +2,7 @@
 import * as z from 'zod/mini';
 import { facts, healthReport, instanceReport } from './health.ts';
 import { trust } from './order.ts';
-import { activeMap, epoch } from './release.ts';
+import { activeMap, epoch, heardEpoch } from './release.ts';
 
 export const agentNotices = {
   hello: z.object({
@@ -13,6 +13,7 @@ export const agentNotices = {
     facts,
     generation: z.int(),
     epoch,
+    heardEpoch,
     active: activeMap,
     instances: z.array(instanceReport),
     /** Characters of an archive that `stage` may bring itself. Absent of agents that know transfers alone. */

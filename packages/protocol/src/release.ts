@@ -74,6 +74,8 @@ export type ActiveMap = z.infer<typeof activeMap>;
 
 /** Grows with every commit of a set. */
 export const epoch = z.int().check(z.minimum(0));
+/** The newest that a node was told of and could not follow to, as where its disk was full: until it can it takes no requests. */
+export const heardEpoch = z.optional(epoch);
 
 /** Names a bulk socket that the agent opens at `/v1/transfer/ID` for the request that has it. */
 export const transferId = z.string().check(z.regex(/^[A-Za-z0-9_-]{16,64}$/));

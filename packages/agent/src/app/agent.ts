@@ -107,6 +107,7 @@ async function hello({ probe, releases, update, generation }: AgentDependencies)
     formerUnits: true,
     generation: generation(),
     epoch: releases.epoch(),
+    heardEpoch: releases.heardEpoch(),
     active: releases.active(),
     instances: await releases.instances(),
   };

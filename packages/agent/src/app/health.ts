@@ -24,8 +24,8 @@ export function createHealth({ probe, releases, watched, generation }: HealthDep
         releases.appHealth(signal),
         releases.instances(),
       ]);
-      const active = releases.active();
-      return { ...measured, apps, instances, active, epoch: releases.epoch(), generation: generation() };
+      const epochs = { epoch: releases.epoch(), heardEpoch: releases.heardEpoch() };
+      return { ...measured, apps, instances, active: releases.active(), ...epochs, generation: generation() };
     },
     async watch(units) {
       const before = await watched.read();

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type InstanceSpec, manifestText, SlError } from '@silverlining/protocol';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { name, sha256 } from '../../../../test/fakes/blog.ts';
 import { idle } from '../../../../test/fakes/manual-clock.ts';
 import { FakeNode, fakeReleasePorts } from '../../../../test/fakes/release-ports.ts';
@@ -143,6 +143,15 @@ it('what should have been stopped and cannot be at a start is stopped by the nex
   broken.clear();
   await settle(2);
   expect([...node.running]).toEqual([name(2)]);
+});
+
+it('an epoch that could not be written is told all the same', async () => {
+  await stage(1);
+  vi.spyOn(ports.journals, 'writeCommitted').mockRejectedValueOnce(new SlError('E_DISK_FULL', 'no space'));
+  await expect(switchTo(3, 1)).rejects.toMatchObject({ code: 'E_DISK_FULL' });
+  expect([releases.epoch(), releases.heardEpoch()]).toEqual([0, 3]);
+  await switchTo(3, 1);
+  expect([releases.epoch(), releases.heardEpoch()]).toEqual([3, undefined]);
 });
 
 it('a node whose app cannot be started gets no requests until it is', async () => {

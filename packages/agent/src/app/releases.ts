@@ -33,6 +33,7 @@ export function createReleases(ports: ReleasePorts): Releases {
     },
     backends: async () => ({ up: state.hasRole('balancer') ? await ports.balancer.backends() : {} }),
     epoch: () => state.committed.epoch,
+    heardEpoch: () => state.heardEpoch,
     active: () => state.active,
     hear: (epoch, active) => state.hear(epoch, active),
     instances: async () => [...instanceReports(state.all(), state.active), ...state.underWay()],

@@ -42,7 +42,10 @@ async function commitOld(): Promise<void> {
   await store.commit({ set: SET, token, active: { blog: OLD }, deploys: [], now: 1 });
 }
 
-async function connect(uuid: string, hello: { epoch: number; active?: Record<string, string> }): Promise<void> {
+async function connect(
+  uuid: string,
+  hello: { epoch: number; heardEpoch?: number; active?: Record<string, string> },
+): Promise<void> {
   const answers = { welcome: () => ({ epoch: hello.epoch }), abort: () => ({}) };
   fleet.connect(uuid, answers, { ...hello, active: hello.active ?? { blog: NEW }, instances: [INSTANCE] });
   await idle();
@@ -54,6 +57,11 @@ describe('a controller that lost its state', () => {
     await connect('app2', { epoch: 5 });
     expect(await store.set(SET)).toMatchObject({ heardEpoch: 7, active: {} });
     expect(await store.commit({ set: SET, token, active: { blog: OLD }, deploys: [], now: 1 })).toBe(8);
+  });
+
+  it('goes on above an epoch, too, that an agent was told of and could not follow to', async () => {
+    await connect('app1', { epoch: 5, heardEpoch: 8 });
+    expect(await store.set(SET)).toMatchObject({ heardEpoch: 8 });
   });
 
   it('takes nothing down: it tells agents nothing new, removes nothing and commits nothing', async () => {

@@ -1,6 +1,6 @@
 /** Brings row and nodes together where nodes have seen what the row has not: the controller's state was lost, or is older. */
 import { SlError } from '@silverlining/protocol';
-import { disputes, overlooked } from '../core/release/dispute.ts';
+import { disputes, newestOf, overlooked } from '../core/release/dispute.ts';
 import type { AgentSession, NodeRecord, SetRecord } from '../ports.ts';
 import type { ControllerDeps } from './deps.ts';
 
@@ -12,7 +12,7 @@ export type Agreement = Pick<ControllerDeps, 'store' | 'fleet' | 'clock' | 'log'
 
 /** Notes an epoch above the row's, so that the next commit is not refused. What serves stays as it is. */
 export async function hearEpoch({ store, log }: Agreement, set: SetRecord, session: AgentSession): Promise<void> {
-  const { epoch } = session.hello;
+  const epoch = newestOf(session.hello);
   if (epoch <= Math.max(set.epoch, set.heardEpoch)) return;
   const fields = { set: set.name, uuid: session.uuid, epoch, known: set.epoch };
   if (epoch > EPOCH_MAX) return log.warn(fields, 'an agent claims an epoch that cannot be; it is not followed');

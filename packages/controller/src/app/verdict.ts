@@ -1,5 +1,5 @@
 /** `--watch`: an operation that ends when its releases are trusted or were taken back, so that its exit status says which. */
-import { type DeployRecord, SlError } from '@silverlining/protocol';
+import { type DeployRecord, type DeployResult, SlError, toWireError } from '@silverlining/protocol';
 import { WATCH_MAX } from '../core/release/watch.ts';
 import { type OperationContext, OperationFailed } from '../service.ts';
 import type { ControllerDeps } from './deps.ts';
@@ -10,14 +10,17 @@ export const NO_VERDICT = 2 * WATCH_MAX;
 
 type WatchDeps = Pick<ControllerDeps, 'store' | 'clock'>;
 
-/** Runs an operation, and with `watch` waits for what becomes of what it deployed. Ctrl-C ends the waiting alone. E_DEADLINE when there is none. */
+/**
+ * Runs an operation, and with `watch` waits for what becomes of what it deployed. Ctrl-C ends the waiting alone. E_DEADLINE when there
+ * is none.
+ */
 export function waitForVerdict(deps: WatchDeps) {
-  return async <R extends { deploys: DeployRecord[] }>(
+  return async <R extends DeployResult>(
     { watch }: { watch?: boolean | undefined },
     op: OperationContext,
     work: () => Promise<R>,
   ): Promise<R> => {
-    const result = await work();
+    const result = await finished(deps.store, work);
     if (watch !== true || !result.deploys.some((it) => it.watching)) return result;
     op.emit({ status: 'started', action: 'watch', text: 'watching what was switched to' });
     const deploys = await verdicts(deps, op, result.deploys);
@@ -25,6 +28,29 @@ export function waitForVerdict(deps: WatchDeps) {
     if (error !== undefined) throw new OperationFailed(error, { ...result, deploys });
     return { ...result, deploys };
   };
+}
+
+/** What it deployed may have been taken back before it ended: by another controller, which took it over. */
+async function finished<R extends DeployResult>(store: WatchDeps['store'], work: () => Promise<R>): Promise<R> {
+  const current = async <T extends DeployResult>(result: T): Promise<T> => {
+    return { ...result, deploys: await Promise.all(result.deploys.map((it) => asOfNow(store, it))) };
+  };
+  const result = await work().then(current, async (error) => {
+    throw error instanceof OperationFailed ? new OperationFailed(error.error, await current(error.result)) : error;
+  });
+  const error = whatFailed(result.deploys);
+  if (error !== undefined) throw new OperationFailed(error, result);
+  return result;
+}
+
+async function asOfNow(store: WatchDeps['store'], record: DeployRecord): Promise<DeployRecord> {
+  const row = await store.deploy(record.id);
+  if (row === undefined || row.state === 'ended') return row?.record ?? record;
+  const set = await store.set(row.set);
+  if (set?.active[row.app] === row.instance) return record;
+  const text = `${row.instance} was taken back right after the switch; sl deploys show ${row.id} will say why`;
+  const { watching: _, ...rest } = record;
+  return { ...rest, outcome: 'rolled-back', error: toWireError(new SlError('E_SWITCH', text)) };
 }
 
 /** Those that nobody has decided on by the end of the wait are still watched. */

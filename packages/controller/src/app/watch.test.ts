@@ -1,11 +1,11 @@
-import type { ReplyBody } from '@silverlining/protocol';
+import type { ActiveMap, ReplyBody } from '@silverlining/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { FakeFleet } from '../../../../test/fakes/fake-fleet.ts';
 import { idle, ManualClock } from '../../../../test/fakes/manual-clock.ts';
 import { memoryStore } from '../../../../test/fakes/memory-store.ts';
 import { CALM } from '../core/release/watch.ts';
 import { deploy, nodeRecord, release, serverSet } from '../io/store/contract-records.ts';
-import type { Store } from '../ports.ts';
+import type { DeployRow, Store } from '../ports.ts';
 import { OperationFailed } from '../service.ts';
 import { NO_VERDICT, waitForVerdict } from './verdict.ts';
 import { watchSet } from './watch.ts';
@@ -106,6 +106,26 @@ describe('an operation that waits for the verdict', () => {
 
   it('ends at once unless it is to wait', async () => {
     expect((await wait(false)).deploys[0]).toMatchObject({ outcome: 'done', watching: true });
+  });
+
+  it('fails when another controller has taken the release back, or is about to, before it ended', async () => {
+    const row = (await store.deploy(ID)) as DeployRow;
+    const work = (written: Partial<DeployRow>, active: ActiveMap) => async () => {
+      await store.putDeploy({ ...row, ...written });
+      const { lease } = await store.acquireLease(SET, 'another', 'op', clock.now());
+      await store.commit({ set: SET, token: lease.token, active, deploys: [], now: clock.now() });
+      await store.releaseLease(SET, lease.token);
+      return { deploys: [row.record] };
+    };
+    const operate = waitForVerdict({ store, clock });
+    const back = operate({}, op, work({ state: 'committed' }, { blog: OLD }));
+    await expect(back).rejects.toMatchObject({
+      error: { code: 'E_SWITCH' },
+      result: { deploys: [{ outcome: 'rolled-back' }] },
+    });
+    const error = { code: 'E_APP_CRASHED' as const, message: 'again' };
+    const gone = operate({}, op, work({ record: { ...row.record, outcome: 'rolled-back', error } }, { blog: OLD }));
+    await expect(gone).rejects.toMatchObject({ error: { code: 'E_APP_CRASHED' } });
   });
 
   it('ends well when the release is trusted', async () => {

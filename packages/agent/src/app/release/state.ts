@@ -170,6 +170,12 @@ export class ReleaseState {
     await this.refreshProxy();
   }
 
+  /** The newest epoch that this process has heard of, where the node could not follow to it. */
+  get heardEpoch(): number | undefined {
+    const { heard, committed } = this;
+    return heard !== undefined && heard.epoch > committed.epoch ? heard.epoch : undefined;
+  }
+
   /** Throws E_STALE_EPOCH for an order of a controller that does not know the newest commit. */
   requireEpoch(epoch: number): void {
     if (epoch >= this.committed.epoch) return;

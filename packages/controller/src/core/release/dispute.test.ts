@@ -10,6 +10,11 @@ describe('what a node has in force', () => {
     expect(disputes({ epoch: 4, active: {} }, row)).toBe(true);
   });
 
+  it('is disputed, too, when the node was told of more and could not follow', () => {
+    expect(disputes(row, { ...row, epoch: 3, heardEpoch: 5 })).toBe(true);
+    expect(disputes(row, { ...row, epoch: 3, heardEpoch: 4 })).toBe(false);
+  });
+
   it('is not when the node agrees or is behind', () => {
     expect(disputes(row, { epoch: 4, active: { shop: 'shop.20260131_001', blog: 'blog.20260131_001' } })).toBe(false);
     expect(disputes(row, { epoch: 3, active: { blog: 'blog.20260130_009' } })).toBe(false);

@@ -8,13 +8,23 @@ export interface InForce {
   active: ActiveMap;
 }
 
+/** What a node has in force, and the newest epoch that it was told of, where it could not follow. */
+export interface NodeInForce extends InForce {
+  heardEpoch?: number | undefined;
+}
+
+/** The newest epoch that a node knows of. */
+export function newestOf({ epoch, heardEpoch }: NodeInForce): number {
+  return Math.max(epoch, heardEpoch ?? 0);
+}
+
 /**
- * Whether the node has what this controller never committed: a higher epoch, or another map at the same one. So it is when
+ * Whether the node knows of what this controller never committed: a higher epoch, or another map at the same one. So it is when
  * the controller's state was lost, or brought back from an older copy. A node that is merely behind disputes nothing.
  */
-export function disputes(row: InForce, node: InForce): boolean {
-  if (node.epoch !== row.epoch) return node.epoch > row.epoch;
-  return !sameValue(node.active, row.active);
+export function disputes(row: InForce, node: NodeInForce): boolean {
+  if (newestOf(node) > row.epoch) return true;
+  return node.epoch === row.epoch && !sameValue(node.active, row.active);
 }
 
 /**
@@ -23,7 +33,7 @@ export function disputes(row: InForce, node: InForce): boolean {
  */
 export function overlooked(
   row: InForce,
-  node: InForce,
+  node: NodeInForce,
   apps: { all: readonly string[]; changed: readonly string[] },
 ): string[] {
   if (!disputes(row, node)) return [];
