@@ -36,6 +36,8 @@ export class NodeMachine {
   enabled: ReadonlySet<string> = new Set();
   /** Instances whose process runs. */
   readonly running = new Set<string>();
+  /** Instances whose process a power cut took, until they serve again. */
+  readonly lost = new Set<string>();
   /** What Apache can be asked for by instance, and whether balancers may ask it at all. */
   served: ReadonlyMap<string, number> = new Map();
   isReady = false;
@@ -65,6 +67,7 @@ export class NodeMachine {
 
   powerCut(): void {
     for (const [instance, release] of this.releases) if (!release.isSynced) this.releases.delete(instance);
+    for (const instance of this.running) this.lost.add(instance);
     this.running.clear();
     this.isPowered = false;
   }

@@ -156,7 +156,10 @@ export class Rules {
     );
     const balancers = this.#nodes.filter((it) => it.hasRole('balancer') && it.isPowered);
     for (const node of appservers) {
-      for (const { routes } of balancers) if (!this.#isBlind(node, routes)) this.#serves(node, routes);
+      for (const { routes, routesFile } of balancers) {
+        const isHung = sameMap(routesFile, this.row.active) && !sameMap(routes, this.row.active);
+        if (!this.#isBlind(node, routes)) this.#serves(node, routes, isHung);
+      }
       if (balancers.length === 0) this.#serves(node, node.active);
     }
   }
@@ -172,9 +175,17 @@ export class Rules {
     return node.isWiped && !(isTold && sameMap(routes, this.row.active));
   }
 
-  #serves(node: NodeMachine, active: ActiveMap): void {
+  /**
+   * More than one at a time, too: HAProxy does not take the map that its node has, and what it still asks for could not be started on the
+   * app server after a power cut. The app server answers the same, and waits for nobody: that might take for ever.
+   */
+  #serves(node: NodeMachine, active: ActiveMap, isHung = false): void {
     for (const instance of Object.values(active)) {
-      if (node.served.has(instance) && node.running.has(instance)) continue;
+      if (node.served.has(instance) && node.running.has(instance)) {
+        node.lost.delete(instance);
+        continue;
+      }
+      if (isHung && node.lost.has(instance)) continue;
       this.#world.broken(`${node.name} takes requests for ${instance}, which it does not serve`);
     }
   }

@@ -60,6 +60,23 @@ describe('the lease', () => {
     expect(await store.release(SET, NEW)).toBeDefined();
   });
 
+  it('is given back when the end of its deploys is written, where the operation could not write it', async () => {
+    await store.putRelease(release(SET, NEW, { createdAt: 1000 }));
+    const { putDeploy } = store;
+    const full = new SlError('E_STORE', 'the disk is full');
+    const failed = under('deploy-1', async () => {
+      await store.putDeploy(deploy(SET, 'deploy-1.blog', NEW));
+      store.putDeploy = () => Promise.reject(full);
+      throw full;
+    });
+    await expect(failed).rejects.toBe(full);
+    expect(await store.deploy('deploy-1.blog')).toMatchObject({ state: 'staging' });
+    store.putDeploy = putDeploy;
+    await clock.advance(1000);
+    expect(await store.deploy('deploy-1.blog')).toMatchObject({ state: 'ended', record: { outcome: 'aborted' } });
+    expect(await under('deploy-2', async () => 'in')).toBe('in');
+  });
+
   it('is taken over from a controller that gives no sign of life', async () => {
     await store.putRelease(release(SET, NEW, { createdAt: 1000 }));
     const { lease } = await store.acquireLease(SET, 'sl deploy', 'deploy-1', 1000);

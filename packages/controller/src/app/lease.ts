@@ -1,7 +1,7 @@
 /** Operations that change a set run one at a time, under a lease with a fencing token. */
 import { SlError } from '@silverlining/protocol';
 import type { Lease } from '../ports.ts';
-import type { OperationContext } from '../service.ts';
+import { type OperationContext, OperationFailed } from '../service.ts';
 import type { ControllerDeps } from './deps.ts';
 import { endLeftDeploys } from './recover.ts';
 
@@ -23,15 +23,21 @@ export async function withLease<R>(
   deps.held.add(lease.operation);
   const done = new AbortController();
   const beating = beat(deps, lease, done.signal);
+  let isJournalled = false;
   try {
-    // Left where its end could not be written; the row says how it ended only until the next one is committed.
+    // Left by a controller that is gone; the row says how it ended only until the next one is committed.
     const row = await deps.store.set(set);
     if (row !== undefined) await endLeftDeploys(deps, row);
-    return await work(lease.token);
+    const result = await work(lease.token);
+    isJournalled = true;
+    return result;
+  } catch (error) {
+    isJournalled = error instanceof OperationFailed;
+    throw error;
   } finally {
     done.abort();
     await beating;
-    await release(deps, lease);
+    await release(deps, lease, isJournalled);
   }
 }
 
@@ -87,14 +93,19 @@ function named(holder: string, { by }: OperationContext): string {
   return by === undefined ? holder : `${holder} (${by})`;
 }
 
-/** What the operation came to stands, and the set must not stay locked because a disk was full for a moment: it is tried again. */
-async function release(deps: ControllerDeps, lease: Lease): Promise<void> {
+/**
+ * What the operation came to stands, and the set must not stay locked because a disk was full for a moment: it is tried again. So is to
+ * write how its deploys ended, where it could not: nodes keep what belongs to a deploy under way.
+ */
+async function release(deps: ControllerDeps, lease: Lease, isJournalled: boolean): Promise<void> {
   const { set, token, operation } = lease;
   try {
+    const row = isJournalled ? undefined : await deps.store.set(set);
+    if (row !== undefined) await endLeftDeploys(deps, row, operation);
     await deps.store.releaseLease(set, token);
     deps.held.delete(operation);
   } catch (error) {
     deps.log.warn({ set, error: String(error) }, 'the lease could not be given back; this is tried again');
-    void deps.clock.sleep(RELEASE_AGAIN, new AbortController().signal).then(() => release(deps, lease));
+    void deps.clock.sleep(RELEASE_AGAIN, new AbortController().signal).then(() => release(deps, lease, isJournalled));
   }
 }

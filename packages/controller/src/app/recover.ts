@@ -9,13 +9,14 @@ export async function recover(deps: ControllerDeps): Promise<void> {
 }
 
 /**
- * Only while nobody else can be deploying the set. Deploys that were staging are aborted: agents remove what they staged when
- * they are greeted. Deploys that were committed are done, or were switched back: agents that missed the switch learn it when
- * they are greeted.
+ * Only while nobody else can be deploying the set, or those of one operation that has ended. Deploys that were staging are aborted:
+ * agents remove what they staged when they are greeted. Deploys that were committed are done, or were switched back: agents that missed
+ * the switch learn it when they are greeted.
  */
-export async function endLeftDeploys(deps: ControllerDeps, set: SetRecord): Promise<void> {
+export async function endLeftDeploys(deps: ControllerDeps, set: SetRecord, operation?: string): Promise<void> {
   for (const row of await deps.store.deploys(set.name)) {
-    if (row.state !== 'ended') await end(deps, row, set);
+    if (row.state === 'ended') continue;
+    if (operation === undefined || row.id.startsWith(`${operation}.`)) await end(deps, row, set);
   }
 }
 

@@ -30,6 +30,6 @@ export function endingOf(
   return { record: { ...row.record, outcome: 'rolled-back', epoch, error }, forget: isOwn };
 }
 
-const STAGING = 'the controller ended while it was staging; nothing was switched';
+const STAGING = 'the controller ended, or could not record anything, while it was staging; nothing was switched';
 const SWITCHED_BACK =
   'verification failed after the switch, and what was live before is live again; the controller ended before it recorded what was wrong';
