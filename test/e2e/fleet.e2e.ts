@@ -185,6 +185,8 @@ async function running(): Promise<Record<string, string[]>> {
   return Object.fromEntries(found);
 }
 
+const AGENT_JOURNAL = ['journalctl', '--unit=silver-agent.service', '--output=cat'];
+
 describe('the controller', () => {
   /** Longer than the silence after which an agent gives its connection up, and tries ever less often. */
   const AWAY = 35_000;
@@ -208,10 +210,14 @@ describe('the controller', () => {
     expect(judge(await load.stop(), [before])).toMatchObject({ failed: [], stale: [] });
   });
 
-  it('deploys to all of them afterwards', async () => {
+  it('calls those that wait before they try again, when a deploy needs them', async () => {
     const before = await release();
+    expect((await sl(['controller', 'stop', '--force'])).code).toBe(0);
+    await new Promise((resolve) => setTimeout(resolve, AWAY));
     await changeApp('after the controller was away');
     expect((await deploy()).deploys).toEqual([expect.objectContaining({ outcome: 'done', previous: before })]);
+    const journals = await Promise.all([...nodes.values()].map((it) => it.exec(AGENT_JOURNAL)));
+    expect(journals.map((it) => it.stdout)).toContainEqual(expect.stringContaining('the controller called'));
     expect(await states()).toEqual(healthy);
   });
 });

@@ -139,7 +139,7 @@ function workstation(
   const fixed = () => Promise.reject(new SlError('E_PROVIDER', 'machines of the model are not made, and do not go'));
   return {
     ...{ url: () => 'wss://192.0.2.1:7420', version: '0.0.0', listen: none, prepareHost: none },
-    ...{ bootstrapper: { bootstrap: fixed }, orderKey: TRUST.key },
+    ...{ bootstrapper: { bootstrap: fixed, call: none }, orderKey: TRUST.key },
     agentUpdates: { wanted: none, run: () => life.quick(() => 0) },
     hosts: {
       write: () => life.quick(() => false),

@@ -58,6 +58,7 @@ async function run(outfit: Outfit): Promise<void> {
   keepSmall({ signal: stop.signal });
   log(`Silver Lining agent ${VERSION}: ${config.node} of ${config.set}, controller ${config.controllerUrl}`);
   const { agent, handlers } = await compose({ paths, config, outfit }, stop);
+  process.on('SIGHUP', () => agent.called());
   await agent.run(outfit.handlers(handlers), stop.signal);
   process.exit(0);
 }

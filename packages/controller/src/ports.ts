@@ -186,7 +186,12 @@ export interface RuntimeFile {
 export interface Bootstrapper {
   /** Returns the hash of the key it enrolled and the host keys it saw; the unit is started when it resolves. */
   bootstrap(request: BootstrapRequest, report: (text: string) => void, signal: AbortSignal): Promise<BootstrapResult>;
+  /** Has the agent of a node that was set up connect now; by itself it tries again after up to half a minute. */
+  call(node: CallRequest, signal: AbortSignal): Promise<void>;
 }
+
+/** How to reach a node again on which an agent is. */
+export type CallRequest = Pick<BootstrapRequest, 'uuid' | 'ssh' | 'pinnedHostKeys'>;
 
 /** The marked block in the workstation's own /etc/hosts. */
 export interface WorkstationHosts {

@@ -13,7 +13,7 @@ beforeEach(() => {
 });
 
 /** An agent that was just updated, and runs; `session` is what comes of each connection. */
-function startUpdated(session: (agent: Agent) => Promise<SessionEnd>): void {
+function startUpdated(session: (agent: Agent) => Promise<SessionEnd>): Agent {
   const stop = new AbortController();
   const none = () => Promise.reject(new SlError('E_INTERNAL', 'no test needs it'));
   const update: SelfUpdate = {
@@ -34,6 +34,7 @@ function startUpdated(session: (agent: Agent) => Promise<SessionEnd>): void {
     log: () => undefined,
   });
   void agent.run({} as Handlers, stop.signal);
+  return agent;
 }
 
 describe('an agent that was updated', () => {
@@ -56,4 +57,19 @@ describe('an agent that was updated', () => {
     for (let second = 0; second < 61; second++) await clock.advance(1_000);
     expect(done).toEqual(['confirmed']);
   });
+});
+
+it('an agent that is called connects at once, and then waits no longer than at first', async () => {
+  let tries = 0;
+  const agent = startUpdated(async () => {
+    tries += 1;
+    return { kind: 'closed', reason: 'nobody listens' };
+  });
+  for (let second = 0; second < 30; second++) await clock.advance(1_000);
+  const before = tries;
+  agent.called();
+  await idle();
+  expect(tries).toBe(before + 1);
+  await clock.advance(2_000);
+  expect(tries).toBe(before + 2);
 });

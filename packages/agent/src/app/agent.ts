@@ -36,16 +36,22 @@ export interface Agent {
   run(handlers: Handlers, signal: AbortSignal): Promise<void>;
   /** For the `welcome` handler. */
   welcomed(healthInterval: number): Promise<void>;
+  /** The controller is there again: connects at once, where it would wait before it tries. */
+  called(): void;
 }
 
 /** The loop of the agent: connect, say hello, report health, and again after a while when the session ends. */
 export function createAgent(deps: AgentDependencies): Agent {
-  const state: AgentState = { welcomedAt: undefined, isProven: false, interval: DEFAULT_HEALTH_INTERVAL };
+  const state: AgentState = {
+    ...{ welcomedAt: undefined, isProven: false, interval: DEFAULT_HEALTH_INTERVAL, call: new AbortController() },
+  };
   return {
+    called: () => state.call.abort(),
     async welcomed(interval) {
       state.welcomedAt = deps.clock.monotonic();
       state.isProven = true;
       state.interval = interval;
+      state.call = new AbortController();
       await deps.update.confirm();
     },
     async run(handlers, signal) {
@@ -59,12 +65,26 @@ export function createAgent(deps: AgentDependencies): Agent {
         const lasted = state.welcomedAt === undefined ? 0 : deps.clock.monotonic() - state.welcomedAt;
         failures = failuresAfter(failures, lasted);
         if (end.kind === 'refused' && end.renewable) await renew(deps, signal);
-        const delay = reconnectDelay(failures, deps.clock.random());
-        deps.log(`not connected: ${end.reason}; trying again in ${(delay / 1000).toFixed(1)} s`);
-        await deps.clock.sleep(delay, signal).catch(() => undefined);
+        failures = await waitToConnect(deps, state, { end, failures, signal });
       }
     },
   };
+}
+
+/** Resolves with how often it has failed: what was before the controller called, during the try or since, does not count. */
+async function waitToConnect(
+  { clock, log }: AgentDependencies,
+  state: AgentState,
+  { end, failures, signal }: { end: SessionEnd; failures: number; signal: AbortSignal },
+): Promise<number> {
+  const delay = reconnectDelay(failures, clock.random());
+  log(`not connected: ${end.reason}; trying again in ${(delay / 1000).toFixed(1)} s`);
+  const call = state.call.signal;
+  await clock.sleep(delay, AbortSignal.any([signal, call])).catch(() => undefined);
+  if (!call.aborted) return failures;
+  state.call = new AbortController();
+  log('the controller called: trying now');
+  return 0;
 }
 
 interface AgentState {
@@ -73,6 +93,8 @@ interface AgentState {
   /** Whether the controller welcomed any session of this process. */
   isProven: boolean;
   interval: number;
+  /** Aborted when the controller calls, once. */
+  call: AbortController;
 }
 
 async function oneSession(

@@ -1,10 +1,13 @@
 import { expect, it } from 'vitest';
-import type { AgentSession, Clock, Fleet, NodeRecord } from '../ports.ts';
+import type { AgentSession, Clock, Fleet, NodeRecord, Store } from '../ports.ts';
 import { agentsBack, isAwaited } from './grace.ts';
 
 const STARTED = 1_000_000;
 /** A controller that runs for so many milliseconds. */
-const after = (ms: number) => ({ startedAt: STARTED, clock: { now: () => STARTED + ms } as Clock });
+const after = (ms: number) => ({
+  startedAt: STARTED,
+  clock: { now: () => STARTED + ms, sleep: async () => undefined } as Partial<Clock> as Clock,
+});
 
 it.each([
   ['was heard by the controller before this one', 59_000, STARTED - 5_000, true],
@@ -14,6 +17,11 @@ it.each([
 ])('an agent that %s: on its way back after %i ms?', (_what, ms, lastSeen, awaited) => {
   expect(isAwaited(after(ms), lastSeen)).toBe(awaited);
 });
+
+/** The wait is over before anybody is called. */
+function nobodyToCall() {
+  return { store: { set: async () => undefined } as unknown as Store, log: { info: () => undefined } };
+}
 
 it.each([
   ['shortly after the start', 10_000, 0, 30_000],
@@ -35,7 +43,8 @@ it.each([
   ] as NodeRecord[];
   const told: string[] = [];
   const { signal } = new AbortController();
-  await agentsBack({ ...after(ms), fleet }, nodes, { signal, least, onWait: (names) => told.push(names) });
+  const deps = { ...after(ms), fleet, ...nobodyToCall() } as unknown as Parameters<typeof agentsBack>[0];
+  await agentsBack(deps, nodes, { signal, least, onWait: (names) => told.push(names) });
   expect(waited).toEqual(deadline === undefined ? [] : [['away', deadline]]);
   expect(told).toEqual(deadline === undefined ? [] : ['away']);
 });

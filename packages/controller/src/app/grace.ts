@@ -1,5 +1,6 @@
 /** The time after the controller's start, when its agents are still on their way back to it. */
 import type { NodeRecord } from '../ports.ts';
+import { type CallDeps, callAgents } from './call-agents.ts';
 import type { ControllerDeps } from './deps.ts';
 
 /** Milliseconds in which no node is called down. */
@@ -14,11 +15,11 @@ export function isAwaited({ clock, startedAt }: Pick<ControllerDeps, 'clock' | '
 
 /**
  * Waits, shortly after the start, for agents that were connected to the controller before this one, and at any time for `least`
- * milliseconds (0 when not given). It resolves when all are back or none is to be expected any more: whoever needs them looks
- * for himself who is there.
+ * milliseconds (0 when not given). It calls them, so that it takes no half minute. It resolves when all are back or none is to be
+ * expected any more: whoever needs them looks for himself who is there.
  */
 export async function agentsBack(
-  deps: Pick<ControllerDeps, 'clock' | 'startedAt' | 'fleet'>,
+  deps: CallDeps & Pick<ControllerDeps, 'startedAt'>,
   nodes: readonly NodeRecord[],
   { signal, onWait, least = 0 }: { signal: AbortSignal; onWait?: (names: string) => void; least?: number },
 ): Promise<void> {
@@ -27,5 +28,9 @@ export async function agentsBack(
   const away = nodes.filter((it) => it.lastSeen !== undefined && deps.fleet.session(it.uuid) === undefined);
   if (deadline <= 0 || away.length === 0) return;
   onWait?.(away.map((it) => it.name).join(', '));
+  const over = new AbortController();
+  const calling = callAgents(deps, away, AbortSignal.any([signal, over.signal]));
   await Promise.allSettled(away.map(({ uuid }) => deps.fleet.waitFor(uuid, { signal, deadline })));
+  over.abort();
+  await calling;
 }

@@ -36,6 +36,7 @@ async function raise(request: Partial<RaiseRequest>): Promise<NodeRecord> {
     ...{ store, fleet, clock: new ManualClock(), orderKey: OURS.key },
     ids: { uuid: () => 'new', token: () => 'token' },
     bootstrapper: {
+      call: () => Promise.reject(new Error('nobody is called')),
       bootstrap: async (asked: BootstrapRequest) => {
         bootstraps.push({ ...asked, row: await store.node(asked.uuid) });
         fleet.connect(asked.uuid, {}, { trust: OURS });

@@ -108,6 +108,11 @@ async function isConnected(
   }
 }
 
+/** Of a machine that something else made, the user's known hosts say whom to believe, also after it was set up anew. */
+export function pinnedKeys({ hostKeys }: NodeRecord, { uuid }: ProviderNode): string[] {
+  return uuid === undefined ? [] : hostKeys;
+}
+
 async function bootstrap(
   deps: RaiseDeps,
   op: RaiseContext,
@@ -122,8 +127,7 @@ async function bootstrap(
   const tell = advertised(set.config.controller);
   const request = {
     ...{ uuid, name, set: set.name, certGeneration: node.certGeneration + 1, ssh: found.ssh },
-    // Of a machine that something else made, the user's known hosts say whom to believe, also after it was set up anew.
-    pinnedHostKeys: found.uuid === undefined ? [] : node.hostKeys,
+    pinnedHostKeys: pinnedKeys(node, found),
     // A node that was just created has a key that nobody can know yet; for any other one it has to be known.
     learnHostKey: node.hostKeys.length === 0 && found.uuid !== undefined,
     controllerUrl: tell.url,

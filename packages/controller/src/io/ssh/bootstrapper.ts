@@ -3,12 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SlError } from '@silverlining/protocol';
+import { exec } from '@silverlining/system';
 import { type NodeFacts, parseFacts } from '../../core/bootstrap/install-plan.ts';
 import { type HostTrust, sshArgv } from '../../core/bootstrap/ssh-argv.ts';
 import { sshFailure } from '../../core/bootstrap/ssh-failure.ts';
-import type { Bootstrapper, BootstrapRequest, BootstrapResult } from '../../ports.ts';
+import type { Bootstrapper, BootstrapRequest, BootstrapResult, CallRequest } from '../../ports.ts';
 import type { Artifacts } from '../artifacts.ts';
-import { fingerprint, prepareTrust, trustedKeys } from './host-keys.ts';
+import { fingerprint, prepareTrust, type TrustRequest, trustedKeys } from './host-keys.ts';
 import { type InstallOptions, installAgent } from './install.ts';
 import { RemoteEnded, type RemoteScript, startRemote } from './remote-script.ts';
 import { sshError } from './ssh-error.ts';
@@ -29,6 +30,9 @@ const DEADLINE = 5 * 60_000;
 /** A node that was just created may not listen yet. */
 const CONNECT_TRIES = 6;
 const CONNECT_PAUSE = 2_000;
+/** Main process alone: apps' commands and packages that it runs have nothing to do with it. */
+const CALL = 'exec systemctl kill --kill-who=main --signal=HUP silver-agent.service';
+const CALL_DEADLINE = 20_000;
 const SCRIPT = new URL('../../../../../bootstrap/install.sh', import.meta.url);
 
 type Report = (text: string) => void;
@@ -43,18 +47,20 @@ export class SshBootstrapper implements Bootstrapper {
 
   async bootstrap(request: BootstrapRequest, report: Report, signal: AbortSignal): Promise<BootstrapResult> {
     const limited = AbortSignal.any([signal, AbortSignal.timeout(DEADLINE)]);
-    const directory = await mkdtemp(join(tmpdir(), 'sl-ssh-'));
     try {
-      const trust = await prepareTrust(request, directory);
-      return await this.#withTrust(request, trust, { report, signal: limited });
+      return await withTrust(request, (trust) => this.#install(request, trust, { report, signal: limited }));
     } catch (error) {
       throw stopped(request, signal, limited) ?? error;
-    } finally {
-      await rm(directory, { recursive: true, force: true });
     }
   }
 
-  async #withTrust(request: BootstrapRequest, trust: HostTrust, work: Work): Promise<BootstrapResult> {
+  async call(node: CallRequest, signal: AbortSignal): Promise<void> {
+    await withTrust({ ...node, learnHostKey: false }, (trust) =>
+      exec(sshArgv(node.ssh, trust, CALL), { deadline: CALL_DEADLINE, signal }),
+    );
+  }
+
+  async #install(request: BootstrapRequest, trust: HostTrust, work: Work): Promise<BootstrapResult> {
     try {
       const { remote, facts } = await connect(request, trust, work);
       try {
@@ -68,6 +74,15 @@ export class SshBootstrapper implements Bootstrapper {
     } catch (error) {
       throw await sshError(error, request, trust);
     }
+  }
+}
+
+async function withTrust<R>(request: TrustRequest, work: (trust: HostTrust) => Promise<R>): Promise<R> {
+  const directory = await mkdtemp(join(tmpdir(), 'sl-ssh-'));
+  try {
+    return await work(await prepareTrust(request, directory));
+  } finally {
+    await rm(directory, { recursive: true, force: true });
   }
 }
 

@@ -7,11 +7,13 @@ import type { BootstrapRequest, SshTarget } from '../../ports.ts';
 
 const DEADLINE = 10_000;
 
+export type TrustRequest = Pick<BootstrapRequest, 'ssh' | 'pinnedHostKeys' | 'learnHostKey' | 'uuid'>;
+
 /**
  * Whom to believe: pinned keys first, then what the provider vouches for, then the key shown now where that is allowed,
  * and otherwise only what the user knows already. `directory` is private and lives as long as the connection.
  */
-export async function prepareTrust(request: BootstrapRequest, directory: string): Promise<HostTrust> {
+export async function prepareTrust(request: TrustRequest, directory: string): Promise<HostTrust> {
   const { ssh, pinnedHostKeys, learnHostKey, uuid } = request;
   const keys = pinnedHostKeys.length > 0 ? pinnedHostKeys : (ssh.hostKeys ?? []);
   if (keys.length === 0 && !learnHostKey) return { kind: 'known', knownHosts: ssh.knownHostsFile };
