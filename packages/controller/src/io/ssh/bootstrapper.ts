@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SlError } from '@silverlining/protocol';
-import { exec } from '@silverlining/system';
+import { exec, logOf } from '@silverlining/system';
 import { type NodeFacts, parseFacts } from '../../core/bootstrap/install-plan.ts';
 import { type HostTrust, sshArgv } from '../../core/bootstrap/ssh-argv.ts';
 import { sshFailure } from '../../core/bootstrap/ssh-failure.ts';
@@ -55,9 +55,11 @@ export class SshBootstrapper implements Bootstrapper {
   }
 
   async call(node: CallRequest, signal: AbortSignal): Promise<void> {
-    await withTrust({ ...node, learnHostKey: false }, (trust) =>
-      exec(sshArgv(node.ssh, trust, CALL), { deadline: CALL_DEADLINE, signal }),
+    const ended = await withTrust({ ...node, learnHostKey: false }, (trust) =>
+      exec(sshArgv(node.ssh, trust, CALL), { deadline: CALL_DEADLINE, signal, allowExit: 'any' }),
     );
+    if (ended.exitCode === 0) return;
+    throw new SlError('E_SSH', logOf(ended).at(-1) ?? `ssh ended with status ${ended.exitCode}`);
   }
 
   async #install(request: BootstrapRequest, trust: HostTrust, work: Work): Promise<BootstrapResult> {
