@@ -204,6 +204,12 @@ describe('an app server that is the balancer as well', () => {
   });
 });
 
+/** The node's instances, as systemd has them. */
+async function units(name: string): Promise<string | undefined> {
+  const list = ['systemctl', 'list-units', '--plain', '--no-legend', 'silver-app-*'];
+  return (await (await testNodes(SET)).get(name)?.exec(list))?.stdout;
+}
+
 describe('a balancer that gets a node of its own', () => {
   it('serves there before it stops on the app server, which takes port 80', async () => {
     await work.edit('silver.ini', ON_APP1, '[balancer]\n');
@@ -226,5 +232,7 @@ describe('a balancer that gets a node of its own', () => {
     await expect.poll(states, POLL).toEqual(healthy('app2', 'app3', 'app4', 'app1'));
     expect(await servers('app1')).toEqual({ apache2: 'inactive disabled', haproxy: 'active enabled' });
     expect(await up()).toMatchObject({ changes: 0, deploys: [] });
+    // Its processes go as those of a release that was replaced do.
+    await expect.poll(() => units('app1'), POLL).toEqual('');
   });
 });

@@ -192,3 +192,14 @@ it('can be taken off the node without a trace', async () => {
   expect([blog.releases.epoch(), blog.releases.active()]).toEqual([0, {}]);
   expect(existsSync(join(blog.root, 'var/lib/silverlining/store'))).toBe(false);
 });
+
+it('a node that is no app server any more keeps what visitors were sent to until it is settled', async () => {
+  await stage(1);
+  await switchTo(1, 1);
+  const nothing = { app: 'blog', keep: [], running: [] };
+  await blog.releases.settle(nothing, context());
+  expect([...blog.node.running]).toEqual([name(1)]);
+  blog.node.roles = ['balancer'];
+  await blog.releases.settle(nothing, context());
+  await expectGone(1);
+});

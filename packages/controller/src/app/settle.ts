@@ -6,6 +6,7 @@ import type { DeployRow, NodeRecord, ReleaseEntry, SetRecord } from '../ports.ts
 import { type ControllerDeps, onEach } from './deps.ts';
 import { type Drained, recordDrained } from './drained.ts';
 import { membersOf } from './members.ts';
+import { generationOf } from './topology-push.ts';
 import { endWatch, onProbation } from './watch.ts';
 
 export type SettleDeps = Pick<ControllerDeps, 'store' | 'fleet' | 'clock'>;
@@ -38,7 +39,7 @@ export async function haveStayed(deps: SettleDeps, name: string, since: number):
 
 /**
  * Settles all app servers of a set that have been connected for a drain, and leaves these instances as they are. The others are
- * settled after their hello.
+ * settled after their hello. What is on nodes that are app servers no longer goes.
  */
 export async function settleSet(
   deps: SettleDeps,
@@ -48,9 +49,13 @@ export async function settleSet(
 ): Promise<void> {
   const set = await deps.store.set(name);
   if (set === undefined) return;
-  const appservers = nodesWithRole(await membersOf(deps, name), 'appserver');
+  const members = await membersOf(deps, name);
   const stays = await partitions(deps, set, spared);
-  const settled = await onEach(appservers, (node) => settleNode(deps, { set, node, stays }, signal));
+  const work = [
+    ...nodesWithRole(members, 'appserver').map((node) => ({ name: node.name, set, node, stays })),
+    ...formerAppservers(deps, set, members).map((node) => ({ name: node.name, set, node, stays: new Map() })),
+  ];
+  const settled = await onEach(work, (it) => settleNode(deps, it, signal));
   await recordDrained(deps.store, name, settled.flat());
   for (const { drop } of stays.values()) await deps.store.deleteReleases(name, drop);
 }
@@ -76,6 +81,18 @@ export async function settleDrained(deps: SettleDeps, name: string, signal: Abor
   await settleSet(deps, name, limited, new Set(spared.filter((it) => it !== null)));
 }
 
+/** None as long as a balancer goes by an older topology, in which they may be app servers yet. */
+function formerAppservers(
+  { fleet }: SettleDeps,
+  { topology }: SetRecord,
+  members: readonly NodeRecord[],
+): NodeRecord[] {
+  const isTold = (node: NodeRecord): boolean => generationOf(fleet, node) === topology?.generation;
+  if (topology === undefined || !nodesWithRole(members, 'balancer').every(isTold)) return [];
+  const appservers = new Set(nodesWithRole([...members, ...topology.nodes], 'appserver').map((it) => it.name));
+  return members.filter((node) => !appservers.has(node.name) && isTold(node));
+}
+
 /** Settles one node: every app of which the store, or the node, knows a release. */
 async function settleNode(
   deps: SettleDeps,
@@ -88,7 +105,7 @@ async function settleNode(
   // One that has in force what this controller never committed may serve what would be taken for leftovers.
   if (disputes(set, session.health ?? session.hello)) return [];
   const drained: Drained[] = [];
-  const here = session.hello.instances.map((it) => it.app);
+  const here = (session.health ?? session.hello).instances.map((it) => it.app);
   for (const app of new Set([...stays.keys(), ...here])) {
     const { keep, running } = stays.get(app) ?? NOTHING;
     const order = { app, keep, running };

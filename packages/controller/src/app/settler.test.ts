@@ -14,7 +14,7 @@ import {
   useSettling,
 } from '../../../../test/fakes/settling.ts';
 import { CALM as DRAIN } from '../core/release/watch.ts';
-import { nodeRecord, release, serverSet } from '../io/store/contract-records.ts';
+import { nodeRecord, release, serverSet, topology } from '../io/store/contract-records.ts';
 import { ASK_AGAIN, GATHER } from './settler.ts';
 
 const [OLD, NEW] = ['blog.20260131_001', 'blog.20260131_002'];
@@ -190,6 +190,25 @@ describe('what is settled', () => {
     await settler.during(SET, async () => undefined);
     await clock.advance(DRAIN);
     expect(fleet.bodies('settle')).toContainEqual({ app: 'gone', keep: [], running: [] });
+  });
+
+  it('is all that there is on a node that is no app server any more, once every balancer knows that', async () => {
+    await commit(OLD);
+    const told = topology(SET, 3);
+    const nodes = [{ ...told.nodes[0], name: 'former.shop.internal', roles: ['balancer' as const] }];
+    await store.putTopology(SET, { ...told, nodes: nodes as typeof told.nodes });
+    const instances = [{ app: 'blog', instance: OLD, state: 'active' as const, digest: 'd'.repeat(64) }];
+    const answers = { settle: () => ({ stopped: [], removed: [] }), switch: switched };
+    await store.putNode(nodeRecord(SET, 'former', { roles: ['balancer'] }));
+    const hello = { epoch: 1, active: { blog: OLD }, instances };
+    const settles = async (generation: number) => {
+      fleet.connect('former', answers, { ...hello, generation });
+      await settler.during(SET, async () => undefined);
+      await clock.advance(2 * DRAIN);
+      return fleet.asked.filter((it) => it.type === 'settle' && it.uuid === 'former').map((it) => it.body);
+    };
+    expect(await settles(2)).toEqual([]);
+    expect(await settles(3)).toEqual([{ app: 'blog', keep: [], running: [] }]);
   });
 
   it('leaves alone a node that has in force what this controller never committed', async () => {

@@ -31,7 +31,7 @@ export async function discard(state: ReleaseState, app: string, instances: reado
 export async function finish(state: ReleaseState): Promise<void> {
   for (const app of new Set([...state.unfinished.keys()].map(appOf))) {
     await state.exclusive(app, async () => {
-      const { stop, remove } = unfinishedOf(app, state.unfinished, state.active);
+      const { stop, remove } = unfinishedOf(app, state.unfinished, state.asked);
       await halt(state, stop);
       await discard(state, app, remove);
     });

@@ -13,7 +13,7 @@ export function createSettle(state: ReleaseState): Handlers['settle'] {
     const settled = await state.exclusive(order.app, async () => {
       // It waited for its turn: by now a deploy may have begun, of whose release the order knows nothing.
       signal.throwIfAborted();
-      const { stop, remove } = settlement(order, state.all(), state.active);
+      const { stop, remove } = settlement(order, state.all(), state.asked);
       await halt(state, stop);
       await discard(state, order.app, remove);
       if (remove.length > 0) await collectGarbage(state);

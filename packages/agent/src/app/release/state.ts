@@ -125,13 +125,17 @@ export class ReleaseState {
 
   /** Whether this node has the role; with no topology yet, nobody knows. */
   hasRole(role: Role): boolean {
+    return this.#roles()?.includes(role) ?? false;
+  }
+
+  /** What visitors may be sent to here: nothing where the node is no app server any more. */
+  get asked(): ActiveMap {
+    return this.#roles()?.includes('appserver') === false ? {} : this.active;
+  }
+
+  #roles(): readonly Role[] | undefined {
     const { node } = this.ports;
-    return (
-      node
-        .topology()
-        ?.nodes.find((it) => it.name === node.nodeName)
-        ?.roles.includes(role) ?? false
-    );
+    return node.topology()?.nodes.find((it) => it.name === node.nodeName)?.roles;
   }
 
   /** Instances that can be asked, and whether the node may get requests: only when it has all that is active. */
