@@ -190,6 +190,8 @@ const AGENT_JOURNAL = ['journalctl', '--unit=silver-agent.service', '--output=ca
 describe('the controller', () => {
   /** Longer than the silence after which an agent gives its connection up, and tries ever less often. */
   const AWAY = 35_000;
+  /** After this most of them wait for seconds before they try again. */
+  const LATER = 15_000;
 
   it('loses nobody when it was stopped for a while, and the apps serve meanwhile', async () => {
     const before = await release();
@@ -213,7 +215,7 @@ describe('the controller', () => {
   it('calls those that wait before they try again, when a deploy needs them', async () => {
     const before = await release();
     expect((await sl(['controller', 'stop', '--force'])).code).toBe(0);
-    await new Promise((resolve) => setTimeout(resolve, AWAY));
+    await new Promise((resolve) => setTimeout(resolve, LATER));
     await changeApp('after the controller was away');
     expect((await deploy()).deploys).toEqual([expect.objectContaining({ outcome: 'done', previous: before })]);
     const journals = await Promise.all([...nodes.values()].map((it) => it.exec(AGENT_JOURNAL)));
