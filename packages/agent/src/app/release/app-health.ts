@@ -1,6 +1,7 @@
 import { type AppAnswer, type HealthReport, type ReplyBody, toSlError } from '@silverlining/protocol';
 import { hasProcess } from '../../core/release/instance-unit.ts';
 import type { InstanceJournal } from '../../core/release/journal.ts';
+import { finish } from './remove.ts';
 import { healthQuestion } from './start.ts';
 import type { ReleaseState } from './state.ts';
 import { ensureInForce } from './switch.ts';
@@ -9,10 +10,12 @@ import { startAgain } from './unstarted.ts';
 type AppHealth = HealthReport['apps'][number];
 const TIMEOUT = 5_000;
 
-/** Asks the active instance of each app that is here over its health path. */
+/** Asks the active instance of each app that is here over its health path. What failed here before is tried again. */
 export async function appHealth(state: ReleaseState, signal: AbortSignal): Promise<AppHealth[]> {
   await startAgain(state, signal);
   await state.refreshProxy();
+  // Nobody waits for it: an app may take its time to stop, and a deploy goes first.
+  finish(state).catch((error: unknown) => state.ports.warn(toSlError(error).message));
   const running = activeHere(state).filter((it) => hasProcess(it.spec.platform));
   const [answers, statuses] = await Promise.all([
     appAnswers(state, signal),
