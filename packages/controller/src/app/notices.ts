@@ -11,8 +11,9 @@ export function noticesOf(app: string, rows: readonly DeployRow[]): string[] {
   return last?.record.outcome === 'rolled-back' ? [wasRolledBack(last)] : [];
 }
 
+/** One that was aborted changed nothing: what there was to know before still is. */
 function lastOf(app: string, rows: readonly DeployRow[]): DeployRow | undefined {
-  return rows.findLast((it) => it.app === app && it.state === 'ended');
+  return rows.findLast((it) => it.app === app && it.state === 'ended' && it.record.outcome !== 'aborted');
 }
 
 function wasRolledBack({ id, instance, record }: DeployRow): string {
