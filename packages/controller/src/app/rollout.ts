@@ -125,10 +125,14 @@ async function journalEnd(context: RolloutContext, startedAt: number): Promise<D
   const { deps, input } = context;
   const now = deps.clock.monotonic();
   const set = input.set.name;
-  const records = input.items.map((item) => deployRecord(context, item, now));
-  for (const [i, item] of input.items.entries()) {
-    const record = records[i];
-    if (record === undefined) continue;
+  const records: DeployRecord[] = [];
+  for (const item of input.items) {
+    const record = deployRecord(context, item, now);
+    const row = await deps.store.deploy(record.id);
+    // Whoever took this over has ended it otherwise, and what came of it since is for them to say.
+    const isTheirs = row?.state === 'ended' && row.record.outcome !== record.outcome;
+    records.push(isTheirs ? row.record : record);
+    if (isTheirs) continue;
     const { app, instance } = item;
     await deps.store.putDeploy({ id: record.id, set, app: app.name, instance, state: 'ended', record, startedAt });
     if (record.outcome !== 'done' && item.fresh) await deps.store.deleteReleases(set, [instance]);

@@ -157,3 +157,17 @@ describe('a node that could not be set up', () => {
     expect(deploys).toMatchObject([{ outcome: 'done' }]);
   });
 });
+
+it('a deploy that another controller took over and took back is not called done', async () => {
+  await small.add(APP1);
+  const taken = { code: 'E_APP_CRASHED' as const, message: 'it crashed' };
+  const takeBack = async () => {
+    const [row] = await small.store.deploys(SET);
+    const record = row && { ...row.record, outcome: 'rolled-back' as const, error: taken };
+    if (row && record) await small.store.putDeploy({ ...row, state: 'ended', record });
+    return { epoch: 1, at: 0 };
+  };
+  await small.add(APP2, { switch: takeBack });
+  await expect(small.up([APP1, APP2])).rejects.toMatchObject({ error: { code: 'E_APP_CRASHED' } });
+  expect(await small.store.deploys(SET)).toMatchObject([{ record: { outcome: 'rolled-back' } }]);
+});

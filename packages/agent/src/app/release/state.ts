@@ -7,7 +7,7 @@ import {
   toSlError,
 } from '@silverlining/protocol';
 import type { Assembly } from '../../core/release/assembly.ts';
-import { candidatePorts, holdsAll } from '../../core/release/choices.ts';
+import { candidatePorts, holdsAll, isInDoubt } from '../../core/release/choices.ts';
 import { type CommittedMap, type InstanceJournal, NOTHING_COMMITTED } from '../../core/release/journal.ts';
 import type { Listing } from '../../core/release/listing.ts';
 import { othersMapText } from '../../core/release/maps.ts';
@@ -160,7 +160,8 @@ export class ReleaseState {
   }
 
   isComplete(): boolean {
-    return holdsAll(this.#servable(), this.committed, this.heard);
+    const unstarted = this.all().filter((it) => this.unstarted.has(it.instance));
+    return holdsAll(this.#servable(), this.committed, this.heard) && !isInDoubt(unstarted, this.committed, this.heard);
   }
 
   #servable(): InstanceJournal[] {

@@ -5,6 +5,7 @@ import {
   FIRST_PORT,
   holdsAll,
   instanceReports,
+  isInDoubt,
   missingActive,
   settlement,
   unfinishedOf,
@@ -50,6 +51,14 @@ describe('choices', () => {
     expect(holdsAll([...here, journal(2, 'prepared')], at(1, 1), at(2, 2))).toBe(true);
     expect(holdsAll([], nothing, undefined)).toBe(false);
     expect(holdsAll([], nothing, nothing)).toBe(true);
+  });
+
+  it('keep a node from requests that cannot start what may have been switched to, until it is told', () => {
+    const voted = (epoch: number) => [{ ...journal(2, 'prepared'), epoch }];
+    expect(isInDoubt(voted(4), { epoch: 4 }, undefined)).toBe(true);
+    expect(isInDoubt(voted(4), { epoch: 4 }, {})).toBe(false);
+    expect(isInDoubt(voted(3), { epoch: 4 }, undefined)).toBe(false);
+    expect(isInDoubt([], { epoch: 4 }, undefined)).toBe(false);
   });
 
   it('know what is left to be stopped and removed, never what is active', () => {

@@ -80,6 +80,18 @@ export function holdsAll(
   return [committed.active, heard?.active ?? {}].every((active) => missingActive(journals, active).length === 0);
 }
 
+/**
+ * Whether balancers may ask for what could not be started: it was voted for since the newest commit that the node knows of, so it may
+ * have been switched to, and nobody has told the node yet.
+ */
+export function isInDoubt(
+  unstarted: readonly InstanceJournal[],
+  committed: Pick<CommittedMap, 'epoch'>,
+  heard: object | undefined,
+): boolean {
+  return heard === undefined && unstarted.some((it) => it.state === 'prepared' && it.epoch >= committed.epoch);
+}
+
 const STATES = { staging: 'staging', prepared: 'staged', stopped: 'stopped', failed: 'failed' } as const;
 
 export function instanceReports(journals: readonly InstanceJournal[], active: ActiveMap): InstanceReport[] {
