@@ -43,7 +43,10 @@ export interface Agent {
 /** The loop of the agent: connect, say hello, report health, and again after a while when the session ends. */
 export function createAgent(deps: AgentDependencies): Agent {
   const state: AgentState = {
-    ...{ welcomedAt: undefined, isProven: false, interval: DEFAULT_HEALTH_INTERVAL, call: new AbortController() },
+    welcomedAt: undefined,
+    isProven: false,
+    interval: DEFAULT_HEALTH_INTERVAL,
+    call: new AbortController(),
   };
   return {
     called: () => state.call.abort(),

@@ -23,14 +23,12 @@ export async function withLease<R>(
   deps.held.add(lease.operation);
   const done = new AbortController();
   const beating = beat(deps, lease, done.signal);
-  let isJournalled = false;
+  let isJournalled = true;
   try {
     // Left by a controller that is gone; the row says how it ended only until the next one is committed.
     const row = await deps.store.set(set);
     if (row !== undefined) await endLeftDeploys(deps, row);
-    const result = await work(lease.token);
-    isJournalled = true;
-    return result;
+    return await work(lease.token);
   } catch (error) {
     isJournalled = error instanceof OperationFailed;
     throw error;
