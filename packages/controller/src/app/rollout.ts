@@ -125,15 +125,16 @@ async function journalEnd(context: RolloutContext, startedAt: number): Promise<D
   const { deps, input } = context;
   const now = deps.clock.monotonic();
   const set = input.set.name;
+  const active = (await deps.store.set(set))?.active ?? {};
   const records: DeployRecord[] = [];
   for (const item of input.items) {
+    const { app, instance } = item;
     const record = deployRecord(context, item, now);
     const row = await deps.store.deploy(record.id);
-    // Whoever took this over has ended it otherwise, and what came of it since is for them to say.
-    const isTheirs = row?.state === 'ended' && row.record.outcome !== record.outcome;
-    records.push(isTheirs ? row.record : record);
-    if (isTheirs) continue;
-    const { app, instance } = item;
+    // Whoever took this over has ended it otherwise, or is taking it back: what came of it is for them to say.
+    const isEnded = row?.state === 'ended' && row.record.outcome !== record.outcome;
+    records.push(isEnded ? row.record : record);
+    if (isEnded || (record.outcome === 'done' && active[app.name] !== instance)) continue;
     await deps.store.putDeploy({ id: record.id, set, app: app.name, instance, state: 'ended', record, startedAt });
     if (record.outcome !== 'done' && item.fresh) await deps.store.deleteReleases(set, [instance]);
   }

@@ -171,3 +171,17 @@ it('a deploy that another controller took over and took back is not called done'
   await expect(small.up([APP1, APP2])).rejects.toMatchObject({ error: { code: 'E_APP_CRASHED' } });
   expect(await small.store.deploys(SET)).toMatchObject([{ record: { outcome: 'rolled-back' } }]);
 });
+
+it('a deploy that another controller is taking back is left to it to end', async () => {
+  const { store } = small;
+  const acquire = async () => (await store.acquireLease(SET, 'another', 'deploy-9', 0)).lease.token;
+  const takeBack = async () => {
+    await store.releaseLease(SET, await acquire());
+    await store.commit({ set: SET, token: await acquire(), active: {}, deploys: [], now: 0 });
+    return { epoch: 1, at: 0 };
+  };
+  await small.add(APP1);
+  await small.add(APP2, { switch: takeBack });
+  await small.up([APP1, APP2]).catch(() => undefined);
+  expect(await store.deploys(SET)).toMatchObject([{ state: 'committed' }]);
+});
