@@ -83,9 +83,9 @@ class StoreDisk {
     const lacking = new Map<string, ManifestFile>();
     for (const file of files) {
       const key = blobKey(file);
-      const isHere = this.keys.has(key) || this.packs.find(key) !== undefined;
-      if (!isHere && !lacking.has(key)) lacking.set(key, file);
+      if (!this.keys.has(key) && !lacking.has(key)) lacking.set(key, file);
     }
+    this.packs.strike(lacking);
     return [...lacking.values()];
   }
 

@@ -27,6 +27,16 @@ describe('the index of a pack', () => {
     for (const i of [...numbers, ...numbers]) expect(index.find(key(i))).toEqual(i % 2 === 0 ? place(i) : undefined);
   });
 
+  it.each([1, 16, 17, 300])('says of %i at once what it says of each', async (count) => {
+    const damaged = `${key(2)} x 1\n${lines(4)}${key(4)} 0 -\n`;
+    const text = lines(...Array.from({ length: 200 }, (_, i) => 2 * i).filter((i) => i !== 2 && i !== 4));
+    const index = new PackIndex(await written(`${text}${damaged}${indexLine(`${key(7)}.x`, place(7))}`));
+    const keys = Array.from({ length: count }, (_, i) => key(i + 1));
+    const found = new Set(index.among(new Set(keys)));
+    expect(keys.map((it) => found.has(it))).toEqual(keys.map((it) => index.find(it) !== undefined));
+    expect([found.has(key(2)), found.has(key(4)), found.has(key(7))]).toEqual([false, count >= 4, false]);
+  });
+
   it('tells an executable from a file of the same content', async () => {
     const path = await written(indexLine(`${key(1)}.x`, place(7)));
     const index = new PackIndex(path);
@@ -55,7 +65,9 @@ describe('a pack that became an image', () => {
     const pack = Pack.image(folder);
     expect([pack.find(key(1)), pack.find(key(2)), pack.find(key(3))]).toEqual([place(1), place(2), undefined]);
     pack.forget(key(1));
+    expect(pack.among(new Set([key(1), key(2), key(3)]))).toEqual([key(2)]);
     expect([pack.find(key(1)), [...pack.keys]]).toEqual([undefined, [key(2)]]);
+    expect(pack.among(new Set([key(1), key(2), key(3)]))).toEqual([key(2)]);
     pack.add(key(1), place(8));
     pack.rest();
     await written(lines(1, 2) + indexLine(key(1), place(8)));

@@ -3,7 +3,7 @@ import { closeSync, mkdirSync, openSync, readSync, renameSync, rmSync } from 'no
 import { dirname } from 'node:path';
 import type { ManifestFile } from '@silverlining/protocol';
 import { blobKey } from './blob-keys.ts';
-import { type Packed, PackIndex, readPlaces } from './pack-index.ts';
+import { type Keys, type Packed, PackIndex, readPlaces } from './pack-index.ts';
 
 /** The file with the contents, in the folder of a pack. */
 export const PACK_DATA = 'data';
@@ -58,6 +58,13 @@ export class Pack {
   find(key: string): Packed | undefined {
     if (this.#contents !== undefined) return this.#contents.get(key);
     return this.#forgotten.has(key) ? undefined : this.#index.find(key);
+  }
+
+  /** Those of the keys that it has. */
+  among(keys: Keys): string[] {
+    const contents = this.#contents;
+    if (contents !== undefined) return [...keys.keys()].filter((key) => contents.has(key));
+    return this.#index.among(keys).filter((key) => !this.#forgotten.has(key));
   }
 
   add(key: string, place: Packed): void {

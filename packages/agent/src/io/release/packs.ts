@@ -30,6 +30,13 @@ export class Packs {
     return placeIn(this.#images.values(), key) ?? placeIn(this.#waiting, key);
   }
 
+  /** Takes out what is in one of them. */
+  strike(wanted: Map<string, unknown>): void {
+    for (const pack of [...this.#images.values(), ...this.#waiting]) {
+      for (const key of pack.among(wanted)) wanted.delete(key);
+    }
+  }
+
   read(file: ManifestFile): Buffer | undefined {
     const place = this.find(blobKey(file));
     return place && readPart(place.path, { offset: place.offset, size: file.size });
