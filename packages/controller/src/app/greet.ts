@@ -58,12 +58,15 @@ async function isUndisputed({ store, fleet }: Agreement, set: SetRecord): Promis
   });
 }
 
-/** Removes what a rollout left on the node that nobody finished: its row was never committed, so it never will be. */
+/**
+ * Removes what a rollout left on the node that nobody finished: its row was never committed, so it never will be. Agents remove nothing
+ * that another deploy made, so each is told which one it was.
+ */
 async function tidy(deps: Agreement, set: SetRecord, session: AgentSession, signal: AbortSignal): Promise<void> {
   const releases = await deps.store.releases(set.name);
   const candidates = neverLive(session.hello, set.active, releases);
   if (candidates.length === 0) return;
-  for (const instance of leftovers(candidates, await deps.store.deploys(set.name))) {
-    await deps.fleet.request(session.uuid, 'abort', { instance, deploy: 'tidy' }, { signal, deadline: DEADLINE });
+  for (const order of leftovers(candidates, await deps.store.deploys(set.name))) {
+    await deps.fleet.request(session.uuid, 'abort', order, { signal, deadline: DEADLINE });
   }
 }

@@ -17,7 +17,7 @@ it('what is live or was is none', () => {
 
 it('what was aborted goes at once, not what is under way, what a balancer may still route to, or what nobody knows', () => {
   const rows = [row(1, 'ended', 'aborted'), row(2, 'staging', 'aborted'), row(3, 'ended', 'rolled-back')];
-  expect(leftovers([1, 2, 3, 4].map(name), rows)).toEqual([name(1)]);
+  expect(leftovers([1, 2, 3, 4].map(name), rows)).toEqual([{ instance: name(1), deploy: 'deploy-1.blog' }]);
 });
 
 it('what was aborted once and is under way again is none', () => {

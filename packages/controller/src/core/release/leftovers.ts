@@ -14,16 +14,17 @@ export function neverLive(
 }
 
 /**
- * Of those, the ones that can go at once: each deploy of theirs was aborted. One that was switched back may still be what a balancer
- * routes to that has not heard of it, and so may one of which this store knows nothing, because it is older than that. Settling
- * removes such ones when all balancers have answered.
+ * Of those, the ones that can go at once, with the deploys that they were staged by: each was aborted. One that was switched back may
+ * still be what a balancer routes to that has not heard of it, and so may one of which this store knows nothing, because it is older
+ * than that. Settling removes such ones when all balancers have answered.
  */
 export function leftovers(
   instances: readonly string[],
-  deploys: readonly Pick<DeployRow, 'instance' | 'state' | 'record'>[],
-): string[] {
-  return instances.filter((instance) => {
+  deploys: readonly Pick<DeployRow, 'id' | 'instance' | 'state' | 'record'>[],
+): { instance: string; deploy: string }[] {
+  return instances.flatMap((instance) => {
     const own = deploys.filter((it) => it.instance === instance);
-    return own.length > 0 && own.every((it) => it.state === 'ended' && it.record.outcome === 'aborted');
+    const isAborted = own.every((it) => it.state === 'ended' && it.record.outcome === 'aborted');
+    return isAborted ? own.map(({ id }) => ({ instance, deploy: id })) : [];
   });
 }
