@@ -60,7 +60,7 @@ async function isUndisputed({ store, fleet }: Agreement, set: SetRecord): Promis
 
 /**
  * Removes what a rollout left on the node that nobody finished: its row was never committed, so it never will be. Agents remove nothing
- * that another deploy made, so each is told which one it was.
+ * that another deploy made, so the order is that of the one which did.
  */
 async function tidy(deps: Agreement, set: SetRecord, session: AgentSession, signal: AbortSignal): Promise<void> {
   const releases = await deps.store.releases(set.name);

@@ -43,8 +43,8 @@ export class PackIndex {
   among(keys: Keys): string[] {
     if (keys.size <= SEARCHES) return [...keys.keys()].filter((key) => this.find(key) !== undefined);
     const { text } = this.#load();
-    const lines = linesIn(text, keys);
-    return [...lines.keys()].filter((key) => placeOf(text, key, lines.get(key) ?? 0) !== undefined);
+    const whole = [...linesIn(text, keys)].filter(([key, at]) => placeOf(text, key, at) !== undefined);
+    return whole.map(([key]) => key);
   }
 
   #load(): Loaded {

@@ -26,13 +26,17 @@ export class Packs {
     for (const name of readdirSync(folder)) this.#wait(Pack.found(`${folder}/${name}`), 'cut');
   }
 
+  get #all(): Pack[] {
+    return [...this.#images.values(), ...this.#waiting];
+  }
+
   find(key: string): { path: string; offset: number } | undefined {
     return placeIn(this.#images.values(), key) ?? placeIn(this.#waiting, key);
   }
 
   /** Takes out what is in one of them. */
   strike(wanted: Map<string, unknown>): void {
-    for (const pack of [...this.#images.values(), ...this.#waiting]) {
+    for (const pack of this.#all) {
       for (const key of pack.among(wanted)) wanted.delete(key);
     }
   }
@@ -43,7 +47,7 @@ export class Packs {
   }
 
   forget(key: string): void {
-    for (const pack of [...this.#images.values(), ...this.#waiting]) pack.forget(key);
+    for (const pack of this.#all) pack.forget(key);
   }
 
   /** Takes the folder of a reception as it is. */
@@ -100,7 +104,7 @@ export class Packs {
   /** Reads what there is of the file, and forgets what is something else. */
   async check(file: ManifestFile, signal: AbortSignal): Promise<void> {
     const key = blobKey(file);
-    for (const pack of [...this.#images.values(), ...this.#waiting]) {
+    for (const pack of this.#all) {
       const part = pack.find(key);
       if (part !== undefined && !(await isContent(file, { path: pack.data, part }, signal))) pack.forget(key);
     }
