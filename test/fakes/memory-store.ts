@@ -21,8 +21,10 @@ interface Fence {
 
 const NO_FENCE: Fence = { epoch: 0, token: 0, heardEpoch: 0, committed: false };
 
+type SetRow = Omit<SetRecord, 'epoch' | 'heardEpoch' | 'committed'>;
+
 interface Tables {
-  sets: Map<string, Omit<SetRecord, 'epoch' | 'heardEpoch' | 'committed'>>;
+  sets: Map<string, SetRow>;
   /** Outlive their sets. */
   fences: Map<string, Fence>;
   leases: Map<string, Lease>;
@@ -52,7 +54,7 @@ export function memoryStore(tables: Tables = noRows()): MemoryStore {
     peek: (set) => ({
       epoch: tables.fences.get(set)?.epoch ?? 0,
       active: tables.sets.get(set)?.active ?? {},
-      deploys: [...tables.deploys.values()].filter((it) => it.set === set).map((it) => it.id),
+      deploys: deploysOf(tables, set).map((it) => it.id),
     }),
   };
 }
@@ -65,18 +67,18 @@ function noRows(): Tables {
 }
 
 function sets(tables: Tables): Pick<Store, 'sets' | 'set' | 'putSet' | 'putTopology' | 'hearEpoch' | 'deleteSet'> {
-  const find = (name: string): SetRecord | undefined => {
-    const row = tables.sets.get(name);
-    const { epoch, heardEpoch, committed } = tables.fences.get(name) ?? NO_FENCE;
-    return row && { ...row, epoch, heardEpoch, committed };
+  const fenced = (row: SetRow): SetRecord => {
+    const { epoch, heardEpoch, committed } = tables.fences.get(row.name) ?? NO_FENCE;
+    return { ...row, epoch, heardEpoch, committed };
   };
+  const byName = (a: SetRow, b: SetRow) => (a.name < b.name ? -1 : 1);
   return {
-    sets: async () => [...tables.sets.keys()].sort().flatMap((name) => find(name) ?? []),
-    set: async (name) => find(name),
+    sets: async () => [...tables.sets.values()].sort(byName).map(fenced),
+    set: async (name) => [...tables.sets.values()].filter((row) => row.name === name).map(fenced)[0],
     async putSet(name, config) {
-      const row = tables.sets.get(name) ?? { name, topology: undefined, active: {} };
-      tables.sets.set(name, { ...row, config: kept(config) });
-      return find(name) ?? Promise.reject(noSet(name));
+      const row = { topology: undefined, active: {}, ...tables.sets.get(name), name, config: kept(config) };
+      tables.sets.set(name, row);
+      return fenced(row);
     },
     async putTopology(set, topology) {
       tables.sets.set(set, { ...need(tables, set), topology: kept(topology) });
@@ -143,12 +145,9 @@ function releases(tables: Tables): Pick<Store, 'releases' | 'release' | 'putRele
   };
 }
 
-function deploys(tables: Tables): Pick<Store, 'deploys' | 'deploy' | 'putDeploy' | 'commit'> {
+function deploys(tables: Tables): Pick<Store, 'deploys' | 'deploy' | 'putDeploy' | 'changeDeploys' | 'commit'> {
   return {
-    async deploys(set) {
-      const found = [...tables.deploys.values()].filter((it) => it.set === set);
-      return found.sort((a, b) => a.startedAt - b.startedAt);
-    },
+    deploys: async (set) => deploysOf(tables, set),
     deploy: async (id) => tables.deploys.get(id),
     async putDeploy(deploy) {
       need(tables, deploy.set);
@@ -156,14 +155,20 @@ function deploys(tables: Tables): Pick<Store, 'deploys' | 'deploy' | 'putDeploy'
       tables.deploys.set(deploy.id, kept(deploy));
       if (isNew) forgetOld(tables, deploy);
     },
+    async changeDeploys(set, change) {
+      for (const row of change(deploysOf(tables, set))) tables.deploys.set(row.id, kept(row));
+    },
     commit: async (decision) => commit(tables, decision),
   };
 }
 
+function deploysOf({ deploys }: Tables, set: string): DeployRow[] {
+  return [...deploys.values()].filter((it) => it.set === set).sort((a, b) => a.startedAt - b.startedAt);
+}
+
 function forgetOld(tables: Tables, { set, app }: DeployRow): void {
-  const rows = [...tables.deploys.values()].filter((it) => it.set === set && it.app === app);
+  const oldestFirst = deploysOf(tables, set).filter((it) => it.app === app);
   const releases = tables.releases.filter((it) => it.set === set && it.app === app).map((it) => it.instance);
-  const oldestFirst = rows.sort((a, b) => a.startedAt - b.startedAt);
   for (const id of surplusDeploys(oldestFirst, new Set(releases))) tables.deploys.delete(id);
 }
 
@@ -209,9 +214,7 @@ function leases(tables: Tables): Pick<Store, 'acquireLease' | 'releaseLease' | '
       const held = tables.leases.get(set);
       if (held?.token === token) tables.leases.set(set, { ...held, beats: held.beats + 1 });
     },
-    async dropLeases() {
-      tables.leases.clear();
-    },
+    dropLeases: async () => tables.leases.clear(),
   };
 }
 
@@ -232,14 +235,10 @@ function secrets(tables: Tables): Pick<Store, 'secret' | 'deleteSecrets'> {
   };
 }
 
-function need(tables: Tables, set: string): Omit<SetRecord, 'epoch' | 'heardEpoch' | 'committed'> {
+function need(tables: Tables, set: string): SetRow {
   const row = tables.sets.get(set);
-  if (row === undefined) throw noSet(set);
+  if (row === undefined) throw new SlError('E_NOT_FOUND', `set ${set} does not exist`);
   return row;
-}
-
-function noSet(name: string): SlError {
-  return new SlError('E_NOT_FOUND', `set ${name} does not exist`);
 }
 
 /** A copy that nobody changes: what is written to a store is a row of it then, and so is what is read from it. */

@@ -96,7 +96,8 @@ const agentCall = fc.constantFrom(
   ...['apache', 'haproxy-file', 'haproxy', 'hook', 'ask'],
 );
 const storeCall = fc.constantFrom(
-  ...['putRelease', 'deleteReleases', 'putDeploy', 'commit', 'acquireLease', 'releaseLease', 'beatLease', 'dropLeases'],
+  ...['putRelease', 'deleteReleases', 'putDeploy', 'changeDeploys', 'commit'],
+  ...['acquireLease', 'releaseLease', 'beatLease', 'dropLeases'],
 );
 const controllers = fc.constantFrom('ctl1', 'ctl1', 'ctl2');
 const nth = fc.integer({ min: 1, max: 4 });

@@ -87,6 +87,11 @@ export interface Store {
   /** With one more of an app, the oldest that nobody needs are forgotten (core/release/surplus-deploys.ts). */
   putDeploy(deploy: DeployRow): Promise<void>;
   /**
+   * Replaces those of the set's deploys that `change` returns, all or none; it is given them as they are, oldest first, and nobody else
+   * writes to them meanwhile.
+   */
+  changeDeploys(set: string, change: (rows: readonly DeployRow[]) => readonly DeployRow[]): Promise<void>;
+  /**
    * The decision: in one transaction checks the lease's token, raises the set's epoch, sets its active map, and marks the
    * deploys committed. Returns the new epoch. E_CONFLICT when the token is not the newest.
    */

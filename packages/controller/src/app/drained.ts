@@ -13,12 +13,17 @@ export interface Drained {
 
 /** Adds it to the records of the newest deploys that these instances gave way to, or that were themselves taken back. */
 export async function recordDrained(
-  store: Pick<Store, 'deploys' | 'putDeploy'>,
+  store: Pick<Store, 'changeDeploys'>,
   set: string,
   drained: readonly Drained[],
 ): Promise<void> {
   if (drained.every((it) => it.stopped.length === 0)) return;
-  const ended = (await store.deploys(set)).filter((it) => it.state === 'ended').reverse();
+  await store.changeDeploys(set, (rows) => withDrained(rows, drained));
+}
+
+/** Those of the rows that have something added to them. */
+function withDrained(rows: readonly DeployRow[], drained: readonly Drained[]): DeployRow[] {
+  const ended = rows.filter((it) => it.state === 'ended').reverse();
   const told = new Map<string, DeployRow>();
   for (const { node, app, stopped, at } of drained) {
     const found = ended.find((it) => it.app === app && stopped.includes(leftBehind(it)));
@@ -27,7 +32,7 @@ export async function recordDrained(
     const timeline = [...(row.record.timeline ?? []), { node, event: 'drained', ms: at - row.startedAt }];
     told.set(row.id, { ...row, record: { ...row.record, timeline } });
   }
-  for (const row of told.values()) await store.putDeploy(row);
+  return [...told.values()];
 }
 
 /** The instance that the deploy left without visitors; empty where there was none. */

@@ -11,7 +11,7 @@ import { contextOf, type RolloutItem } from './rollout.ts';
 import type { RolloutContext } from './rollout-context.ts';
 import { runMachine } from './rollout-machine.ts';
 import { deployRecord } from './rollout-record.ts';
-import type { Failing } from './watch.ts';
+import { type Failing, isWatched } from './watch.ts';
 
 /** It goes on under the id of the operation that it takes back, so that their record is one. */
 export async function revert(deps: ControllerDeps, name: string, { rows, error }: Failing): Promise<void> {
@@ -26,7 +26,6 @@ export async function revert(deps: ControllerDeps, name: string, { rows, error }
     const set = await deps.store.set(name);
     // Whoever held the lease until now may have put something else in its place.
     if (set === undefined || rows.some((it) => set.active[it.app] !== it.instance)) return;
-    deps.log.warn({ set: name, deploy: operationId }, `rolling back: ${error.message}`);
     const items = await itemsOf(deps, set, rows);
     const nodes = await membersOf(deps, name);
     const roles = { appservers: nodesWithRole(nodes, 'appserver'), balancers: nodesWithRole(nodes, 'balancer') };
@@ -49,9 +48,9 @@ async function itemsOf(deps: ControllerDeps, set: SetRecord, rows: readonly Depl
 
 async function goBack(context: RolloutContext, rows: readonly DeployRow[], error: WireError): Promise<void> {
   const { deps, input, state } = context;
+  if (!(await reopen(deps, input.set.name, rows))) return;
+  deps.log.warn({ set: input.set.name, deploy: state.plan.id }, `rolling back: ${error.message}`);
   resume(context, rows);
-  // The commit names its deploys, and none that has ended.
-  for (const row of rows) await deps.store.putDeploy({ ...row, state: 'committed' });
   await runMachine(context, startReverting(state.plan, error));
   for (const row of rows) {
     const item = input.items.find((it) => it.instance === row.instance);
@@ -60,6 +59,21 @@ async function goBack(context: RolloutContext, rows: readonly DeployRow[], error
     await deps.store.putDeploy({ ...row, state: 'ended', record });
     if (record.outcome !== 'done' && item.fresh) await deps.store.deleteReleases(row.set, [row.instance]);
   }
+}
+
+/**
+ * The commit names its deploys, and none that has ended. False, and nothing is changed, where somebody has said meanwhile that they are
+ * good: then nodes may have stopped what they would be taken back to. Once they are open, nodes keep that running.
+ */
+async function reopen({ store }: ControllerDeps, set: string, rows: readonly DeployRow[]): Promise<boolean> {
+  const ids = new Set(rows.map((it) => it.id));
+  let isOpen = false;
+  await store.changeDeploys(set, (all) => {
+    const watched = all.filter((it) => ids.has(it.id) && isWatched(it));
+    isOpen = watched.length === rows.length;
+    return isOpen ? watched.map((row) => ({ ...row, state: 'committed' })) : [];
+  });
+  return isOpen;
 }
 
 /** Times go on from those of the deploy. */

@@ -143,7 +143,9 @@ function partition(
   const releases = all.releases.filter((it) => it.app === app).sort(newestFirst);
   const active = set.active[app];
   const underWay = all.underWay.filter((it) => it.app === app);
-  const spared = releases.map((it) => it.instance).filter((it) => all.spared.has(it));
+  // A deploy under way may have to be taken back to what was there before it.
+  const stays = new Set([...all.spared, ...underWay.map((it) => it.record.previous)]);
+  const spared = releases.map((it) => it.instance).filter((it) => stays.has(it));
   const wanted = new Set([...underWay.map((it) => it.instance), ...(active === undefined ? [] : [active]), ...spared]);
   const isWanted = set.config.apps.some((it) => it.name === app);
   const limit = isWanted ? (releases[0]?.config.keep ?? 1) : 0;

@@ -69,7 +69,7 @@ describe('when the store could not be written', () => {
   it('watching and settling are tried again', async () => {
     await deployNew();
     const full = new SlError('E_STORE', 'the disk is full');
-    const put = vi.spyOn(store, 'putDeploy').mockRejectedValueOnce(full);
+    const put = vi.spyOn(store, 'changeDeploys').mockRejectedValueOnce(full);
     await seconds(CALM / 1000);
     expect(put).toHaveBeenCalledOnce();
     expect(await isWatched()).toBe(true);

@@ -31,6 +31,15 @@ describe('after an operation', () => {
     expect(fleet.bodies('settle')).toEqual([{ app: 'blog', keep: [NEW, OLD], running: [NEW] }]);
   });
 
+  it('leaves running what a deploy of another controller may be taken back to', async () => {
+    await commit(OLD);
+    await commit(NEW, { previous: OLD });
+    await store.changeDeploys(SET, (rows) => rows.slice(-1).map((row) => ({ ...row, state: 'committed' })));
+    await settler.during(SET, async () => undefined);
+    await clock.advance(DRAIN);
+    expect(fleet.bodies('settle')).toEqual([{ app: 'blog', keep: [NEW, OLD], running: [NEW, OLD] }]);
+  });
+
   it('does nothing while the next one runs, however long, and begins anew after it', async () => {
     await commit(OLD);
     await settler.during(SET, async () => undefined);

@@ -51,6 +51,15 @@ describe('after a switch', () => {
     expect((await store.deploy(ID))?.record).not.toHaveProperty('watching');
   });
 
+  it('what somebody takes back meanwhile is not said to be good', async () => {
+    const end = watching();
+    await seconds(1);
+    await store.changeDeploys(SET, (rows) => rows.map((row) => ({ ...row, state: 'committed' })));
+    await seconds(CALM / 1000);
+    expect(await end).toBeUndefined();
+    expect(await store.deploy(ID)).toMatchObject({ state: 'committed', record: { watching: true } });
+  });
+
   it('what crashes again and again is to be taken back, with its last words', async () => {
     const end = watching();
     await seconds(2);

@@ -104,9 +104,16 @@ export async function endWatch(
   but: readonly DeployRow[] = [],
 ): Promise<void> {
   const watched = new Set(but.map((it) => it.id));
-  for (const row of await store.deploys(name)) {
-    if (row.state !== 'ended' || row.record.watching === undefined || watched.has(row.id)) continue;
-    const { watching: _, ...record } = row.record;
-    await store.putDeploy({ ...row, record });
-  }
+  const isOver = (row: DeployRow) => isWatched(row) && !watched.has(row.id);
+  await store.changeDeploys(name, (rows) => rows.filter(isOver).map(unwatched));
+}
+
+/** One that is being taken back is watched no more. */
+export function isWatched({ state, record }: DeployRow): boolean {
+  return state === 'ended' && record.watching === true;
+}
+
+function unwatched(row: DeployRow): DeployRow {
+  const { watching: _, ...record } = row.record;
+  return { ...row, record };
 }

@@ -150,6 +150,23 @@ function releaseTests(store: () => Store): void {
     expect(await store().deploy('d1')).toEqual(ended);
     expect(await store().deploy('d3')).toBeUndefined();
   });
+
+  it('changes those deploys of a set that it is told to, or none', async () => {
+    const [first, second] = [deploy('demo', 'd1', FIRST), deploy('demo', 'd2', SECOND, { startedAt: 2000 })];
+    const ended = { ...second, state: 'ended' as const };
+    await store().putSet('other', serverSet('other'));
+    for (const row of [second, first, deploy('other', 'd3', FIRST)]) await store().putDeploy(row);
+    await store().changeDeploys('demo', (rows) => {
+      expect(rows).toEqual([first, second]);
+      return [ended];
+    });
+    expect(await store().deploys('demo')).toEqual([first, ended]);
+    const broken = () => {
+      throw new RangeError('no');
+    };
+    await expect(store().changeDeploys('demo', broken)).rejects.toThrow('no');
+    expect(await store().deploys('demo')).toEqual([first, ended]);
+  });
 }
 
 function leaseTests(store: () => Store): void {

@@ -9,24 +9,31 @@ const PUT = `INSERT INTO deploys (id, set_name, app, instance, state, record, st
   ON CONFLICT (id) DO UPDATE SET set_name = excluded.set_name, app = excluded.app, instance = excluded.instance,
     state = excluded.state, record = excluded.record, started_at = excluded.started_at`;
 
-export function deploysTable(db: Database): Pick<Store, 'deploys' | 'deploy' | 'putDeploy' | 'commit'> {
+export function deploysTable(
+  db: Database,
+): Pick<Store, 'deploys' | 'deploy' | 'putDeploy' | 'changeDeploys' | 'commit'> {
   const where = { file: db.file, table: 'deploys' };
+  const allOf = (set: string): DeployRow[] => {
+    const rows = db.all('SELECT * FROM deploys WHERE set_name = ? ORDER BY started_at, rowid', set);
+    return rows.map((row) => parseRow(deployRow, row, where));
+  };
+  const put = ({ id, set, app, instance, state, record, startedAt }: DeployRow): void => {
+    db.run(PUT, id, set, app, instance, state, JSON.stringify(record), startedAt);
+  };
   return {
-    async deploys(set) {
-      const rows = db.all('SELECT * FROM deploys WHERE set_name = ? ORDER BY started_at, rowid', set);
-      return rows.map((row) => parseRow(deployRow, row, where));
-    },
+    deploys: async (set) => allOf(set),
     async deploy(id) {
       const row = db.get('SELECT * FROM deploys WHERE id = ?', id);
       return row && parseRow(deployRow, row, where);
     },
-    async putDeploy({ id, set, app, instance, state, record, startedAt }) {
+    async putDeploy(row) {
       db.transaction(() => {
-        const isNew = db.get('SELECT 1 FROM deploys WHERE id = ?', id) === undefined;
-        db.run(PUT, id, set, app, instance, state, JSON.stringify(record), startedAt);
-        if (isNew) forgetOld(db, where, { set, app });
+        const isNew = db.get('SELECT 1 FROM deploys WHERE id = ?', row.id) === undefined;
+        put(row);
+        if (isNew) forgetOld(db, where, row);
       });
     },
+    changeDeploys: async (set, change) => db.transaction(() => change(allOf(set)).forEach(put)),
     commit: async (decision) => db.transaction(() => commit(db, decision)),
   };
 }
