@@ -44,7 +44,12 @@ export class SmallSet {
       agentUpdates: { wanted: async () => undefined, run: async () => 0 },
       hosts: { write: async () => false, current: async () => [], writable: async () => true },
       ...{ checkConfig: async () => undefined, prepareHost: async () => undefined, listen: async () => undefined },
-      ...{ capacity: 100, url: () => '', log: { info: () => undefined, warn: () => undefined } },
+      ...{
+        capacity: 100,
+        url: () => '',
+        isOwnAddress: () => false,
+        log: { info: () => undefined, warn: () => undefined },
+      },
       bootstrapper: { bootstrap: () => Promise.reject(new Error('no SSH here')) },
     } as unknown as ControllerDeps;
   }

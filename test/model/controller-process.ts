@@ -133,12 +133,27 @@ function workstation(
   shape: Shape,
 ): Pick<
   ControllerDeps,
-  'agentUpdates' | 'bootstrapper' | 'hosts' | 'listen' | 'orderKey' | 'prepareHost' | 'providerFor' | 'url' | 'version'
+  | 'agentUpdates'
+  | 'bootstrapper'
+  | 'hosts'
+  | 'isOwnAddress'
+  | 'listen'
+  | 'orderKey'
+  | 'prepareHost'
+  | 'providerFor'
+  | 'url'
+  | 'version'
 > {
   const none = () => life.quick(() => undefined);
   const fixed = () => Promise.reject(new SlError('E_PROVIDER', 'machines of the model are not made, and do not go'));
   return {
-    ...{ url: () => 'wss://192.0.2.1:7420', version: '0.0.0', listen: none, prepareHost: none },
+    ...{
+      url: () => 'wss://192.0.2.1:7420',
+      isOwnAddress: () => false,
+      version: '0.0.0',
+      listen: none,
+      prepareHost: none,
+    },
     ...{ bootstrapper: { bootstrap: fixed, call: none }, orderKey: TRUST.key },
     agentUpdates: { wanted: none, run: () => life.quick(() => 0) },
     hosts: {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { topology as topologySchema, toSlError, VERSION } from '@silverlining/protocol';
 import { keepSmall } from '@silverlining/system';
 import * as z from 'zod/mini';
-import { createAgent } from './app/agent.ts';
+import { type Agent, createAgent } from './app/agent.ts';
 import { createHandlers } from './app/handlers.ts';
 import { createHealth } from './app/health.ts';
 import { createReleases } from './app/releases.ts';
@@ -50,16 +50,19 @@ async function run(outfit: Outfit): Promise<void> {
   const paths = agentPaths();
   const taken = process.argv.indexOf(TAKE_BACK);
   if (taken >= 0) return takeBackUpdate(paths, process.argv[taken + 1] ?? '');
-  const config = await readAgentConfig(paths);
   const stop = new AbortController();
   process.on('SIGTERM', () => stop.abort());
   process.on('SIGINT', () => stop.abort());
+  let agent: Agent | undefined;
+  // Of a call that comes while releases are brought back nothing is left to do: it connects as soon as they are.
+  process.on('SIGHUP', () => agent?.called());
+  const config = await readAgentConfig(paths);
   feedWatchdog(stop.signal);
   keepSmall({ signal: stop.signal });
   log(`Silver Lining agent ${VERSION}: ${config.node} of ${config.set}, controller ${config.controllerUrl}`);
-  const { agent, handlers } = await compose({ paths, config, outfit }, stop);
-  process.on('SIGHUP', () => agent.called());
-  await agent.run(outfit.handlers(handlers), stop.signal);
+  const parts = await compose({ paths, config, outfit }, stop);
+  agent = parts.agent;
+  await agent.run(outfit.handlers(parts.handlers), stop.signal);
   process.exit(0);
 }
 

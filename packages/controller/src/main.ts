@@ -1,5 +1,6 @@
 /** The controller's daemon: constructs io, hands it to app, and serves until it is told to stop. `start.ts` starts it. */
 import { readFile } from 'node:fs/promises';
+import { networkInterfaces } from 'node:os';
 import { dirname, join } from 'node:path';
 import { SlError, VERSION } from '@silverlining/protocol';
 import { keepSmall, writeFileDurable } from '@silverlining/system';
@@ -154,6 +155,10 @@ function makeDeps(
     prepareHost: (set, options) => (set.provider.driver === 'local' ? prepareLocalHost(options) : Promise.resolve()),
     capacity: agents.server.capacity,
     url: () => `wss://*:${agents.port()}`,
+    isOwnAddress: (address) =>
+      Object.values(networkInterfaces())
+        .flat()
+        .some((it) => it?.address === address),
     listen: listenOnce((address) => agents.server.listen(address), agents.port),
     checkConfig: checkAppConfig,
     ...{ orderKey: agents.orderKey, agentUpdates: agents.agentUpdates },

@@ -1,7 +1,7 @@
 import { SlError } from '@silverlining/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { idle, ManualClock } from '../../../../test/fakes/manual-clock.ts';
-import type { Handlers, NodeProbe, Releases, SelfUpdate, SessionEnd } from '../ports.ts';
+import type { Handlers, Link, NodeProbe, Releases, SelfUpdate, SessionEnd } from '../ports.ts';
 import { type Agent, createAgent } from './agent.ts';
 
 let clock: ManualClock;
@@ -13,7 +13,7 @@ beforeEach(() => {
 });
 
 /** An agent that was just updated, and runs; `session` is what comes of each connection. */
-function startUpdated(session: (agent: Agent) => Promise<SessionEnd>): Agent {
+function startUpdated(session: (agent: Agent) => Promise<SessionEnd>, certificate: Partial<Link> = {}): Agent {
   const stop = new AbortController();
   const none = () => Promise.reject(new SlError('E_INTERNAL', 'no test needs it'));
   const update: SelfUpdate = {
@@ -24,7 +24,7 @@ function startUpdated(session: (agent: Agent) => Promise<SessionEnd>): Agent {
   };
   const agent = createAgent({
     ...{ probe: {} as NodeProbe, releases: {} as Releases, health: { report: none, watch: none }, generation: () => 1 },
-    link: { session: () => session(agent), validity: none, renew: none },
+    link: { session: () => session(agent), validity: none, renew: none, ...certificate },
     update,
     clock: Object.assign(clock, { random: () => 0.5 }),
     restart() {
@@ -72,4 +72,18 @@ it('an agent that is called connects at once, and then waits no longer than at f
   expect(tries).toBe(before + 1);
   await clock.advance(2_000);
   expect(tries).toBe(before + 2);
+});
+
+describe('a certificate that the clock of its node has run past', () => {
+  it('is renewed, and the new one, which it has run past as well, after a while', async () => {
+    let renewals = 0;
+    const welcomed = async (agent: Agent): Promise<SessionEnd> => {
+      await agent.welcomed(10_000);
+      return new Promise(() => undefined);
+    };
+    const renew = async () => void renewals++;
+    startUpdated(welcomed, { validity: async () => ({ from: -10, to: -2 }), renew });
+    for (let minute = 0; minute < 60; minute++) await clock.advance(60_000);
+    expect(renewals).toBe(6);
+  });
 });

@@ -182,19 +182,18 @@ async function renewInTime(deps: AgentDependencies, signal: AbortSignal): Promis
       .catch(() => RENEW_AGAIN);
     // A timer holds no more than 24 days.
     await deps.clock.sleep(Math.min(Math.max(due, 0), 2 ** 31 - 1), signal).catch(() => undefined);
-    if (!signal.aborted && due <= 2 ** 31 - 1 && !(await renew(deps, signal))) {
-      await deps.clock.sleep(RENEW_AGAIN, signal).catch(() => undefined);
-    }
+    if (signal.aborted || due > 2 ** 31 - 1) continue;
+    await renew(deps, signal);
+    // Where the node's clock is days ahead of the controller's, the new one is due at once as well.
+    await deps.clock.sleep(RENEW_AGAIN, signal).catch(() => undefined);
   }
 }
 
-async function renew({ link, log }: AgentDependencies, signal: AbortSignal): Promise<boolean> {
+async function renew({ link, log }: AgentDependencies, signal: AbortSignal): Promise<void> {
   try {
     await link.renew(signal);
     log('the certificate was renewed');
-    return true;
   } catch (error) {
     log(`the certificate was not renewed: ${toSlError(error).message}`);
-    return false;
   }
 }

@@ -68,6 +68,18 @@ describe('a new bundle', () => {
     expect((await readdir(paths.bundles)).sort()).toEqual([digestOf(OLD), digestOf(NEW)].sort());
   });
 
+  it('is not confirmed by the one before it, which may be welcomed once more before it ends', async () => {
+    const old = await started();
+    await old.begin();
+    await old.install(Duplex.from([Buffer.from(NEW)]), { digest: digestOf(NEW) }, signal);
+    await old.confirm();
+    const next = await started();
+    expect(next.program.agentDigest).toBe(digestOf(NEW));
+    expect(await next.begin()).toBe('prove');
+    expect(await takeBack(paths, latest(), host)).toBe(true);
+    expect(await current()).toBe(digestOf(OLD));
+  });
+
   it('takes itself back when nobody welcomes it', async () => {
     await install(NEW);
     const next = await started();
@@ -99,7 +111,9 @@ describe('a new bundle', () => {
   it('is left alone by what an earlier update left behind', async () => {
     await install(NEW);
     const earlier = latest();
-    await (await started()).confirm();
+    const next = await started();
+    await next.begin();
+    await next.confirm();
     await install(NEW);
     expect(await takeBack(paths, earlier, host)).toBe(false);
     expect(await current()).toBe(digestOf(NEW));

@@ -41,6 +41,7 @@ export async function createSelfUpdate(paths: AgentPaths, bundle: string, host: 
   const unit = await readFileIfAny(paths.unit);
   const file = recordFile(paths);
   const rollBack = () => rollBackTo(paths, file, host);
+  let isProving = false;
   return {
     program: {
       ...{ agentDigest: digest, runtime: process.versions.node },
@@ -51,14 +52,17 @@ export async function createSelfUpdate(paths: AgentPaths, bundle: string, host: 
     install: (stream, order, signal) => install({ paths, file, host, digest }, { stream, order }, signal),
     async begin() {
       const decision = decideStart(await file.read(), digest);
+      isProving = decision.action === 'prove';
       if (decision.action === 'prove') await file.write(decision.record);
       // Where this is the old bundle yet, the update was cut off in the middle: nothing is left of it.
       else await rollBack();
       return decision.action;
     },
     async confirm() {
-      const record = await file.read();
+      // An update that this process has just installed is for the next one to prove.
+      const record = isProving ? await file.read() : undefined;
       if (record === undefined) return;
+      isProving = false;
       await file.write(undefined);
       await removeOthers(paths.bundles, [digest, record.previous]);
       const runtime = record.before?.runtime;

@@ -8,8 +8,9 @@ import {
   type Topology,
   type TopologyNode,
 } from '@silverlining/protocol';
+import { agentPorts } from '../core/controller-address.ts';
 import { SET_SECRET } from '../core/roles/app-secret.ts';
-import { type NodeResources, resourcesFor, supportedOs } from '../core/roles/index.ts';
+import { type NodeResources, type RoleContext, resourcesFor, supportedOs } from '../core/roles/index.ts';
 import { secretsNeeded } from '../core/services/index.ts';
 import type { NodeRecord } from '../ports.ts';
 import { type ControllerDeps, onEach } from './deps.ts';
@@ -34,12 +35,22 @@ export async function convergeNodes(
   deps: ControllerDeps,
   request: ConvergeRequest,
 ): Promise<Map<string, ResourceReport[]>> {
-  const secrets = await readSecrets(deps, request.set);
+  const known: Known = {
+    secrets: await readSecrets(deps, request.set),
+    agentPorts: await portsHere(deps, request.set),
+  };
   const results = await onEach(request.nodes, async (node) => {
     await deps.fleet.turn();
-    return [node.uuid, changesOf(node, await askOne(deps, request, node, secrets))] as const;
+    return [node.uuid, changesOf(node, await askOne(deps, request, node, known))] as const;
   });
   return new Map(results);
+}
+
+/** What is the same for all nodes. */
+type Known = Pick<RoleContext, 'secrets' | 'agentPorts'>;
+
+async function portsHere({ store, url }: ControllerDeps, set: ServerSet): Promise<number[]> {
+  return agentPorts(url(), [set, ...(await store.sets()).map((it) => it.config)]);
 }
 
 /** Generated once for the set and kept: the set's own secret, and the values that services share with apps. */
@@ -63,7 +74,7 @@ function wantedResources(
   deps: ControllerDeps,
   { set, topology }: ConvergeRequest,
   record: NodeRecord,
-  secrets: ReadonlyMap<string, string>,
+  { secrets, agentPorts: ports }: Known,
 ): NodeResources {
   const node = nodesOf(topology).get(record.uuid);
   const hello = deps.fleet.session(record.uuid)?.hello;
@@ -72,7 +83,8 @@ function wantedResources(
   if (facts === undefined) {
     throw new SlError('E_NODE_DISCONNECTED', `${record.name} has never connected`, { details: { node: record.name } });
   }
-  const wanted = resourcesFor(node, { set, topology, secrets, os: supportedOs(facts.os, record.name) });
+  const own = { agentPorts: deps.isOwnAddress(node.address) ? ports : [], os: supportedOs(facts.os, record.name) };
+  const wanted = resourcesFor(node, { set, topology, secrets, ...own });
   if (hello?.formerUnits === true) return wanted;
   return { ...wanted, resources: wanted.resources.filter((it) => it.type !== 'former-unit') };
 }
@@ -82,10 +94,10 @@ function askOne(
   deps: ControllerDeps,
   request: ConvergeRequest,
   node: NodeRecord,
-  secrets: ReadonlyMap<string, string>,
+  known: Known,
 ): Promise<ReplyBody<'converge'>> {
   const { mode, signal, onProgress } = request;
-  const { resources, watch } = wantedResources(deps, request, node, secrets);
+  const { resources, watch } = wantedResources(deps, request, node, known);
   const options = {
     ...{ signal, deadline: mode === 'apply' ? APPLY_DEADLINE : CHECK_DEADLINE },
     onProgress: (progress: NoticeBody<'progress'>) => onProgress?.(node, progress),

@@ -1,5 +1,5 @@
 /** `sl plan`: looks, and says what `sl up` would do. Changes nothing. */
-import type { ApiRequest, Plan } from '@silverlining/protocol';
+import { type ApiRequest, type App, nodesWithRole, type Plan, type Topology } from '@silverlining/protocol';
 import { workstationHostsLines } from '../core/hosts-lines.ts';
 import { type ConnectedAgent, planUp } from '../core/plan/plan-up.ts';
 import { buildTopology } from '../core/topology.ts';
@@ -29,13 +29,18 @@ export async function planSet(
     apps: observed.apps.map((it) => ({
       name: it.app.name,
       active: it.active?.instance,
-      changed: differs(it, { set, topology, secrets }),
+      changed: awaitsService(it.app, topology) || differs(it, { set, topology, secrets }),
       files: it.scanned.manifest.files.length,
     })),
     goneApps: Object.keys(observed.record?.active ?? {}).filter((app) => !wantedApps.has(app)),
     drift: deep ? await drift(deps, observed, signal) : new Map(),
     hosts: await hostsChange(deps, observed, isNew ? undefined : workstationHostsLines(topology)),
   });
+}
+
+/** Whether a service that the app uses moves to a node that is yet to be made: then nobody knows its address. */
+function awaitsService({ services }: App, { nodes }: Topology): boolean {
+  return Object.keys(services).some((name) => nodesWithRole(nodes, `service:${name}`).length === 0);
 }
 
 /** Whether `sl up` will write /etc/hosts, which it leaves alone where it may not. Undefined lines are not known yet. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { advertised, isControllerUrl, parseListen } from './controller-address.ts';
+import { advertised, agentPorts, isControllerUrl, parseListen } from './controller-address.ts';
 
 describe('listen', () => {
   it.each([
@@ -49,5 +49,17 @@ describe('what agents are told', () => {
     ],
   ])('with %j', (controller, expected) => {
     expect(advertised(controller)).toEqual(expected);
+  });
+});
+
+describe('the ports that agents come to', () => {
+  it('are those of the controller and of all sets, each once', () => {
+    const sets = [{ listen: '443' }, {}, { listen: '10.0.0.1:8443' }, { listen: '*:443' }, { url: 'wss://a:1' }];
+    expect(
+      agentPorts(
+        'wss://*:7420',
+        sets.map((controller) => ({ controller })),
+      ),
+    ).toEqual([443, 7420, 8443]);
   });
 });

@@ -41,6 +41,13 @@ export function advertised({ url, listen }: ServerSet['controller']): Advertised
   return { url: `wss://${host.includes(':') ? `[${host}]` : host}:${port}`, port };
 }
 
+/** Ports on which the controller with this URL serves agents of these sets: its own, and those that the sets ask for. */
+export function agentPorts(url: string, sets: readonly Pick<ServerSet, 'controller'>[]): number[] {
+  const own = Number(url.slice(url.lastIndexOf(':') + 1));
+  const wanted = sets.flatMap(({ controller: { listen = '' } }) => parseListen(listen)?.port ?? []);
+  return [...new Set([own, ...wanted].filter(isPort))].sort((a, b) => a - b);
+}
+
 function isPort(port: number): boolean {
   return port >= 1 && port <= 65_535;
 }

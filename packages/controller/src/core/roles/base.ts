@@ -21,7 +21,8 @@ export function base(context: RoleContext): RoleParts {
       { type: 'file', path: '/etc/apt/apt.conf.d/52silverlining', content: upgradesText(os) },
       timeSync(),
     ],
-    openings: sshPorts(context).map((port) => ({ port, from: 'anywhere' as const })),
+    // Agents of other sets of the controller come from who knows where.
+    openings: [...sshPorts(context), ...context.agentPorts].map((port) => ({ port, from: 'anywhere' as const })),
     watch: [FIREWALL_UNIT],
   };
 }

@@ -22,6 +22,8 @@ export interface RoleContext {
   /** The node that is being described. */
   node: TopologyNode;
   os: OsFacts;
+  /** Ports of the controller, where it runs on this node. */
+  agentPorts: readonly number[];
   /** Values of the secrets that `secretsNeeded` names for the set. */
   secrets: ReadonlyMap<string, string>;
 }

@@ -11,8 +11,8 @@ const services = [{ name: 'mysql', options: {} }];
 const everything = aSet(['one: balancer, service:mysql, appserver', 'two: appserver'], { apps, services });
 const apart = aSet(['app1: appserver', 'app2: appserver', 'db: service:mysql', 'lb: balancer'], { apps, services });
 
-function resources(set: typeof apart, node: string): Resource[] {
-  const context = aContext(set, node);
+function resources(set: typeof apart, node: string, agentPorts: number[] = []): Resource[] {
+  const context = { ...aContext(set, node), agentPorts };
   return resourcesFor(context.node, context).resources.map((it) => resource.parse(it));
 }
 
@@ -83,6 +83,11 @@ describe('the resources of a node', () => {
     };
     expect(ports('app1')).toEqual(['22', '2200', '2201']);
     expect(ports('app2')).toEqual(['22', '2200']);
+  });
+
+  it('let agents get to the controller where it runs on the node', () => {
+    const rules = content('/etc/silverlining/firewall.nft', resources(apart, 'app1', [443, 7420])) ?? '';
+    expect([...rules.matchAll(/^ *tcp dport (\d+) accept/gm)].map((it) => it[1])).toEqual(['22', '443', '7420']);
   });
 
   it.each([

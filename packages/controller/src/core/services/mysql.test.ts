@@ -23,9 +23,10 @@ describe('mysql', () => {
     ]);
   });
 
-  it('listens on the address of its node', () => {
-    const { resources } = serviceRole('mysql')(aContext(withMysql('main'), 'db'));
-    expect(JSON.stringify(resources)).toContain('bind-address = 10.0.0.3\\n');
+  it('listens on addresses that its node may not know, and only app servers get to it', () => {
+    const { resources, openings } = serviceRole('mysql')(aContext(withMysql('main'), 'db'));
+    expect(JSON.stringify(resources)).toContain('bind-address = *\\n');
+    expect(openings).toEqual([{ port: 3306, from: ['10.0.0.1', '10.0.0.2'] }]);
   });
 
   it('tells apps where their database is', () => {

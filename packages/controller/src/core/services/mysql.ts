@@ -1,12 +1,5 @@
 /** `[service:mysql]`: MariaDB. A database, a user and a generated password for each app. */
-import {
-  type App,
-  nodesWithRole,
-  type ResourceInput,
-  type ServerSet,
-  SlError,
-  type TopologyNode,
-} from '@silverlining/protocol';
+import { type App, nodesWithRole, type ResourceInput, type ServerSet, SlError } from '@silverlining/protocol';
 import * as z from 'zod/mini';
 import { addressesOf } from '../roles/context.ts';
 import { addressWord, isIPv6 } from '../roles/words.ts';
@@ -33,24 +26,26 @@ export const mysql: ServiceModule = {
   secretsNeeded: (app) => [passwordName(app)],
 };
 
-function serverResources({ node }: { node: TopologyNode }): ResourceInput[] {
-  const address = addressWord(node.address);
+/**
+ * It listens on all addresses, for the firewall and the grants say who gets in: the node's own may be one that a router has for it, and
+ * that no interface of the node has.
+ */
+const CONFIG_TEXT = `# Written by Silver Lining; changes are overwritten.
+[mysqld]
+bind-address = *
+skip-name-resolve
+`;
+
+function serverResources(): ResourceInput[] {
   return [
-    {
-      type: 'file',
-      path: CONFIG,
-      content: `# Written by Silver Lining; changes are overwritten.\n[mysqld]\nbind-address = ${address}\nskip-name-resolve\n`,
-      notify: RESTART,
-    },
+    { type: 'file', path: CONFIG, content: CONFIG_TEXT, notify: RESTART },
     { type: 'file', path: `/etc/systemd/system/${UNIT}.d/silverlining.conf`, content: DROP_IN },
     { type: 'unit', name: UNIT, enabled: true, running: true },
   ];
 }
 
-// It listens on the node's own address, which may not be there yet when the machine boots.
+// A disk or memory that was short for a moment must not be the end of it.
 const DROP_IN = `[Unit]
-Wants=network-online.target
-After=network-online.target
 StartLimitIntervalSec=0
 
 [Service]
