@@ -1,4 +1,5 @@
 /** The controller's daemon: constructs io, hands it to app, and serves until it is told to stop. `start.ts` starts it. */
+import { writeSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -53,11 +54,25 @@ export async function runController(outfit: Outfit = { deps: (deps) => deps }): 
   }
 }
 
+/**
+ * Where the disk is full, lines are lost and the controller lives. pino's own destination ends the process, and holds on to
+ * it until there is room for the last line.
+ */
+const LOG = {
+  write(line: string): void {
+    try {
+      writeSync(process.stdout.fd, line);
+    } catch {
+      // Nowhere to say it.
+    }
+  },
+};
+
 async function serve(outfit: Outfit): Promise<void> {
   const directories = findDirectories();
   await makeDirectories(directories);
   const daemon = await claimDaemon(directories.state, VERSION);
-  const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime });
+  const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, LOG);
   const stop = new AbortController();
   keepSmall({ signal: stop.signal, ...SPARE });
   const store = openStore(join(directories.state, 'store.sqlite'), (text) => log.warn(text));

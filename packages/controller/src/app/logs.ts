@@ -13,6 +13,9 @@ const FOREVER = 2 ** 31 - 1;
 
 type LogsDeps = Pick<ControllerDeps, 'store' | 'fleet' | 'clock'>;
 
+/** Waiting for it is the back-pressure: a node sends no faster than the client reads. */
+type Emit = (line: LogLine) => void | Promise<void>;
+
 /**
  * Without `follow`: all lines, oldest first, when every node has sent its own. With it: each line as it comes, and one for a node whose
  * own will not come. What is wrong with one node keeps back no lines of the others; it is thrown when these have ended.
@@ -20,17 +23,17 @@ type LogsDeps = Pick<ControllerDeps, 'store' | 'fleet' | 'clock'>;
 export async function logs(
   deps: LogsDeps,
   request: ApiRequest<'logs'>,
-  emit: (line: LogLine) => void,
+  emit: Emit,
   signal: AbortSignal,
 ): Promise<void> {
   const nodes = await nodesToRead(deps, request);
   if (request.follow) return void (await onEach(nodes, (node) => follow(deps, node, request, { emit, signal })));
   const lines: LogLine[] = [];
   try {
-    await onEach(nodes, (node) => readNode(deps, node, request, (line) => lines.push(line), signal));
+    await onEach(nodes, (node) => readNode(deps, node, request, (line) => void lines.push(line), signal));
   } finally {
     lines.sort((a, b) => a.at - b.at);
-    for (const line of lines.slice(-request.lines)) emit(line);
+    for (const line of lines.slice(-request.lines)) await emit(line);
   }
 }
 
@@ -38,13 +41,13 @@ async function follow(
   deps: LogsDeps,
   node: NodeRecord,
   request: ApiRequest<'logs'>,
-  { emit, signal }: { emit: (line: LogLine) => void; signal: AbortSignal },
+  { emit, signal }: { emit: Emit; signal: AbortSignal },
 ): Promise<void> {
   try {
     await readNode(deps, node, request, emit, signal);
   } catch (error) {
     const text = `no more lines of this node: ${toSlError(error).message}`;
-    if (!signal.aborted) emit({ node: node.name, at: deps.clock.now(), source: 'sl', text });
+    if (!signal.aborted) await emit({ node: node.name, at: deps.clock.now(), source: 'sl', text });
     throw error;
   }
 }
@@ -69,7 +72,7 @@ async function readNode(
   deps: LogsDeps,
   node: NodeRecord,
   request: ApiRequest<'logs'>,
-  emit: (line: LogLine) => void,
+  emit: Emit,
   signal: AbortSignal,
 ): Promise<void> {
   const { app, lines, follow } = request;
@@ -80,7 +83,7 @@ async function readNode(
       request: (transfer) => deps.fleet.request(node.uuid, 'logs', { transfer, ...order }, options),
       async read(socket) {
         for await (const line of createInterface({ input: socket }))
-          emit({ ...logLine.parse(JSON.parse(line)), node: node.name });
+          await emit({ ...logLine.parse(JSON.parse(line)), node: node.name });
       },
     });
   } catch (error) {

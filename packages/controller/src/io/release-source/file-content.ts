@@ -1,6 +1,6 @@
 import { createHash, hash } from 'node:crypto';
 import { closeSync, constants, openSync, readSync } from 'node:fs';
-import { chunkDigest, decodeBitmap, type ManifestFile, SlError } from '@silverlining/protocol';
+import { chunkDigest, decodeBitmap, MAX_CHUNK, type ManifestFile, SlError } from '@silverlining/protocol';
 import type { FilePart } from '../../ports.ts';
 import { chunkDigestOf } from './chunk-digest.ts';
 
@@ -23,7 +23,7 @@ export function* readChunks(absolute: string, buffer: Buffer = Buffer.allocUnsaf
 /** Some chunks of a file, in order, each valid until the next one; E_APP_CONFIG when the file has other ones by now. */
 export function* readParts(absolute: string, { file, chunks, missing }: FilePart): Generator<Buffer> {
   const wanted = new Set(decodeBitmap(missing, chunks.sizes.length));
-  const buffer = Buffer.allocUnsafe(Math.max(...chunks.sizes));
+  const buffer = Buffer.allocUnsafe(MAX_CHUNK);
   const descriptor = open(absolute);
   let position = 0;
   try {
