@@ -20,8 +20,8 @@ export interface Backfilled {
 }
 
 /**
- * What is live stays live. Where nodes have something else in force than the row says, the row is committed anew, and only when
- * all app servers can serve what it names.
+ * What is live stays live. Where nodes have something else in force than the row says, the row is committed anew, but only when
+ * all app servers can serve what it names: until something is deployed that they can, they go on with what they have.
  */
 export async function backfill(
   deps: ControllerDeps,
@@ -38,14 +38,15 @@ export async function backfill(
     for (const release of lacking) if (await bring(deps, op, { set, node, release, scanned })) brought++;
     return { node, epoch: here.epoch, lacked: lacking.length, brought };
   });
+  const brought = seen.reduce((sum, it) => sum + it.brought, 0);
+  if (seen.some((it) => it.brought < it.lacked)) return { set, brought, isWhole: false };
   const row = (await agree(deps, { name: set.name, token, nodes })) ?? set;
   const late = seen.filter(({ epoch, lacked }) => row.committed && (lacked > 0 || epoch < row.epoch));
   await onEach(
     late.map(({ node }) => node),
     (node) => inform(deps, op, row, node),
   );
-  const brought = seen.reduce((sum, it) => sum + it.brought, 0);
-  return { set: row, brought, isWhole: seen.every((it) => it.brought === it.lacked) };
+  return { set: row, brought, isWhole: true };
 }
 
 export interface BackfillInput {

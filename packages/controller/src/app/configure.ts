@@ -1,5 +1,6 @@
 /** The middle of `sl up`: every node gets its topology and its roles, in an order in which visitors notice nothing. */
-import { type DeployRecord, nodesWithRole } from '@silverlining/protocol';
+import { type DeployRecord, nodesWithRole, type Topology } from '@silverlining/protocol';
+import { disputes } from '../core/release/dispute.ts';
 import { aboveAll, buildTopology } from '../core/topology.ts';
 import type { NodeRecord, SetRecord } from '../ports.ts';
 import type { OperationContext } from '../service.ts';
@@ -37,15 +38,17 @@ const ASK_DEADLINE = 10_000;
  * whether all have them: otherwise what is live is to be replaced before visitors are sent to them.
  */
 export async function configure(run: Run): Promise<boolean> {
-  const { deps, op, set, leaving } = run;
+  const { deps, op, leaving, observed, token } = run;
   // Nodes that leave, and roles that leave a node, keep their grants until the balancers have dropped them.
-  await pushTopology(run, [...run.nodes.map((node) => withPartingRoles(run, node)), ...leaving]);
+  await pushTopology(run, [...run.nodes.map((node) => withPartingRoles(observed.record, node)), ...leaving]);
   await converge(
     run,
     run.nodes.filter((node) => !isLate(run, node)),
   );
-  const scanned = new Map(run.observed.apps.map((it) => [it.app.name, it.scanned]));
-  const backfilled = await backfill(deps, op, { set, token: run.token, nodes: run.nodes, scanned });
+  const scanned = new Map(observed.apps.map((it) => [it.app.name, it.scanned]));
+  // Agents that connected meanwhile may have told of a higher epoch.
+  run.set = (await deps.store.set(run.set.name)) ?? run.set;
+  const backfilled = await backfill(deps, op, { set: run.set, token, nodes: run.nodes, scanned });
   run.set = backfilled.set;
   if (run.changes === 0) run.changes += backfilled.brought;
   return backfilled.isWhole;
@@ -53,9 +56,9 @@ export async function configure(run: Run): Promise<boolean> {
 
 /** The balancers hear of what exists behind them by now: all of it is ready, live releases included. */
 export async function configureLate(run: Run): Promise<void> {
-  const { leaving, nodes } = run;
+  const { leaving, nodes, observed } = run;
   const late = nodes.filter((node) => isLate(run, node));
-  if (nodes.some((node) => partingRoles(run, node).length > 0)) return handOver(run, late);
+  if (nodes.some((node) => partingRoles(observed.record, node).length > 0)) return handOver(run, late);
   if (leaving.length > 0) await pushTopology(run, nodes);
   await convergeLate(run, late);
 }
@@ -65,10 +68,13 @@ async function handOver(run: Run, late: readonly NodeRecord[]): Promise<void> {
   const { deps, op, leaving, nodes } = run;
   await convergeLate(run, late);
   await awaitBackends(deps, op, nodes);
-  await pushTopology(run, nodes);
+  const topology = nextTopology(run, nodes);
+  await tellTopology(run, topology);
   // A balancer that is new is not late, and has to hear which ports the others listen on from now.
   const first = new Set([...late, ...balancersOf(run)]);
   await convergeLate(run, [...first]);
+  // Not before: a run after one that is cut off here would have roles end that the balancers still go by.
+  await deps.store.putTopology(topology.set, topology);
   // While nodes leave, the others are told when these are gone.
   const others = nodes.filter((node) => !first.has(node));
   if (leaving.length === 0) await converge(run, others);
@@ -96,7 +102,12 @@ export async function configureIdle(run: Run): Promise<void> {
   );
   op.signal.throwIfAborted();
   const idle = late.filter((_, i) => answers[i]?.status === 'rejected');
-  await convergeLate(run, idle, idle);
+  // One that has seen a higher epoch would refuse the row, which is to be replaced.
+  const behind = idle.filter(({ uuid }) => {
+    const session = deps.fleet.session(uuid);
+    return session !== undefined && !disputes(run.set, session.health ?? session.hello);
+  });
+  await convergeLate(run, idle, behind);
 }
 
 /** Balancers of a set that serves already, and such as were ones; before anything is live there is no order to keep. */
@@ -104,20 +115,29 @@ export function isLate(run: Run, node: NodeRecord): boolean {
   const { observed } = run;
   const isNew = !observed.nodes.some((it) => it.uuid === node.uuid);
   return (
-    withPartingRoles(run, node).roles.includes('balancer') &&
+    withPartingRoles(observed.record, node).roles.includes('balancer') &&
     !isNew &&
     Object.keys(observed.record?.active ?? {}).length > 0
   );
 }
 
 async function pushTopology(run: Run, nodes: readonly NodeRecord[]): Promise<void> {
-  const { deps, op, set } = run;
+  const topology = nextTopology(run, nodes);
+  if (topology !== run.set.topology) await run.deps.store.putTopology(topology.set, topology);
+  await tellTopology(run, topology);
+}
+
+/** What is in force itself, when nothing differs from it. */
+function nextTopology({ deps, set, observed, nodes: connected }: Run, nodes: readonly NodeRecord[]): Topology {
   const wanted = nodes.map(({ name, roles }) => ({ name, roles }));
-  const built = buildTopology({ ...run.observed.set, nodes: wanted }, nodes, set.topology);
-  const heard = run.nodes.map((node) => generationOf(deps.fleet, node) ?? 0);
-  const topology = aboveAll(built, set.topology, heard);
+  const built = buildTopology({ ...observed.set, nodes: wanted }, nodes, set.topology);
+  const heard = connected.map((node) => generationOf(deps.fleet, node) ?? 0);
+  return aboveAll(built, set.topology, heard);
+}
+
+async function tellTopology(run: Run, topology: Topology): Promise<void> {
+  const { deps, op, set } = run;
   if (topology !== set.topology) {
-    await deps.store.putTopology(set.name, topology);
     run.set = { ...set, topology };
     // One without the nodes that leave may follow; the plan counts it with their end.
     if (set.topology?.generation === run.observed.record?.topology?.generation) run.changes++;

@@ -39,11 +39,17 @@ export async function deploy(
 /** Milliseconds: an agent that was started again a moment ago, or whose connection broke, is back by then. */
 const MOMENT = 5_000;
 
+export interface RollOut extends Pick<RolloutInput, 'set' | 'token' | 'items'> {
+  nodes: readonly NodeRecord[];
+  /** Apps of which the caller has seen to what serves after it: those of the items, unless it says more. */
+  decided?: readonly string[];
+}
+
 /** Runs a rollout on those of the nodes that it concerns; OperationFailed with the records unless it is done. */
 export async function rollOut(
   deps: ControllerDeps,
   op: OperationContext,
-  { set, token, items, nodes }: Pick<RolloutInput, 'set' | 'token' | 'items'> & { nodes: readonly NodeRecord[] },
+  { set, token, items, nodes, decided = items.map(({ app }) => app.name) }: RollOut,
 ): Promise<DeployRecord[]> {
   const appservers = nodesWithRole(nodes, 'appserver');
   if (appservers.length === 0) throw new SlError('E_CONFLICT', `${set.name} has no app server yet: sl up sets it up`);
@@ -54,7 +60,7 @@ export async function rollOut(
     onWait: (names) => op.emit({ status: 'info', action: 'connect', text: `waiting for the agents of ${names}` }),
   });
   requireConnected(deps, [...appservers, ...balancers]);
-  requireAgreement(deps, set, { nodes: [...appservers, ...balancers], changed: items.map(({ app }) => app.name) });
+  requireAgreement(deps, set, { nodes: [...appservers, ...balancers], changed: decided });
   const deploys = await rollout(deps, op, { set, token, items, appservers, balancers });
   const errors = deploys.flatMap((it) => (it.error === undefined ? [] : [it.error]));
   const [first] = errors;

@@ -1,4 +1,4 @@
-import type { RequestBody, WantedNode } from '@silverlining/protocol';
+import { type RequestBody, SlError, type WantedNode } from '@silverlining/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { SmallSet } from '../../../../test/fakes/small-set.ts';
 
@@ -57,6 +57,31 @@ describe('a balancer that moves from an app server to a node of its own', () => 
     expect(await small.up([APP1, APP2, BALANCER])).toMatchObject({ changes: 0 });
     expect(steps()).toEqual(['app1 behind 192.0.2.3', 'app2 behind 192.0.2.3', 'balancer balances']);
   });
+});
+
+it('a balancer goes on where it was until the others know of it, also after a run that is cut off right before', async () => {
+  const THIRD: WantedNode = { name: 'third', roles: ['balancer'] };
+  let [isCut, isFirst] = [false, true];
+  const cut = () => {
+    if (isCut) throw new SlError('E_NODE_DISCONNECTED', 'the controller was killed');
+    return { reports: [] };
+  };
+  for (const node of [BOTH, APP2]) await small.add(node);
+  await small.add(THIRD, { converge: cut });
+  await small.up([BOTH, APP2, THIRD]);
+  // From when the new one is asked whether it serves: what follows is the hand-over.
+  const backends = () => {
+    isCut = isFirst;
+    return { up: { app1: true, app2: true } };
+  };
+  await small.add(BALANCER, { backends });
+  await expect(small.up([APP1, APP2, THIRD, BALANCER])).rejects.toThrow('killed');
+  [isCut, isFirst] = [false, false];
+  small.fleet.asked.length = 0;
+  await small.up([APP1, APP2, THIRD, BALANCER]);
+  const ends = steps().findIndex((it) => it.startsWith('app1 behind'));
+  expect(ends).toBeGreaterThan(steps().findIndex((it) => it.startsWith('third balances')));
+  expect(steps()[0]).not.toBe('app1 behind 192.0.2.3 192.0.2.4');
 });
 
 it('an agent of an earlier version is not asked for what it does not know', async () => {

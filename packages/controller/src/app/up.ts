@@ -19,6 +19,7 @@ import { checkConfigs } from './check-configs.ts';
 import { configure, configureIdle, configureLate, converge, isLate, type Run } from './configure.ts';
 import { rollOut } from './deploy.ts';
 import { type ControllerDeps, onEach } from './deps.ts';
+import { withPartingRoles } from './hand-over.ts';
 import { withLease } from './lease.ts';
 import { listenFor } from './listen.ts';
 import { tellOfRollbacks } from './notices.ts';
@@ -113,11 +114,12 @@ async function reshape(run: Run): Promise<void> {
     return shrink(run);
   }
   await configureIdle(run);
-  await dropApps(run);
-  // While others may still be sent to nodes that leave, those take part.
+  // While visitors or balancers may still be sent to nodes that leave or lose a role, those take part.
   const connected = run.leaving.filter(({ uuid }) => run.deps.fleet.session(uuid) !== undefined);
-  await deployChanged(run, [...run.nodes, ...connected]);
+  const staying = run.nodes.map((node) => withPartingRoles(run.observed.record, node));
+  await deployChanged(run, [...staying, ...connected]);
   run.set = (await run.deps.store.set(run.set.name)) ?? run.set;
+  await dropApps(run);
   await configureLate(run);
   await shrink(run);
 }
@@ -149,7 +151,8 @@ async function deployChanged(run: Run, nodes: readonly NodeRecord[]): Promise<vo
   if (items.length === 0) return;
   run.changes += items.length;
   try {
-    run.deploys = await rollOut(deps, op, { set, token, items, nodes });
+    const decided = set.config.apps.map((it) => it.name);
+    run.deploys = await rollOut(deps, op, { set, token, items, nodes, decided });
   } catch (error) {
     if (!(error instanceof OperationFailed)) throw error;
     run.deploys = error.result.deploys;

@@ -1,0 +1,99 @@
+import { type ActiveMap, type InstanceReport, SlError, type WantedNode } from '@silverlining/protocol';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { operation, SET, SmallSet, setOf } from '../../../../test/fakes/small-set.ts';
+import { deploy } from './deploy.ts';
+
+const APP1: WantedNode = { name: 'app1', roles: ['appserver'] };
+const APP2: WantedNode = { name: 'app2', roles: ['appserver'] };
+const APP3: WantedNode = { name: 'app3', roles: ['appserver'] };
+const BALANCER: WantedNode = { name: 'balancer', roles: ['balancer'] };
+
+let small: SmallSet;
+beforeEach(() => {
+  small = new SmallSet();
+});
+
+/** A node cannot have the first release: its files are nowhere to be had any more. */
+const lacksFirst = ({ instance }: { instance: string }) => ({
+  missing: instance.endsWith('_001') ? 'AQ==' : '',
+  free: 0,
+});
+
+describe('a store that was brought back from an older copy, whose release is gone', () => {
+  const NEWER = 'blog.20260131_007';
+  let here: { epoch: number; active: ActiveMap; instances: InstanceReport[] };
+  let crashes: boolean;
+
+  function stage({ instance }: { instance: string }) {
+    if (crashes) throw new SlError('E_APP_CRASHED', 'it exited with 1');
+    small.done.push(`stage ${instance}`);
+    here.instances.push({ app: 'blog', instance, state: 'staged', digest: 'd'.repeat(64) });
+    return { port: 1, ms: { received: 0, unpacked: 0, started: 0, healthy: 0 } };
+  }
+
+  beforeEach(async () => {
+    [here, crashes] = [{ epoch: 0, active: {}, instances: [] }, false];
+    await small.add(APP1, {
+      stage,
+      offer: (body) => (here.epoch < 7 ? { missing: '', free: 0 } : lacksFirst(body)),
+      serving: () => ({ ...here, apps: [{ app: 'blog', instance: here.active.blog ?? '', healthy: true }] }),
+      switch: ({ epoch, active }) => {
+        small.done.push(`switch to ${epoch}`);
+        Object.assign(here, { epoch, active });
+        return { epoch, at: small.clock.now() };
+      },
+    });
+    await small.up([APP1]);
+    // It was deployed to since, of which the store knows nothing any more.
+    const instances = [{ app: 'blog', instance: NEWER, state: 'active' as const, digest: 'd'.repeat(64) }];
+    here = { epoch: 7, active: { blog: NEWER }, instances };
+    Object.assign(small.fleet.session('app1')?.hello ?? {}, here);
+    await small.store.hearEpoch(SET, 7);
+    small.version++;
+    small.done.length = 0;
+  });
+
+  it('is not put in force: the deploy comes first, above what the node has', async () => {
+    await small.up([APP1]);
+    expect(small.done).toEqual([expect.stringMatching(/^stage .*_002$/), 'switch to 8']);
+  });
+
+  it('is not put in force either when the deploy fails: the node goes on with what it has', async () => {
+    crashes = true;
+    await expect(small.up([APP1])).rejects.toThrow('it exited with 1');
+    expect(small.done).toEqual([]);
+    expect(await small.store.set(SET)).toMatchObject({ epoch: 1 });
+  });
+});
+
+describe('a node that loses its role', () => {
+  const FORMER: WantedNode = { name: 'app2', roles: ['balancer'] };
+  let isCut: boolean;
+  beforeEach(async () => {
+    isCut = false;
+    const converge = () => {
+      if (isCut) throw new SlError('E_NODE_DISCONNECTED', 'its agent was killed');
+      return { reports: [] };
+    };
+    for (const node of [APP1, APP2]) await small.add(node);
+    await small.add(BALANCER, { converge });
+    await small.up([APP1, APP2, BALANCER]);
+    small.version++;
+    small.fleet.asked.length = 0;
+  });
+
+  const staged = () => small.fleet.asked.flatMap(({ type, uuid }) => (type === 'stage' ? [uuid] : [])).sort();
+
+  it('takes part in a deploy that goes first: it is asked until the balancer knows', async () => {
+    await small.add(APP3, { offer: lacksFirst });
+    await small.up([APP1, FORMER, APP3, BALANCER]);
+    expect(staged()).toEqual(['app1', 'app2', 'app3']);
+  });
+
+  it('takes part in deploys after a run that was cut off before the balancer knew', async () => {
+    isCut = true;
+    await expect(small.up([APP1, FORMER, BALANCER])).rejects.toThrow('killed');
+    await small.passing(deploy(small.deps, operation(), { set: setOf([APP1, FORMER, BALANCER]), apps: [] }));
+    expect(staged()).toEqual(['app1', 'app2']);
+  });
+});
