@@ -52,3 +52,21 @@ it('refuses to be asked for files that a release does not have', async () => {
   const order = { instance: name(1), missing: encodeBitmap(9, [8]), transfer: 'transfer-of-the-test' };
   await expect(blog.releases.lend(order, context())).rejects.toMatchObject({ code: 'E_FRAME' });
 });
+
+it('lends a release that it is starting just now itself', async () => {
+  await blog.releases.settle({ app: 'blog', keep: [name(1)], running: [] }, context());
+  let answer = (_answer: { status: number; body: string }): void => undefined;
+  const asked = new Promise<void>((resolve) => {
+    blog.node.answer = () => {
+      resolve();
+      return new Promise((resolveAnswer) => {
+        answer = resolveAnswer;
+      });
+    };
+  });
+  const staging = stage(1);
+  await asked;
+  expect(await lend(1, 1)).toContain(content(1));
+  answer({ status: 200, body: '' });
+  await staging;
+});

@@ -132,7 +132,7 @@ async function install(deps: Deps, session: AgentSession, sending: Sending): Pro
       ...(differs(hello.facts.runtime, runtime.version) ? { runtime: await sendRuntime(deps, session, sending) } : {}),
     };
     const options = { signal: sending.signal, deadline: INSTALL_DEADLINE };
-    await withTransfer(deps, uuid, sending.signal, {
+    await withTransfer(deps, uuid, options, {
       request: (transfer) => deps.fleet.request(uuid, 'update-agent', { transfer, ...order }, options),
       send: (socket) => pipeline(bundle.open(), socket, { signal: sending.signal }),
     });
@@ -149,7 +149,7 @@ async function sendRuntime(deps: Deps, { uuid, hello }: AgentSession, { report, 
   const { digest, size, open } = await runtime.file(hello.facts.arch, report, signal);
   report(`sending Node ${runtime.version} (${Math.round(size / 1e6)} MB)`);
   const options = { signal, deadline: INSTALL_DEADLINE + size / SLOWEST };
-  await withTransfer(deps, uuid, signal, {
+  await withTransfer(deps, uuid, options, {
     request: (transfer) => deps.fleet.request(uuid, 'runtime', { transfer, digest }, options),
     send: (socket) => pipeline(open(), socket, { signal }),
   });

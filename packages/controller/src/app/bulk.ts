@@ -6,12 +6,18 @@ import type { ControllerDeps } from './deps.ts';
 
 /** Bytes a millisecond of the slowest link that is waited for: about a megabit a second. */
 export const SLOWEST = 128;
-const TRANSFER_OPEN = 15_000;
 /** Bulk sockets that are fed at once: each takes some 100 KB, and the memory of a thousand would be in pieces ever after. */
 const AT_ONCE = 64;
 
 /** Of the process, as its memory is. */
 const limit = pLimit(AT_ONCE);
+
+/** Of the request; its socket is waited for as long, since an agent may have other work for the app before it. */
+interface Limits {
+  signal: AbortSignal;
+  /** Milliseconds. */
+  deadline: number;
+}
 
 /**
  * Makes a request that names a bulk socket and feeds the socket once the agent opened it. What the agent answers is the
@@ -20,11 +26,11 @@ const limit = pLimit(AT_ONCE);
 export async function withTransfer<R>(
   deps: Pick<ControllerDeps, 'fleet'>,
   node: string,
-  signal: AbortSignal,
+  limits: Limits,
   work: { request: (transfer: string) => Promise<R>; send: (socket: Duplex) => Promise<void> },
 ): Promise<R> {
   const { both } = await limit(async () => {
-    const transfer = deps.fleet.transfer(node, { signal, deadline: TRANSFER_OPEN });
+    const transfer = deps.fleet.transfer(node, limits);
     const sent = transfer.socket.then(work.send);
     const answered = work.request(transfer.id).finally(() => transfer.close());
     const settled = Promise.allSettled([sent, answered]);
@@ -42,10 +48,10 @@ export async function withTransfer<R>(
 export async function readTransfer(
   deps: Pick<ControllerDeps, 'fleet'>,
   node: string,
-  signal: AbortSignal,
+  limits: Limits,
   work: { request: (transfer: string) => Promise<unknown>; read: (socket: Duplex) => Promise<void> },
 ): Promise<void> {
-  const transfer = deps.fleet.transfer(node, { signal, deadline: TRANSFER_OPEN });
+  const transfer = deps.fleet.transfer(node, limits);
   // Only a refusal closes the stream here: an answer may overtake what was sent before it.
   const asked = work.request(transfer.id).catch((error: unknown) => {
     transfer.close();

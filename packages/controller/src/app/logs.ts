@@ -79,7 +79,7 @@ async function readNode(
   const options = { signal, deadline: follow ? FOREVER : DEADLINE };
   const order = { lines, follow, ...(app === undefined ? {} : { app }) };
   try {
-    await readTransfer(deps, node.uuid, signal, {
+    await readTransfer(deps, node.uuid, options, {
       request: (transfer) => deps.fleet.request(node.uuid, 'logs', { transfer, ...order }, options),
       async read(socket) {
         for await (const line of createInterface({ input: socket }))

@@ -46,10 +46,10 @@ export async function missingParts(
   });
   if (large.length === 0) return [];
   const lists = await listsOf(deps, { target, missing, large }, signal);
-  const deadline = DEADLINE + large.reduce((sum, file) => sum + file.size, 0) / READS;
+  const limits = { signal, deadline: DEADLINE + large.reduce((sum, file) => sum + file.size, 0) / READS };
   try {
-    const reply = await withTransfer(deps, node, signal, {
-      request: (transfer) => deps.fleet.request(node, 'chunks', { instance, transfer }, { signal, deadline }),
+    const reply = await withTransfer(deps, node, limits, {
+      request: (transfer) => deps.fleet.request(node, 'chunks', { instance, transfer }, limits),
       send: (socket) => pipeline(Readable.from([lists.bytes]), socket, { signal }),
     });
     return lists.files.flatMap((it, i) => {

@@ -14,13 +14,12 @@ export async function borrow(
   signal: AbortSignal,
 ): Promise<PackedRelease | undefined> {
   const { instance, release, others } = target;
-  const deadline = DEADLINE + release.bytes / SLOWEST;
+  const limits = { signal, deadline: DEADLINE + release.bytes / SLOWEST };
   for (const lender of others.filter((it) => it !== node && hasIt(deps, it, target))) {
     try {
       return await deps.source.borrow(release, missing, (take) =>
-        readTransfer(deps, lender, signal, {
-          request: (transfer) =>
-            deps.fleet.request(lender, 'lend', { instance, missing, transfer }, { signal, deadline }),
+        readTransfer(deps, lender, limits, {
+          request: (transfer) => deps.fleet.request(lender, 'lend', { instance, missing, transfer }, limits),
           async read(socket) {
             for await (const chunk of socket) await take(chunk);
           },

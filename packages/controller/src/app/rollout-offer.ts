@@ -37,15 +37,15 @@ export async function offer(
 ): Promise<string> {
   const { release, instance, app } = target;
   const body = { instance, app: app.name, digest: release.digest };
-  const ask: Ask = (how) =>
-    deps.fleet.request(node, 'offer', { ...body, ...how }, { signal, deadline: OFFER_DEADLINE });
+  const limits = { signal, deadline: OFFER_DEADLINE };
+  const ask: Ask = (how) => deps.fleet.request(node, 'offer', { ...body, ...how }, limits);
   await deps.fleet.turn();
   if (release.manifest.files.length <= INLINE_FILES) return (await ask({ manifest: release.manifest })).missing;
   const known = await offerChanges(target, ask);
   if (known !== undefined) return known.missing;
   const form = deps.fleet.session(node)?.hello.manifestText === true ? 'text' : 'json';
   const bytes = await compressed[form](release);
-  const reply = await withTransfer(deps, node, signal, {
+  const reply = await withTransfer(deps, node, limits, {
     request: (transfer) => ask({ transfer }),
     send: (socket) => pipeline(Readable.from([bytes]), socket, { signal }),
   });

@@ -6,6 +6,7 @@ import {
   INLINE_ARCHIVE,
   type InstanceSpec,
   type ReplyBody,
+  type RequestBody,
   SlError,
 } from '@silverlining/protocol';
 import { partBytes } from '../core/release/file-part.ts';
@@ -97,7 +98,7 @@ async function bring(deps: ControllerDeps, bringing: Bringing, signal: AbortSign
   const request = { instance, deploy, epoch, spec };
   if (files.length === 0) {
     const asked = deps.clock.monotonic();
-    const { ms } = await stage(deps, node, request, { signal, bytes: 0 });
+    const { ms } = await deps.fleet.request(node, 'stage', request, limitsOf(spec, 0, signal));
     return { files: new Map(), wire: 0, times: timesOf(ms, asked).slice(1) };
   }
   const parts = isAgain || !target.sendable ? [] : await missingParts(deps, { target, node, missing }, signal);
@@ -107,9 +108,7 @@ async function bring(deps: ControllerDeps, bringing: Bringing, signal: AbortSign
   if (packed === undefined) throw new NotWhole(target, files.length);
   const asked = deps.clock.monotonic();
   try {
-    const ask = (how: Pick<StageRequest, 'transfer' | 'archive'>) =>
-      stage(deps, node, { ...request, ...how }, { signal, bytes: packed.bytes });
-    const { ms, wire } = await send(deps, { node, packed, ask }, signal);
+    const { ms, wire } = await send(deps, { node, packed, request }, signal);
     return { files: bytesSent(release, files, parts), wire, times: timesOf(ms, asked) };
   } finally {
     await packed.close();
@@ -119,29 +118,30 @@ async function bring(deps: ControllerDeps, bringing: Bringing, signal: AbortSign
 interface Sending {
   node: string;
   packed: PackedRelease;
-  ask(how: Pick<StageRequest, 'transfer' | 'archive'>): Promise<ReplyBody<'stage'>>;
+  request: Omit<RequestBody<'stage'>, 'archive' | 'transfer'>;
 }
 
 /** With the order, where it is little and the agent takes that; over a bulk socket of its own otherwise. */
 async function send(
   deps: ControllerDeps,
-  { node, packed, ask }: Sending,
+  { node, packed, request }: Sending,
   signal: AbortSignal,
 ): Promise<Pick<ReplyBody<'stage'>, 'ms'> & { wire: number }> {
+  const limits = limitsOf(request.spec, packed.bytes, signal);
   // Whatever an agent says that it takes: what goes with an order is held in memory.
   const limit = Math.min(deps.fleet.session(node)?.hello.inlineArchive ?? 0, INLINE_ARCHIVE);
   const archive = packed.bytes <= limit ? await packed.base64() : undefined;
   if (archive !== undefined && archive.length <= limit) {
     await deps.fleet.turn();
-    const { ms } = await ask({ archive });
+    const { ms } = await deps.fleet.request(node, 'stage', { ...request, archive }, limits);
     return { ms, wire: Buffer.byteLength(archive, 'base64') };
   }
   let wire = 0;
   const took = (bytes: number) => {
     wire += bytes;
   };
-  const { ms } = await withTransfer(deps, node, signal, {
-    request: (transfer) => ask({ transfer }),
+  const { ms } = await withTransfer(deps, node, limits, {
+    request: (transfer) => deps.fleet.request(node, 'stage', { ...request, transfer }, limits),
     send: (socket) => packed.send(socket, signal, took),
   });
   return { ms, wire };
@@ -181,21 +181,7 @@ function timesOf({ received, unpacked, started, healthy }: ReplyBody<'stage'>['m
   ];
 }
 
-interface StageRequest {
-  instance: string;
-  deploy: string;
-  epoch: number;
-  spec: InstanceSpec;
-  transfer?: string;
-  archive?: string;
-}
-
-function stage(
-  deps: ControllerDeps,
-  node: string,
-  body: StageRequest,
-  { signal, bytes }: { signal: AbortSignal; bytes: number },
-) {
-  const deadline = STAGE_DEADLINE + bytes / SLOWEST + body.spec.health.timeout * 1000;
-  return deps.fleet.request(node, 'stage', body, { signal, deadline });
+/** Of an order to stage, to which so many bytes are sent. */
+function limitsOf({ health }: InstanceSpec, bytes: number, signal: AbortSignal) {
+  return { signal, deadline: STAGE_DEADLINE + bytes / SLOWEST + health.timeout * 1000 };
 }
