@@ -11,9 +11,15 @@ export interface Asked {
 type Answer = (body: never, options: RequestOptions) => unknown;
 type Answers = { [T in RequestType]?: (body: RequestBody<T>, options: RequestOptions) => unknown };
 
+interface FakeAgent {
+  session: AgentSession;
+  answers: Map<RequestType, Answer>;
+}
+
 export class FakeFleet implements Fleet {
   readonly asked: Asked[] = [];
-  readonly #agents = new Map<string, { session: AgentSession; answers: Map<RequestType, Answer> }>();
+  readonly #agents = new Map<string, FakeAgent>();
+  readonly #dropped = new Map<string, FakeAgent>();
   readonly #listeners: ((session: AgentSession) => void)[] = [];
   /** When it is that agents connect: long ago, unless the test says otherwise. */
   now = 0;
@@ -26,7 +32,15 @@ export class FakeFleet implements Fleet {
   }
 
   drop(uuid: string): void {
+    const agent = this.#agents.get(uuid);
+    if (agent !== undefined) this.#dropped.set(uuid, agent);
     this.#agents.delete(uuid);
+  }
+
+  /** Connects one again that was dropped, with what differs in its hello. */
+  reconnect(uuid: string, hello: Partial<NoticeBody<'hello'>> = {}): void {
+    const { answers, session } = this.#dropped.get(uuid) ?? {};
+    this.connect(uuid, Object.fromEntries(answers ?? []) as Answers, { ...session?.hello, ...hello });
   }
 
   /** Bodies of the requests of one type, in order. */

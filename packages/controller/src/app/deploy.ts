@@ -2,7 +2,7 @@
 import { type ApiRequest, type DeployRecord, type DeployResult, nodesWithRole, SlError } from '@silverlining/protocol';
 import type { NodeRecord } from '../ports.ts';
 import { type OperationContext, OperationFailed } from '../service.ts';
-import { requireAgreement } from './agree.ts';
+import { hearEpoch, requireAgreement } from './agree.ts';
 import { checkConfigs } from './check-configs.ts';
 import { type ControllerDeps, combined } from './deps.ts';
 import { agentsBack } from './grace.ts';
@@ -10,7 +10,7 @@ import { withLease } from './lease.ts';
 import { membersOf } from './members.ts';
 import { tellOfRollbacks } from './notices.ts';
 import { observeApps } from './observe.ts';
-import { prepareItems, unchangedRecord } from './prepare.ts';
+import { prepareItems, splitApps, unchangedRecord } from './prepare.ts';
 import { type RolloutInput, rollout } from './rollout.ts';
 import { unknownSet } from './status.ts';
 
@@ -28,10 +28,12 @@ export async function deploy(
     await tellOfRollbacks(deps, op, set);
     const observed = await observeApps(deps, wanted, set, op.signal, apps);
     await checkConfigs(deps, observed, op.signal);
-    const { items, unchanged } = await prepareItems(deps, set, observed);
+    const { changed, unchanged } = await splitApps(deps, set, observed);
     const deploys = unchanged.map((it) => unchangedRecord(op.operationId, set, it));
-    if (items.length === 0) return { deploys };
+    if (changed.length === 0) return { deploys };
     const nodes = await membersOf(deps, set.name);
+    await awaitAgents(deps, op, { set, nodes });
+    const items = await prepareItems(deps, set, changed);
     return { deploys: [...deploys, ...(await rollOut(deps, op, { set, token, items, nodes }))] };
   });
 }
@@ -45,6 +47,33 @@ export interface RollOut extends Pick<RolloutInput, 'set' | 'token' | 'items'> {
   decided?: readonly string[];
 }
 
+/**
+ * Before it is said what is to be deployed: nodes know of names and epochs that a controller whose state is an older copy does not.
+ * E_NODE_DISCONNECTED where one does not come, as it could not take part and would only abort the rollout later.
+ */
+export async function awaitAgents(
+  deps: ControllerDeps,
+  op: OperationContext,
+  { set, nodes }: Pick<RollOut, 'set' | 'nodes'>,
+): Promise<void> {
+  const needed = nodes.filter(({ roles }) => roles.includes('appserver') || roles.includes('balancer'));
+  await agentsBack(deps, needed, {
+    signal: op.signal,
+    least: MOMENT,
+    onWait: (names) => op.emit({ status: 'info', action: 'connect', text: `waiting for the agents of ${names}` }),
+  });
+  const sessions = needed.flatMap((node) => deps.fleet.session(node.uuid) ?? []);
+  for (const session of sessions) await hearEpoch(deps, set, session);
+  const away = needed.filter((node) => !sessions.some(({ uuid }) => uuid === node.uuid));
+  const [first] = away;
+  if (first === undefined) return;
+  throw new SlError(
+    'E_NODE_DISCONNECTED',
+    `the agent of ${names(away)} is not connected; nothing was changed. sl status says more, and sl up mends nodes`,
+    { details: { node: first.name } },
+  );
+}
+
 /** Runs a rollout on those of the nodes that it concerns; OperationFailed with the records unless it is done. */
 export async function rollOut(
   deps: ControllerDeps,
@@ -54,30 +83,14 @@ export async function rollOut(
   const appservers = nodesWithRole(nodes, 'appserver');
   if (appservers.length === 0) throw new SlError('E_CONFLICT', `${set.name} has no app server yet: sl up sets it up`);
   const balancers = nodesWithRole(nodes, 'balancer');
-  await agentsBack(deps, [...appservers, ...balancers], {
-    signal: op.signal,
-    least: MOMENT,
-    onWait: (names) => op.emit({ status: 'info', action: 'connect', text: `waiting for the agents of ${names}` }),
-  });
-  requireConnected(deps, [...appservers, ...balancers]);
-  requireAgreement(deps, set, { nodes: [...appservers, ...balancers], changed: decided });
-  const deploys = await rollout(deps, op, { set, token, items, appservers, balancers });
+  // With the epoch that agents told of.
+  const current = (await deps.store.set(set.name)) ?? set;
+  requireAgreement(deps, current, { nodes: [...appservers, ...balancers], changed: decided });
+  const deploys = await rollout(deps, op, { set: current, token, items, appservers, balancers });
   const errors = deploys.flatMap((it) => (it.error === undefined ? [] : [it.error]));
   const [first] = errors;
   if (first !== undefined) throw new OperationFailed(combined([first]), { deploys });
   return deploys;
-}
-
-/** Before anything is staged: a node that cannot take part would only abort the rollout later. */
-function requireConnected(deps: ControllerDeps, nodes: readonly NodeRecord[]): void {
-  const away = nodes.filter((node) => deps.fleet.session(node.uuid) === undefined);
-  const [first] = away;
-  if (first === undefined) return;
-  throw new SlError(
-    'E_NODE_DISCONNECTED',
-    `the agent of ${names(away)} is not connected; nothing was changed. sl status says more, and sl up mends nodes`,
-    { details: { node: first.name } },
-  );
 }
 
 function names(all: readonly { name: string }[]): string {

@@ -12,27 +12,32 @@ import type { ObservedApp } from './observe.ts';
 import type { RolloutItem } from './rollout.ts';
 import { deployId } from './rollout-record.ts';
 
-export interface Prepared {
-  items: RolloutItem[];
-  unchanged: ObservedApp[];
-}
-
-/** Names the new instances. The set must have its topology: services are found through it. */
-export async function prepareItems(
+/** The set must have its topology: services are found through it. */
+export async function splitApps(
   deps: ControllerDeps,
   set: SetRecord,
   apps: readonly ObservedApp[],
-): Promise<Prepared> {
-  if (set.topology === undefined) throw new SlError('E_CONFLICT', `${set.name} has no servers yet: run sl up first`);
-  const context: ServiceContext = {
-    set: set.config,
-    topology: set.topology,
-    secrets: await readSecrets(deps, set.config),
-  };
+): Promise<{ changed: ObservedApp[]; unchanged: ObservedApp[] }> {
+  const context = await contextOf(deps, set);
   const changed = apps.filter((it) => differs(it, context));
+  return { changed, unchanged: apps.filter((it) => !changed.includes(it)) };
+}
+
+async function contextOf(deps: ControllerDeps, { name, config, topology }: SetRecord): Promise<ServiceContext> {
+  if (topology === undefined) throw new SlError('E_CONFLICT', `${name} has no servers yet: run sl up first`);
+  return { set: config, topology, secrets: await readSecrets(deps, config) };
+}
+
+/** Names the new instances, which the nodes have to be connected for: what they have counts too. */
+export async function prepareItems(
+  deps: ControllerDeps,
+  set: SetRecord,
+  changed: readonly ObservedApp[],
+): Promise<RolloutItem[]> {
+  const context = await contextOf(deps, set);
   const deploys = await deps.store.deploys(set.name);
   const nodes = await deps.store.nodes(set.name);
-  // What nodes have counts too: a controller that lost its state must not give a name twice.
+  // A controller that lost its state must not give a name twice.
   const hellos = nodes.flatMap(({ uuid }) => deps.fleet.session(uuid)?.hello ?? []);
   const there = hellos.flatMap(({ instances, active }) => [
     ...instances.map((it) => it.instance),
@@ -40,13 +45,12 @@ export async function prepareItems(
   ]);
   const known = [...(await deps.store.releases(set.name)), ...deploys].map((it) => it.instance);
   const taken = [...known, ...there];
-  const items = changed.map(({ app, scanned, active }): RolloutItem => {
+  return changed.map(({ app, scanned, active }): RolloutItem => {
     const instance = nextInstanceName(app.name, deps.clock.now(), taken);
     const spec = buildSpec(app, instance, context);
     const previous = active?.instance ?? null;
     return { app, instance, previous, release: scanned, spec, fresh: true, sendable: true, base: active };
   });
-  return { items, unchanged: apps.filter((it) => !changed.includes(it)) };
 }
 
 /** Whether a deploy would bring anything: other files, or another way to run them. */

@@ -2,7 +2,7 @@
 import { type ApiRequest, type DeployResult, SlError } from '@silverlining/protocol';
 import type { ReleaseRecord, SetRecord } from '../ports.ts';
 import type { OperationContext } from '../service.ts';
-import { rollOut } from './deploy.ts';
+import { awaitAgents, rollOut } from './deploy.ts';
 import type { ControllerDeps } from './deps.ts';
 import { withLease } from './lease.ts';
 import { membersOf } from './members.ts';
@@ -22,7 +22,9 @@ export async function rollback(
     );
     for (const target of targets) await announce(deps, op, set, target);
     const items = targets.map((it) => itemOf(set, it));
-    return { deploys: await rollOut(deps, op, { set, token, items, nodes: await membersOf(deps, set.name) }) };
+    const nodes = await membersOf(deps, set.name);
+    await awaitAgents(deps, op, { set, nodes });
+    return { deploys: await rollOut(deps, op, { set, token, items, nodes }) };
   });
 }
 

@@ -1,6 +1,7 @@
 import { type ActiveMap, type InstanceReport, SlError, type WantedNode } from '@silverlining/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { operation, SET, SmallSet, setOf } from '../../../../test/fakes/small-set.ts';
+import { nodeRecord } from '../io/store/contract-records.ts';
 import { deploy } from './deploy.ts';
 
 const APP1: WantedNode = { name: 'app1', roles: ['appserver'] };
@@ -63,6 +64,20 @@ describe('a store that was brought back from an older copy, whose release is gon
     await expect(small.up([APP1])).rejects.toThrow('it exited with 1');
     expect(small.done).toEqual([]);
     expect(await small.store.set(SET)).toMatchObject({ epoch: 1 });
+  });
+
+  it('takes no name or epoch twice in a deploy, though the node connects only then', async () => {
+    const TODAY = 'blog.19700101_002';
+    const { waitFor } = small.fleet;
+    here.instances.push({ app: 'blog', instance: TODAY, state: 'stopped', digest: 'd'.repeat(64) });
+    await small.store.putNode(nodeRecord(SET, 'app1', { roles: ['appserver'], lastSeen: 1 }));
+    small.fleet.drop('app1');
+    small.fleet.waitFor = async (uuid) => {
+      small.fleet.reconnect(uuid, { epoch: 9 });
+      return waitFor.call(small.fleet, uuid);
+    };
+    await small.passing(deploy(small.deps, operation(), { set: setOf([APP1]), apps: [] }));
+    expect(small.done).toEqual([expect.stringMatching(/^stage .*_003$/), 'switch to 10']);
   });
 });
 

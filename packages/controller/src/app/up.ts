@@ -17,14 +17,14 @@ import { awaitBackends } from './backends.ts';
 import { warnOfCapacity } from './capacity.ts';
 import { checkConfigs } from './check-configs.ts';
 import { configure, configureIdle, configureLate, converge, isLate, type Run } from './configure.ts';
-import { rollOut } from './deploy.ts';
+import { awaitAgents, rollOut } from './deploy.ts';
 import { type ControllerDeps, onEach } from './deps.ts';
 import { withPartingRoles } from './hand-over.ts';
 import { withLease } from './lease.ts';
 import { listenFor } from './listen.ts';
 import { tellOfRollbacks } from './notices.ts';
 import { type Observed, observe } from './observe.ts';
-import { prepareItems } from './prepare.ts';
+import { prepareItems, splitApps } from './prepare.ts';
 import { raiseNode } from './raise-node.ts';
 import { removeApps, removeLeaving } from './shrink.ts';
 import { chooseSizes } from './sizes.ts';
@@ -147,9 +147,11 @@ async function dropApps(run: Run): Promise<void> {
 
 async function deployChanged(run: Run, nodes: readonly NodeRecord[]): Promise<void> {
   const { deps, op, set, observed, token } = run;
-  const { items } = await prepareItems(deps, set, observed.apps);
-  if (items.length === 0) return;
-  run.changes += items.length;
+  const { changed } = await splitApps(deps, set, observed.apps);
+  if (changed.length === 0) return;
+  run.changes += changed.length;
+  await awaitAgents(deps, op, { set, nodes });
+  const items = await prepareItems(deps, set, changed);
   try {
     const decided = set.config.apps.map((it) => it.name);
     run.deploys = await rollOut(deps, op, { set, token, items, nodes, decided });
