@@ -13,7 +13,7 @@ export function createChunks(state: ReleaseState): Handlers['chunks'] {
     const transfer = await context.openTransfer(id);
     try {
       const { files } = await state.ports.readChunkLists(transfer, context.signal);
-      const contents = contentsOf(files, state.ports.store.lacking(offer.doubtful));
+      const contents = contentsOf(files, offer.missing);
       const sources = await sourcesOf(state, instance);
       const plans = await state.ports.store.plan(contents, sources, context.signal);
       // As for an offer: by now another deploy may have begun.

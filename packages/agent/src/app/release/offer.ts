@@ -24,7 +24,7 @@ export function createOffer(state: ReleaseState): Handlers['offer'] {
     const missing = state.ports.store.lacking(doubtful);
     const isLayer = state.ports.tree.isLayer(listing);
     checkSpace({ listing, missing, isLayer }, { ...free, bytes: free.bytes + left });
-    state.addOffer(body.instance, { digest: body.digest, listing, doubtful, assemblies: new Map() });
+    state.addOffer(body.instance, { digest: body.digest, listing, doubtful, missing, assemblies: new Map() });
     return { missing: listing.bitmap(new Set(missing.map((file) => file.path))), free: free.bytes };
   };
 }

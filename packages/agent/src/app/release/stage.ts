@@ -154,14 +154,16 @@ async function startHealthy(
 }
 
 async function receive(state: ReleaseState, body: Order, offer: Offer, context: RequestContext): Promise<void> {
-  const missing = state.ports.store.lacking(offer.doubtful);
-  if (missing.length === 0) return;
+  const lacking = state.ports.store.lacking(offer.doubtful);
+  if (lacking.length === 0) return;
+  // What was asked for comes, whoever else brought it meanwhile. What went meanwhile does not come, and the archive lacks it.
+  const missing = [...new Set([...offer.missing, ...lacking])];
   context.progress({ stage: 'receive', text: `receiving ${missing.length} files`, total: missing.length });
   const archive = await openArchive(body, context);
   if (archive === undefined) {
     throw new SlError(
       'E_MANIFEST',
-      `${body.instance}: ${missing.length} files are missing and none are sent; offer it again`,
+      `${body.instance}: ${lacking.length} files are missing and none are sent; offer it again`,
     );
   }
   try {

@@ -19,6 +19,8 @@ export interface Offer {
   listing: Listing;
   /** Those of its files that may be missing; all others are of a release that is here. */
   doubtful: readonly ManifestFile[];
+  /** Those that the offer said are missing: what is sent, whatever comes with another release meanwhile. */
+  missing: readonly ManifestFile[];
   /** Large files of which only a part is to be sent, by path. */
   assemblies: ReadonlyMap<string, Assembly>;
 }

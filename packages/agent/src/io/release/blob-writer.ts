@@ -1,5 +1,16 @@
 import { createHash, type Hash } from 'node:crypto';
-import { closeSync, fchmodSync, fchownSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fchmodSync,
+  fchownSync,
+  openSync,
+  renameSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { copyFile } from 'node:fs/promises';
 import { CHUNKED_FROM, type ManifestFile, SlError } from '@silverlining/protocol';
 import type { FileOwner } from '@silverlining/system';
 import type { Assembly } from '../../core/release/assembly.ts';
@@ -128,10 +139,11 @@ export class BlobWriter implements EntrySink {
     { assembly, locate, leftover }: Omit<PartsOptions, 'assemblies'> & { assembly: Assembly },
   ): Promise<void> {
     const { owner } = this.#options;
-    if (assembly.prefix > 0) renameSync(leftover(blobKey(file)), temporary);
-    const blob = await this.#guard(file, () =>
-      AssembledBlob.open({ path: temporary, mode: file.mode, owner, assembly, locate }),
-    );
+    const key = blobKey(file);
+    const blob = await this.#guard(file, async () => {
+      if (assembly.prefix > 0) await takeStart({ left: leftover(key), whole: locate(key) }, temporary);
+      return AssembledBlob.open({ path: temporary, mode: file.mode, owner, assembly, locate });
+    });
     this.#current = { kind: 'assembled', temporary, file, blob };
   }
 
@@ -162,6 +174,12 @@ export class BlobWriter implements EntrySink {
     if (this.#current === undefined) throw new SlError('E_INTERNAL', 'a body came before its entry');
     return this.#current;
   }
+}
+
+/** Another release may have taken what was left of the content, and made it whole. */
+async function takeStart({ left, whole }: { left: string; whole: string }, to: string): Promise<void> {
+  if (existsSync(left)) renameSync(left, to);
+  else await copyFile(whole, to, constants.COPYFILE_FICLONE);
 }
 
 function appendPlain(current: Plain, chunk: Buffer): void {

@@ -200,7 +200,9 @@ class StoreDisk {
 
   #place({ temporary, file }: ReceivedBlob): void {
     const key = blobKey(file);
-    renameInto(temporary, this.path(key), `${this.#folder}/${key.slice(0, 2)}`);
+    // Another release brought the same meanwhile, and links to that one.
+    if (this.keys.has(key)) rmSync(temporary, { force: true });
+    else renameInto(temporary, this.path(key), `${this.#folder}/${key.slice(0, 2)}`);
     this.keys.add(key);
     this.leftovers.remove(key);
   }
