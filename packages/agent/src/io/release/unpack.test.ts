@@ -1,8 +1,14 @@
-import { Duplex } from 'node:stream';
+import { createHash } from 'node:crypto';
+import { Duplex, Readable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import { zstdCompressSync } from 'node:zlib';
 import { type Manifest, type ManifestFile, manifestText } from '@silverlining/protocol';
-import { describe, expect, it } from 'vitest';
-import { readListing } from './unpack.ts';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { noise } from '../../../../../test/bench/apps.ts';
+import { listingOf } from '../../../../../test/builders/listing.ts';
+import { archiveOf } from '../../../../../test/builders/tar-archive.ts';
+import { Admission } from '../../core/release/admission.ts';
+import { readListing, unpack } from './unpack.ts';
 
 const signal = new AbortController().signal;
 const file = (path: string): ManifestFile => ({ path, mode: 0o644, size: 1, sha256: '0'.repeat(64) });
@@ -38,5 +44,52 @@ describe('a manifest over a transfer', () => {
   it('is given up when the session ends', async () => {
     const silent = new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => done() });
     await expect(readListing(silent, AbortSignal.abort())).rejects.toMatchObject({ code: 'E_ABORTED' });
+  });
+});
+
+describe('a sender that is silent', () => {
+  beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }));
+  afterEach(() => void vi.useRealTimers());
+
+  /** More than is read ahead of what takes it. */
+  const content = noise(16 << 20, 'content');
+  const large: ManifestFile = {
+    ...{ path: 'app/large', mode: 0o644, size: content.length },
+    sha256: createHash('sha256').update(content).digest('hex'),
+  };
+  const archive = archiveOf([{ path: large.path, content }]);
+  const pieces = Array.from({ length: Math.ceil(archive.length / 65_536) }, (_, i) =>
+    archive.subarray(i * 65_536, (i + 1) * 65_536),
+  );
+  const admission = () => new Admission(listingOf([large]), [large]);
+  const sink = { begin: () => undefined, data: () => undefined, end: () => undefined };
+
+  it.each<[string, (input: Readable) => Promise<unknown>]>([
+    ['an archive', (input) => unpack(input, admission(), sink, signal)],
+    ['a manifest', (input) => readListing(Duplex.from(input), signal)],
+  ])('is gone, in the middle of %s as well', async (_what, receive) => {
+    const input = new Readable({ read: () => undefined });
+    const received = expect(receive(input)).rejects.toMatchObject({ code: 'E_DEADLINE' });
+    await setImmediate();
+    vi.advanceTimersByTime(59_000);
+    input.push(pieces[0]);
+    await setImmediate();
+    vi.advanceTimersByTime(59_000);
+    await setImmediate();
+    expect(input.destroyed).toBe(false);
+    vi.advanceTimersByTime(1_000);
+    await received;
+  });
+
+  it('is not one that waits until the disk has taken what came', async () => {
+    let received: Promise<void> | undefined;
+    const goOn = await new Promise<() => void>((begun) => {
+      const begin = () => new Promise<void>((done) => begun(done));
+      received = unpack(Readable.from(pieces, { objectMode: false }), admission(), { ...sink, begin }, signal);
+    });
+    await setImmediate();
+    vi.advanceTimersByTime(600_000);
+    goOn();
+    await received;
   });
 });

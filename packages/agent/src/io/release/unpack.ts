@@ -19,7 +19,7 @@ import { Listing } from '../../core/release/listing.ts';
 import { giveBack } from '../wide-reads.ts';
 import { type EntrySink, TarReader } from './tar-reader.ts';
 
-/** A sender that is silent this long is gone, whatever its socket says. */
+/** A sender that is silent this long while it is listened to is gone, whatever its socket says. */
 const SILENCE_MS = 60_000;
 /** zstd's window: ours is 2 MiB at most; an archive that wants more memory than 16 MiB is not ours. */
 const WINDOW = { params: { [constants.ZSTD_d_windowLogMax]: 24 } };
@@ -38,17 +38,14 @@ export async function unpack(
   signal: AbortSignal,
 ): Promise<void> {
   const reader = new TarReader(admission, sink);
-  const watch = watchSilence(input, signal);
   const consume = async (chunks: AsyncIterable<Buffer>) => {
     for await (const chunk of chunks) await reader.push(chunk);
     reader.finish();
   };
   try {
-    await pipeline(input, gather, createZstdDecompress(STREAM), consume, { signal: watch.signal });
+    await pipeline(input, () => gather(heard(input)), createZstdDecompress(STREAM), consume, { signal });
   } catch (error) {
-    throw transferError(error, watch.signal, { code: 'E_TAR_TRUNCATED', what: 'release archive' });
-  } finally {
-    watch.stop();
+    throw transferError(error, signal, { code: 'E_TAR_TRUNCATED', what: 'release archive' });
   }
 }
 
@@ -103,21 +100,16 @@ function parseJson<T extends z.ZodMiniType>(text: string, schema: T, what: strin
 }
 
 async function readText(transfer: Duplex, { what, signal }: { what: string; signal: AbortSignal }): Promise<string> {
-  const watch = watchSilence(transfer, signal);
   try {
     const chunks: Buffer[] = [];
-    await pipeline(transfer, (source: AsyncIterable<Buffer>) => collectChunks(source, chunks), {
-      signal: watch.signal,
-    });
+    await pipeline(transfer, () => collectChunks(heard(transfer), chunks), { signal });
     const whole = await promisify(zstdDecompress)(Buffer.concat(chunks), {
       ...WINDOW,
       maxOutputLength: MAX_DOCUMENT,
     });
     return whole.toString('utf8');
   } catch (error) {
-    throw transferError(error, watch.signal, { code: 'E_MANIFEST', what });
-  } finally {
-    watch.stop();
+    throw transferError(error, signal, { code: 'E_MANIFEST', what });
   }
 }
 
@@ -131,30 +123,22 @@ async function collectChunks(source: AsyncIterable<Buffer>, chunks: Buffer[]): P
   }
 }
 
-interface SilenceWatch {
-  /** Aborted when `outer` is, or with E_DEADLINE when the input was silent for too long. */
-  signal: AbortSignal;
-  stop(): void;
-}
-
-function watchSilence(input: Readable, outer: AbortSignal): SilenceWatch {
-  const silent = new AbortController();
+/** What comes of the input, which is destroyed with E_DEADLINE when nothing does. What is done with a part may take its time. */
+async function* heard(input: Readable): AsyncGenerator<Buffer> {
   const expire = () => {
     const message = `nothing came over a transfer for ${SILENCE_MS / 1000} s`;
-    silent.abort(new SlError('E_DEADLINE', message));
+    input.destroy(new SlError('E_DEADLINE', message));
   };
-  const timer = setTimeout(expire, SILENCE_MS);
-  const onData = () => timer.refresh();
-  input.on('data', onData);
-  // Listening for data makes a stream flow; the pipeline that follows decides when it does.
-  input.pause();
-  return {
-    signal: AbortSignal.any([outer, silent.signal]),
-    stop: () => {
+  let timer = setTimeout(expire, SILENCE_MS);
+  try {
+    for await (const part of input) {
       clearTimeout(timer);
-      input.off('data', onData);
-    },
-  };
+      yield part;
+      timer = setTimeout(expire, SILENCE_MS);
+    }
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function transferError(error: unknown, signal: AbortSignal, damage: { code: ErrorCode; what: string }): SlError {
