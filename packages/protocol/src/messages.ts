@@ -71,6 +71,8 @@ export const agentRequests = {
       /** Instead of either: a release that the node is said to have, and how this one differs. E_NOT_FOUND when it has not. */
       base: z.optional(z.object({ instance: instanceName, digest })),
       changes: z.optional(manifestChanges),
+      /** Whether a script of its own runs as root in it: then it shares no file with others, and takes more room. */
+      scripted: z.optional(z.boolean()),
     }),
     reply: z.object({
       /**

@@ -1,7 +1,13 @@
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { zstdDecompressSync } from 'node:zlib';
-import { type Manifest, manifestText, type NoticeBody, type RequestBody } from '@silverlining/protocol';
+import {
+  type InstanceSpec,
+  type Manifest,
+  manifestText,
+  type NoticeBody,
+  type RequestBody,
+} from '@silverlining/protocol';
 import { beforeEach, expect, it } from 'vitest';
 import { SendingFleet } from '../../../../test/fakes/sending-fleet.ts';
 import type { ControllerDeps } from './deps.ts';
@@ -23,7 +29,11 @@ beforeEach(() => {
 });
 
 /** What a node is told that said this in its hello. */
-async function offerTo(hello: Partial<NoticeBody<'hello'>>, manifest: Manifest): Promise<typeof offered> {
+async function offerTo(
+  hello: Partial<NoticeBody<'hello'>>,
+  manifest: Manifest,
+  spec: Partial<InstanceSpec> = {},
+): Promise<typeof offered> {
   const read = async (id: string) =>
     zstdDecompressSync(await buffer(fleet.sockets.get(id) ?? Readable.from([]))).toString();
   const answer = async (body: RequestBody<'offer'>) => {
@@ -32,7 +42,7 @@ async function offerTo(hello: Partial<NoticeBody<'hello'>>, manifest: Manifest):
   };
   fleet.connect('app1', { offer: answer }, hello);
   const release = { digest: 'd', manifest, bytes: 0 };
-  const target = { app: { name: 'blog' }, instance: 'blog.20260131_002', release, base: undefined };
+  const target = { app: { name: 'blog' }, instance: 'blog.20260131_002', release, base: undefined, spec };
   const deps = { fleet } as unknown as ControllerDeps;
   expect(await offer(deps, target as unknown as StageTarget, 'app1', signal)).toBe('all');
   return offered;
@@ -54,4 +64,9 @@ it('has a small one in the message', async () => {
   const manifest = manifestOf(500);
   const { body, sent } = await offerTo({ manifestText: true }, manifest);
   expect([body.manifest, sent]).toEqual([manifest, undefined]);
+});
+
+it('says where a script of its own adds to the release', async () => {
+  expect((await offerTo({}, manifestOf(1))).body.scripted).toBe(false);
+  expect((await offerTo({}, manifestOf(1), { packageInstallScript: 'install' })).body.scripted).toBe(true);
 });

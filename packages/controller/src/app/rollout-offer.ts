@@ -35,8 +35,9 @@ export async function offer(
   node: string,
   signal: AbortSignal,
 ): Promise<string> {
-  const { release, instance, app } = target;
-  const body = { instance, app: app.name, digest: release.digest };
+  const { release, instance, app, spec } = target;
+  const scripted = spec.packageInstallScript !== undefined;
+  const body = { instance, app: app.name, digest: release.digest, scripted };
   const limits = { signal, deadline: OFFER_DEADLINE };
   const ask: Ask = (how) => deps.fleet.request(node, 'offer', { ...body, ...how }, limits);
   await deps.fleet.turn();

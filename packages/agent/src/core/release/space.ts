@@ -1,6 +1,6 @@
 /** Whether a release fits. */
-import { type ManifestFile, SlError } from '@silverlining/protocol';
-import { worthPacking } from './layer.ts';
+import { CHUNKED_FROM, type ManifestChanges, type ManifestFile, SlError } from '@silverlining/protocol';
+import type { ReleaseForm } from './layer.ts';
 import type { Listing } from './listing.ts';
 
 const BLOCK = 4096;
@@ -17,21 +17,35 @@ export interface Space {
 export interface NewFiles {
   listing: Listing;
   missing: readonly ManifestFile[];
-  /** Whether nothing has to be made but what differs from another release. */
-  isLayer: boolean;
+  /** Those of `partsOf` that are here, and have to be made files of first. */
+  packed: readonly ManifestFile[];
+  form: ReleaseForm;
+}
+
+/** What a release is made of in that form: of a layer nothing but what differs from another release. */
+export function partsOf(listing: Listing, form: ReleaseForm): Pick<ManifestChanges, 'files' | 'links'> {
+  return form === 'layer' ? listing.changes : listing.manifest();
 }
 
 /**
- * What a release takes beside what is there already: missing contents, copies of its configuration, folders; all contents when
- * it becomes an image. Inodes are counted as if it did not: whether it can be mounted shows later.
+ * What a release takes beside what is there already. Inodes of an image are counted as if it were none: whether it can be mounted
+ * shows later.
  */
-export function spaceNeeded({ listing, missing, isLayer }: NewFiles): { bytes: number; inodes: number } {
-  const { files, links } = isLayer ? listing.changes : listing.manifest();
-  const config = files.filter((file) => file.path.startsWith('config/'));
-  const written = !isLayer && worthPacking(listing, missing) ? files : [...missing, ...config];
+export function spaceNeeded(release: NewFiles): { bytes: number; inodes: number } {
+  const { files, links } = partsOf(release.listing, release.form);
+  const written = writtenOf(release);
   const folders = countFolders(files);
   const bytes = written.reduce((sum, file) => sum + Math.ceil(file.size / BLOCK) * BLOCK, folders * BLOCK);
   return { bytes, inodes: written.length + folders + links.length };
+}
+
+/** Each file as often as its content is written. */
+function writtenOf({ listing, missing, packed, form }: NewFiles): ManifestFile[] {
+  const { files } = partsOf(listing, form);
+  // Large ones are received as files of their own.
+  if (form === 'image') return [...files, ...missing.filter(({ size }) => size >= CHUNKED_FROM)];
+  const copied = form === 'copies' ? files : files.filter(({ path }) => path.startsWith('config/'));
+  return [...missing, ...packed, ...copied];
 }
 
 /** Files of a folder mostly follow each other; a folder that is counted twice does no harm here. */

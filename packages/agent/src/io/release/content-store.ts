@@ -34,6 +34,7 @@ export async function openContentStore(folder: string, owner: () => Promise<File
   return {
     packs: disk.packs,
     lacking: (files) => disk.lacking(files),
+    packed: (files) => disk.packed(files),
     locate: (file) => disk.locate(blobKey(file)),
     forget: (file) => disk.forget(blobKey(file)),
     unpack: async (files) => disk.unpack(files, await owner()),
@@ -80,13 +81,27 @@ class StoreDisk {
   }
 
   lacking(files: readonly ManifestFile[]): ManifestFile[] {
-    const lacking = new Map<string, ManifestFile>();
-    for (const file of files) {
-      const key = blobKey(file);
-      if (!this.keys.has(key) && !lacking.has(key)) lacking.set(key, file);
-    }
+    const lacking = this.#unfiled(files);
     this.packs.strike(lacking);
     return [...lacking.values()];
+  }
+
+  packed(files: readonly ManifestFile[]): ManifestFile[] {
+    const unfiled = this.#unfiled(files);
+    const lacking = new Map(unfiled);
+    this.packs.strike(lacking);
+    for (const key of lacking.keys()) unfiled.delete(key);
+    return [...unfiled.values()];
+  }
+
+  /** Contents that are no files of their own here. */
+  #unfiled(files: readonly ManifestFile[]): Map<string, ManifestFile> {
+    const unfiled = new Map<string, ManifestFile>();
+    for (const file of files) {
+      const key = blobKey(file);
+      if (!this.keys.has(key) && !unfiled.has(key)) unfiled.set(key, file);
+    }
+    return unfiled;
   }
 
   locate(key: string): { path: string; offset?: number } {
