@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { appendFile, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { zstdCompressSync } from 'node:zlib';
 import type { ManifestFile } from '@silverlining/protocol';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { listingOf } from '../../../../../test/builders/listing.ts';
 import { archiveOf, type TarEntry, tarOf } from '../../../../../test/builders/tar-archive.ts';
 import { blobKey, blobPath } from './blob-keys.ts';
@@ -156,6 +156,25 @@ describe('the store', () => {
     await writeFile(join(folder, 'incoming/half'), 'x');
     await openContentStore(folder, async () => me);
     expect(existsSync(join(folder, 'incoming'))).toBe(false);
+  });
+
+  it('gives what a killed agent left whole its name when it is on disk', async () => {
+    const names = () => [A, B].map((file) => existsSync(blobPath(folder, blobKey(file))));
+    for (const [file, content] of [[A, 'alpha'] as const, [B, 'beta'] as const]) {
+      await writeFile(join(folder, 'leftovers', blobKey(file)), content);
+    }
+    store = await openContentStore(folder, async () => me);
+    const handle = await open(folder);
+    const synced: boolean[][] = [];
+    const sync = vi.spyOn(Object.getPrototypeOf(handle), 'sync').mockImplementation(async () => {
+      synced.push(names());
+    });
+    // Of two apps.
+    await Promise.all([store.salvage([A, B], signal), store.salvage([B, A], signal)]);
+    sync.mockRestore();
+    await handle.close();
+    expect([synced, names()]).toEqual([Array(2).fill([false, false]), [true, true]]);
+    expect(await readdir(join(folder, 'leftovers'))).toEqual([]);
   });
 
   it('knows how much room there is', async () => {

@@ -166,15 +166,20 @@ class StoreDisk {
 
   /** Bytes that are left of files that are not whole; whole ones are in the store afterwards. */
   async salvage(files: readonly ManifestFile[], signal: AbortSignal): Promise<number> {
-    let bytes = 0;
-    await this.packs.verify(files, signal);
-    for (const file of files) {
-      if (!this.leftovers.has(file) || this.lacking([file]).length === 0) continue;
-      const left = await this.leftovers.bytesOf(file, signal);
-      if (left < file.size) bytes += left;
-      else await this.admit([{ temporary: this.leftovers.take(blobKey(file)), file }], 'cut');
-    }
-    return bytes;
+    // Offers of several apps may come at once, and what is left may be of each of them.
+    return this.#exclusive('salvage', async () => {
+      let bytes = 0;
+      const whole: ReceivedBlob[] = [];
+      await this.packs.verify(files, signal);
+      for (const file of this.lacking(files.filter((it) => this.leftovers.has(it)))) {
+        const left = await this.leftovers.bytesOf(file, signal);
+        if (left < file.size) bytes += left;
+        else whole.push({ temporary: this.leftovers.path(blobKey(file)), file });
+      }
+      await syncReceived(whole, this.#folder);
+      await this.admit(whole, 'cut');
+      return bytes;
+    });
   }
 
   async verify(files: readonly ManifestFile[], signal: AbortSignal): Promise<void> {
