@@ -6,6 +6,8 @@ import type { ControllerDeps } from './deps.ts';
 
 /** Bytes a millisecond of the slowest link that is waited for: about a megabit a second. */
 export const SLOWEST = 128;
+/** Bytes a millisecond at which a node reads and hashes what it has, at least: what a shared disk of a small virtual machine gives. */
+export const READS = 20_000;
 /** Bulk sockets that are fed at once: each takes some 100 KB, and the memory of a thousand would be in pieces ever after. */
 const AT_ONCE = 64;
 

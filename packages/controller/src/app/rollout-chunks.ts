@@ -12,13 +12,11 @@ import {
   SlError,
 } from '@silverlining/protocol';
 import type { FilePart, ScannedRelease } from '../ports.ts';
-import { withTransfer } from './bulk.ts';
+import { READS, withTransfer } from './bulk.ts';
 import type { ControllerDeps } from './deps.ts';
 import type { StageTarget } from './rollout-stage.ts';
 
 const DEADLINE = 60_000;
-/** Bytes a millisecond at which a node reads what an interrupted transfer has left, at least. */
-const READS = 20_000;
 
 const compress = promisify(zstdCompress);
 
@@ -46,6 +44,7 @@ export async function missingParts(
   });
   if (large.length === 0) return [];
   const lists = await listsOf(deps, { target, missing, large }, signal);
+  // A node reads what an interrupted transfer has left.
   const limits = { signal, deadline: DEADLINE + large.reduce((sum, file) => sum + file.size, 0) / READS };
   try {
     const reply = await withTransfer(deps, node, limits, {

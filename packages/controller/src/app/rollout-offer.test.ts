@@ -8,7 +8,7 @@ import {
   type NoticeBody,
   type RequestBody,
 } from '@silverlining/protocol';
-import { beforeEach, expect, it } from 'vitest';
+import { beforeEach, expect, it, vi } from 'vitest';
 import { SendingFleet } from '../../../../test/fakes/sending-fleet.ts';
 import type { ControllerDeps } from './deps.ts';
 import { offer } from './rollout-offer.ts';
@@ -32,7 +32,7 @@ beforeEach(() => {
 async function offerTo(
   hello: Partial<NoticeBody<'hello'>>,
   manifest: Manifest,
-  spec: Partial<InstanceSpec> = {},
+  { spec = {}, bytes = 0 }: { spec?: Partial<InstanceSpec>; bytes?: number } = {},
 ): Promise<typeof offered> {
   const read = async (id: string) =>
     zstdDecompressSync(await buffer(fleet.sockets.get(id) ?? Readable.from([]))).toString();
@@ -41,7 +41,7 @@ async function offerTo(
     return { missing: 'all', free: 0 };
   };
   fleet.connect('app1', { offer: answer }, hello);
-  const release = { digest: 'd', manifest, bytes: 0 };
+  const release = { digest: 'd', manifest, bytes };
   const target = { app: { name: 'blog' }, instance: 'blog.20260131_002', release, base: undefined, spec };
   const deps = { fleet } as unknown as ControllerDeps;
   expect(await offer(deps, target as unknown as StageTarget, 'app1', signal)).toBe('all');
@@ -68,5 +68,12 @@ it('has a small one in the message', async () => {
 
 it('says where a script of its own adds to the release', async () => {
   expect((await offerTo({}, manifestOf(1))).body.scripted).toBe(false);
-  expect((await offerTo({}, manifestOf(1), { packageInstallScript: 'install' })).body.scripted).toBe(true);
+  expect((await offerTo({}, manifestOf(1), { spec: { packageInstallScript: 'install' } })).body.scripted).toBe(true);
+});
+
+it.each([1, 501])('gives a node the time to read all of the release, of %i files', async (count) => {
+  const request = vi.spyOn(fleet, 'request');
+  await offerTo({}, manifestOf(count), { bytes: 10e9 });
+  const [[, , , options] = []] = request.mock.calls;
+  expect(options?.deadline).toBe(60_000 + 500_000);
 });

@@ -14,13 +14,13 @@ import {
   SlError,
 } from '@silverlining/protocol';
 import type { ScannedRelease } from '../ports.ts';
-import { withTransfer } from './bulk.ts';
+import { READS, withTransfer } from './bulk.ts';
 import type { ControllerDeps } from './deps.ts';
 import type { BaseRelease, StageTarget } from './rollout-stage.ts';
 
 /** A manifest of more files than this travels over a bulk socket, so that control frames stay small. */
 const INLINE_FILES = 500;
-const OFFER_DEADLINE = 60_000;
+const DEADLINE = 60_000;
 
 const compress = promisify(zstdCompress);
 /** Compressed once per release and form, whatever the number of nodes. */
@@ -38,7 +38,8 @@ export async function offer(
   const { release, instance, app, spec } = target;
   const scripted = spec.packageInstallScript !== undefined;
   const body = { instance, app: app.name, digest: release.digest, scripted };
-  const limits = { signal, deadline: OFFER_DEADLINE };
+  // A node that a release of the app was damaged on, or a transfer was cut to, reads all that it has of this one.
+  const limits = { signal, deadline: DEADLINE + release.bytes / READS };
   const ask: Ask = (how) => deps.fleet.request(node, 'offer', { ...body, ...how }, limits);
   await deps.fleet.turn();
   if (release.manifest.files.length <= INLINE_FILES) return (await ask({ manifest: release.manifest })).missing;
