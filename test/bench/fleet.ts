@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exec } from '@silverlining/system';
 import { findDirectories } from '../../packages/controller/src/io/directories.ts';
-import { LocalProvider } from '../../packages/controller/src/io/provider/local.ts';
+import { LocalProvider, LocalSite } from '../../packages/controller/src/io/provider/index.ts';
 import { readNetwork } from '../../packages/controller/src/io/provider/local-network.ts';
 import type { ProviderNode } from '../../packages/controller/src/ports.ts';
 import type { MeteredNode } from './meter.ts';
@@ -24,7 +24,7 @@ export interface Fleet {
 /** The nodes of a set that is up, and how SSH reaches them. Files go to `dir`. */
 export async function findFleet(set: string, dir: string): Promise<Fleet> {
   const directories = findDirectories();
-  const found = await new LocalProvider(directories).list(set, AbortSignal.timeout(30_000));
+  const found = await new LocalProvider(new LocalSite(directories)).list(set, AbortSignal.timeout(30_000));
   const network = await readNetwork(join(directories.state, 'local/network.json'));
   const nodes = found.map(({ id, name, address }) => ({ uuid: id, name, address }));
   return { nodes, hostAddress: network?.hostAddress ?? '', ...(await sshAccess(found, dir)) };

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findDirectories } from '../../packages/controller/src/io/directories.ts';
-import { LocalProvider } from '../../packages/controller/src/io/provider/local.ts';
+import { LocalProvider, LocalSite } from '../../packages/controller/src/io/provider/index.ts';
 import type { ProviderNode } from '../../packages/controller/src/ports.ts';
 import { ansibleProject, playbook } from './ansible.ts';
 import { sha256 } from './apps.ts';
@@ -66,7 +66,7 @@ export async function measureRoles(input: RolesInput): Promise<ToolResult[]> {
 
 async function turn(input: RolesInput, way: Way): Promise<{ first: Measurement; nothing: Measurement[] }> {
   const { signal } = input;
-  const provider = new LocalProvider(findDirectories());
+  const provider = new LocalProvider(new LocalSite(findDirectories()));
   const machines = await makeMachines(provider, input.nodes, signal);
   try {
     const access = await sshAccess(machines, join(input.work, 'bare'));

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { hostCommand } from '../../packages/controller/src/io/host-packages.ts';
 import { describeProviderContract } from '../../packages/controller/src/io/provider/contract.ts';
-import { LocalProvider } from '../../packages/controller/src/io/provider/index.ts';
+import { LocalProvider, LocalSite } from '../../packages/controller/src/io/provider/index.ts';
 import { controlGroups, destroyGroups, makeGroups } from '../../packages/controller/src/io/provider/local-cgroup.ts';
 import { readNetwork } from '../../packages/controller/src/io/provider/local-network.ts';
 import type { ProviderNode } from '../../packages/controller/src/ports.ts';
@@ -134,7 +134,7 @@ describe('a controller that is killed', { timeout: 5 * MINUTES }, () => {
       const uuid = randomUUID();
       const path = join(local.directories.state, 'local', moment.replace('UUID', uuid));
       await killWhen(act('create', uuid), () => existsSync(path));
-      const provider = new LocalProvider(local.directories);
+      const provider = new LocalProvider(new LocalSite(local.directories));
       if (finish) await expectFinished(provider, uuid);
       const before = await here();
       await provider.destroy(uuid, signal);
@@ -150,7 +150,7 @@ describe('a controller that is killed', { timeout: 5 * MINUTES }, () => {
     const path = join(local.directories.state, 'local', moment.replace('UUID', id));
     const before = await here();
     await killWhen(act('destroy', id), () => !existsSync(path));
-    const provider = new LocalProvider(local.directories);
+    const provider = new LocalProvider(new LocalSite(local.directories));
     await provider.destroy(id, signal);
     await provider.cleanUp('e2e', signal);
     expect(await hostTraces({ uuids: [id], ...before })).toEqual([]);

@@ -7,7 +7,7 @@ import type { DeployResult, StatusResult, UpResult } from '@silverlining/protoco
 import { exec } from '@silverlining/system';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { findDirectories } from '../../packages/controller/src/io/directories.ts';
-import { LocalProvider } from '../../packages/controller/src/io/provider/local.ts';
+import { LocalProvider, LocalSite } from '../../packages/controller/src/io/provider/index.ts';
 import { plainSource } from '../../packages/controller/src/io/provider/local-disk.ts';
 import { type NodePaths, nodePaths } from '../../packages/controller/src/io/provider/local-node-record.ts';
 import { type TestNode, testNodes } from './support/nodes.ts';
@@ -29,7 +29,7 @@ beforeAll(async () => {
   await work.edit('silver.ini', 'http://pages.test/', 'http://transfer-e2e.test/');
   await slJson<UpResult>(['up', '-f', work.file, '--yes']);
   const directories = findDirectories();
-  const [found] = await new LocalProvider(directories).list(SET, AbortSignal.timeout(30_000));
+  const [found] = await new LocalProvider(new LocalSite(directories)).list(SET, AbortSignal.timeout(30_000));
   const known = (await testNodes(SET)).get('app1');
   if (found === undefined || known === undefined) throw new Error('the node is not there');
   node = known;

@@ -24,7 +24,7 @@ import { ALREADY_RUNNING_STATUS, claimDaemon } from './io/daemon.ts';
 import { type Directories, findDirectories, makeDirectories } from './io/directories.ts';
 import { randomIds } from './io/ids.ts';
 import { openFilesLimit } from './io/open-files.ts';
-import { createProvider } from './io/provider/index.ts';
+import { createProvider, LocalSite } from './io/provider/index.ts';
 import { prepareLocalHost } from './io/provider/local-host.ts';
 import { createReleaseSource } from './io/release-source/index.ts';
 import { openSigningKey } from './io/signing-key.ts';
@@ -155,6 +155,7 @@ function makeDeps(
   store: Store,
   { agents, log, startedAt }: { agents: Agents; log: Logger; startedAt: number },
 ): ControllerDeps {
+  const localSite = new LocalSite(directories);
   return {
     ...{ store, fleet: agents.server.fleet, bootstrapper: agents.bootstrapper, clock: systemClock, ids: randomIds },
     ...{
@@ -166,7 +167,7 @@ function makeDeps(
       log,
       startedAt,
     },
-    providerFor: (set) => createProvider(set.provider, { directories, baseDirectory: dirname(set.file) }),
+    providerFor: (set) => createProvider(set.provider, { localSite, baseDirectory: dirname(set.file) }),
     prepareHost: (set, options) => (set.provider.driver === 'local' ? prepareLocalHost(options) : Promise.resolve()),
     capacity: agents.server.capacity,
     url: () => `wss://*:${agents.port()}`,

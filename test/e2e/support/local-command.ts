@@ -1,8 +1,8 @@
 /** A process that creates or destroys a local node, for tests to kill: `local-command.ts STATE CACHE create|destroy UUID`. */
-import { LocalProvider } from '../../../packages/controller/src/io/provider/local.ts';
+import { LocalProvider, LocalSite } from '../../../packages/controller/src/io/provider/index.ts';
 
 const [state = '', cache = '', action, uuid = ''] = process.argv.slice(2);
-const provider = new LocalProvider({ state, cache });
+const provider = new LocalProvider(new LocalSite({ state, cache }));
 const { signal } = new AbortController();
 if (action === 'destroy') {
   await provider.destroy(uuid, signal);

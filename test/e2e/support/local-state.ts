@@ -5,6 +5,7 @@ import { type Directories, findDirectories } from '../../../packages/controller/
 import { hostCommand } from '../../../packages/controller/src/io/host-packages.ts';
 import { LocalProvider, type LocalProviderOptions } from '../../../packages/controller/src/io/provider/local.ts';
 import type { LocalNetwork } from '../../../packages/controller/src/io/provider/local-network.ts';
+import { LocalSite } from '../../../packages/controller/src/io/provider/local-site.ts';
 
 const PREFIX = 'sl-state-';
 
@@ -19,7 +20,7 @@ export interface LocalState {
 export async function makeLocalState(options: LocalProviderOptions = {}): Promise<LocalState> {
   const state = await mkdtemp(join(tmpdir(), PREFIX));
   const directories = { state, cache: findDirectories().cache };
-  const provider = new LocalProvider(directories, options);
+  const provider = new LocalProvider(new LocalSite(directories), options);
   const remove = async () => {
     await destroyNodes(provider, state);
     await rm(state, { recursive: true });
@@ -31,7 +32,7 @@ export async function makeLocalState(options: LocalProviderOptions = {}): Promis
 export async function clearTemporary(folder: string): Promise<void> {
   for (const name of (await readdir(folder)).filter((it) => it.startsWith(PREFIX))) {
     const state = join(folder, name);
-    await destroyNodes(new LocalProvider({ state, cache: findDirectories().cache }), state);
+    await destroyNodes(new LocalProvider(new LocalSite({ state, cache: findDirectories().cache })), state);
   }
   const mounts = (await readFile('/proc/self/mounts', 'utf8')).split('\n').map((line) => line.split(' ')[1] ?? '');
   for (const mount of mounts.filter((it) => it.startsWith(`${folder}/`)).reverse())

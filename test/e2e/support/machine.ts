@@ -11,7 +11,7 @@ import {
   installHostPackages,
   missingHostPackages,
 } from '../../../packages/controller/src/io/host-packages.ts';
-import { LocalProvider } from '../../../packages/controller/src/io/provider/local.ts';
+import { LocalProvider, LocalSite } from '../../../packages/controller/src/io/provider/index.ts';
 import { ensureImage } from '../../../packages/controller/src/io/provider/local-image.ts';
 import { readNodes } from '../../../packages/controller/src/io/provider/local-node-record.ts';
 import { openStore } from '../../../packages/controller/src/io/store/store.ts';
@@ -65,7 +65,7 @@ export async function clearState(): Promise<void> {
   await sl(['controller', 'stop', '--force']);
   const directories = findDirectories();
   await clearHosts(directories.state);
-  await destroyNodes(new LocalProvider(directories), directories.state);
+  await destroyNodes(new LocalProvider(new LocalSite(directories)), directories.state);
   await rm(directories.state, { recursive: true, force: true });
   await makeDirectories(directories);
 }

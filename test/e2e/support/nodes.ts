@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { type ExecResult, exec } from '@silverlining/system';
 import { findDirectories } from '../../../packages/controller/src/io/directories.ts';
-import { LocalProvider } from '../../../packages/controller/src/io/provider/local.ts';
+import { LocalProvider, LocalSite } from '../../../packages/controller/src/io/provider/index.ts';
 import { nodePaths } from '../../../packages/controller/src/io/provider/local-node-record.ts';
 import type { ProviderNode } from '../../../packages/controller/src/ports.ts';
 import { atConsole } from './console.ts';
@@ -30,14 +30,14 @@ const EXEC_TIMEOUT = 120_000;
 
 /** By short name: `app1` for `app1.guestbook.internal`. */
 export async function testNodes(set: string): Promise<Map<string, TestNode>> {
-  const provider = new LocalProvider(findDirectories());
+  const provider = new LocalProvider(new LocalSite(findDirectories()));
   const found = await provider.list(set, AbortSignal.timeout(30_000));
   return new Map(found.map((node) => [node.name.split('.')[0] ?? '', testNode(provider, node)]));
 }
 
 /** A machine that belongs to no set of `sl`: `name` says whose it is in the provider's books. */
 export async function spareNode(name: string): Promise<TestNode> {
-  const provider = new LocalProvider(findDirectories());
+  const provider = new LocalProvider(new LocalSite(findDirectories()));
   const request = { uuid: randomUUID(), name: `${name}.internal`, set: name, size: undefined, image: undefined };
   return testNode(provider, await provider.create(request, () => undefined, AbortSignal.timeout(120_000)));
 }

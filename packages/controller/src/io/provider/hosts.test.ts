@@ -2,13 +2,13 @@ import { homedir } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { describeProviderContract } from './contract.ts';
 import { HostsProvider } from './hosts.ts';
-import { createProvider } from './index.ts';
+import { createProvider, LocalSite } from './index.ts';
 
-const directories = { state: '/nowhere/state', cache: '/nowhere/cache' };
+const localSite = new LocalSite({ state: '/nowhere/state', cache: '/nowhere/cache' });
 const hosts = 'app1.example.internal 192.0.2.11\nbalancer 2001:db8::7 user=debian port=2222';
 
 describeProviderContract('hosts', {
-  make: async () => createProvider({ driver: 'hosts', options: { hosts } }, { directories }),
+  make: async () => createProvider({ driver: 'hosts', options: { hosts } }, { localSite }),
   creates: false,
 });
 
@@ -94,12 +94,12 @@ describe('hosts', () => {
 describe('createProvider', () => {
   it('names the providers that there are', () => {
     for (const driver of ['clouds', 'constructor']) {
-      expect(() => createProvider({ driver, options: {} }, { directories })).toThrow('there are hosts, local');
+      expect(() => createProvider({ driver, options: {} }, { localSite })).toThrow('there are hosts, local');
     }
   });
 
   it('refuses an image that there is not before anything is made', () => {
     const config = { driver: 'local', options: { image: 'debian:woody' } };
-    expect(() => createProvider(config, { directories })).toThrow('there are debian:bookworm, debian:trixie');
+    expect(() => createProvider(config, { localSite })).toThrow('there are debian:bookworm, debian:trixie');
   });
 });

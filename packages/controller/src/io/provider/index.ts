@@ -1,14 +1,15 @@
 import { type ProviderConfig, SlError } from '@silverlining/protocol';
 import type { Provider } from '../../ports.ts';
-import type { Directories } from '../directories.ts';
 import { HostsProvider } from './hosts.ts';
 import { LocalProvider } from './local.ts';
+import type { LocalSite } from './local-site.ts';
 
 export { HostsProvider } from './hosts.ts';
 export { LocalProvider } from './local.ts';
+export { LocalSite } from './local-site.ts';
 
 export interface ProviderContext {
-  directories: Directories;
+  localSite: LocalSite;
   /** Directory of the server set file: what relative paths in the options are relative to. */
   baseDirectory?: string | undefined;
 }
@@ -18,7 +19,7 @@ type Factory = (options: Record<string, string>, context: ProviderContext) => Pr
 /** To add a provider: its file beside this one, its line here. */
 const FACTORIES: Readonly<Record<string, Factory>> = {
   hosts: (options, context) => new HostsProvider(options, context.baseDirectory),
-  local: (options, context) => new LocalProvider(context.directories, options),
+  local: (options, context) => new LocalProvider(context.localSite, options),
 };
 
 /** Names of the drivers there are, sorted. */

@@ -48,7 +48,8 @@ export async function ensureNetwork(file: string, signal: AbortSignal): Promise<
   const known = await readNetwork(file);
   if (known !== undefined && (await isUp(known))) return known;
   return withFileLock(LOCK, { signal, deadline: LOCK_TIMEOUT_MS }, async () => {
-    const network = known ?? (await choose(file));
+    // Whoever had the lock before may have chosen it.
+    const network = (await readNetwork(file)) ?? (await choose(file));
     await refuseClash(network);
     await bringUp(network);
     return network;

@@ -22,7 +22,10 @@ export interface Work {
 
 type NodeWish = Pick<NodeRecord, 'uuid' | 'set' | 'name' | 'image'>;
 
-/** What all local nodes of a state directory share: images, network, package cache and the key that reaches them. */
+/**
+ * What all local nodes of a state directory share: images, network, package cache and the key that reaches them. There is one in
+ * a process, since it alone knows which operations, of whatever set, are at them.
+ */
 export class LocalSite {
   readonly #directories: Directories;
   readonly #mutex = new KeyedMutex();
@@ -34,6 +37,11 @@ export class LocalSite {
 
   paths(uuid: string): NodePaths {
     return nodePaths(this.#path('nodes'), uuid);
+  }
+
+  /** Runs `work` on a node, after what was asked for it before. */
+  onNode<T>(uuid: string, work: () => Promise<T>): Promise<T> {
+    return this.#mutex.run(uuid, work);
   }
 
   /** Nodes of all sets. */
@@ -53,7 +61,10 @@ export class LocalSite {
 
   /** Gives the node an image and an address and writes down that it is to be, before anything of it is made. */
   async reserve(node: NodeWish, work: Work): Promise<NodeRecord> {
-    this.#reserving += 1;
+    // Not while `remove` is at it, which would take the image away again.
+    await this.#mutex.run('network', async () => {
+      this.#reserving += 1;
+    });
     try {
       const image = await this.#ensureImage(node.image, work);
       return await this.#mutex.run('network', () => this.#record({ ...node, image }, work.signal));

@@ -2,9 +2,7 @@ import { join } from 'node:path';
 import { SlError } from '@silverlining/protocol';
 import { LOCAL_IMAGES } from '../../core/local-images.ts';
 import type { CreateNodeRequest, NodeImage, NodeSize, Provider, ProviderNode } from '../../ports.ts';
-import type { Directories } from '../directories.ts';
 import { requireHostPackages } from '../host-packages.ts';
-import { KeyedMutex } from './keyed-mutex.ts';
 import { bootNode, isRunning, killNode } from './local-container.ts';
 import { prepareDisk, removeDisk } from './local-disk.ts';
 import { requireRoot } from './local-host.ts';
@@ -12,7 +10,7 @@ import { requireSuite } from './local-image.ts';
 import type { LocalNetwork } from './local-network.ts';
 import { type NodeRecord, readNode, writeNode } from './local-node-record.ts';
 import { packageProxyUrl } from './local-package-cache.ts';
-import { LocalSite, type Work } from './local-site.ts';
+import type { LocalSite, Work } from './local-site.ts';
 
 /** Options of `[provider]` with `provider = local`. */
 export interface LocalProviderOptions {
@@ -33,10 +31,9 @@ export class LocalProvider implements Provider {
   readonly keepsMachines = false;
   readonly #site: LocalSite;
   readonly #image: string;
-  readonly #mutex = new KeyedMutex();
 
-  constructor(directories: Directories, options: LocalProviderOptions = {}) {
-    this.#site = new LocalSite(directories);
+  constructor(site: LocalSite, options: LocalProviderOptions = {}) {
+    this.#site = site;
     this.#image = options.image ?? DEFAULT_IMAGE;
     requireSuite(this.#image);
   }
@@ -50,7 +47,7 @@ export class LocalProvider implements Provider {
     requireRoot();
     await requireHostPackages();
     if (signal.aborted) throw new SlError('E_ABORTED', `creating ${request.name} was cancelled`);
-    return this.#mutex.run(request.uuid, async () => {
+    return this.#site.onNode(request.uuid, async () => {
       const work = { report, signal };
       return this.#boot((await this.#adopt(request)) ?? (await this.#reserve(request, work)), work);
     });
@@ -59,7 +56,7 @@ export class LocalProvider implements Provider {
   async start(id: string, signal: AbortSignal): Promise<ProviderNode> {
     requireRoot();
     await requireHostPackages();
-    return this.#mutex.run(id, async () => {
+    return this.#site.onNode(id, async () => {
       const record = await readNode(this.#site.paths(id));
       if (record === undefined) throw new SlError('E_PROVIDER', `there is no local node ${id}`);
       return this.#boot(record, { report: () => undefined, signal, withoutSsh: true });
@@ -69,13 +66,13 @@ export class LocalProvider implements Provider {
   /** Stops the node at once, as pulling the plug would; its disk stays, and `start` brings it up again. */
   async powerOff(id: string): Promise<void> {
     requireRoot();
-    await this.#mutex.run(id, () => killNode(this.#site.paths(id), id));
+    await this.#site.onNode(id, () => killNode(this.#site.paths(id), id));
   }
 
   async destroy(id: string, _signal: AbortSignal): Promise<void> {
     requireRoot();
     const paths = this.#site.paths(id);
-    await this.#mutex.run(id, async () => {
+    await this.#site.onNode(id, async () => {
       await killNode(paths, id);
       await removeDisk(paths);
     });
