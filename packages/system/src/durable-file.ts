@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm, symlink } from 'node:fs/promises';
+import { access, constants, mkdir, open, readdir, readFile, rename, rm, symlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** One that a crash leaves in a system folder is passed over by what reads whole folders: apt, logrotate, run-parts. */
@@ -74,6 +74,14 @@ export async function readFileIfAny(path: string): Promise<string | undefined> {
     if (errno(error) === 'ENOENT' || errno(error) === 'ENOTDIR') return undefined;
     throw error;
   }
+}
+
+/** Whether there is a file or folder, and one that this process may use as `mode` of access(2) says. */
+export async function exists(path: string, mode = constants.F_OK): Promise<boolean> {
+  return access(path, mode).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** The `code` of a system error (`ENOENT`, ...); undefined for anything else. */

@@ -112,8 +112,11 @@ function settle(child: ChildProcess, argv: readonly string[], options: ExecOptio
   });
 }
 
-/** Kills what is left of it, and closes its pipes: a process that left the group, or a unit, may hold them for ever. */
-function giveUp(child: ChildProcess): void {
+/**
+ * Kills what is left of a command that leads a process group (`detached`), and closes its pipes: a process that left the group, or a
+ * unit, may hold them for ever.
+ */
+export function giveUp(child: ChildProcess): void {
   killGroup(child, 'SIGKILL');
   child.stdout?.destroy();
   child.stderr?.destroy();

@@ -3,6 +3,7 @@
 export { type DiskSpace, freeSpace, isOutOfSpace } from './disk.ts';
 export {
   errno,
+  exists,
   type FileOwner,
   linkDurable,
   makeDirectoryDurable,
@@ -11,5 +12,5 @@ export {
   syncDirectory,
   writeFileDurable,
 } from './durable-file.ts';
-export { type ExecOptions, type ExecResult, exec, logOf } from './exec.ts';
+export { type ExecOptions, type ExecResult, exec, giveUp, logOf } from './exec.ts';
 export { createSweep, type KeepSmallOptions, keepSmall } from './memory.ts';

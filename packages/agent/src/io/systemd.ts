@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { access } from 'node:fs/promises';
 import { SlError, toSlError } from '@silverlining/protocol';
-import { type ExecOptions, type ExecResult, exec, logOf } from '@silverlining/system';
+import { type ExecOptions, type ExecResult, exec, exists, logOf } from '@silverlining/system';
 import { parseUnits, showUnitsArgv, type UnitState } from '../core/converge/unit-state.ts';
 
 /** Milliseconds: a unit may take systemd's own 90 s to start and as long to stop. */
@@ -78,11 +77,4 @@ export async function execLater(argv: readonly string[], ms: number): Promise<vo
   const when = [`--on-active=${ms}ms`, '--timer-property=AccuracySec=1s'];
   const unit = `--unit=silver-task-${randomUUID()}`;
   await exec(['systemd-run', '--quiet', '--collect', ...when, unit, '--', ...argv], { deadline: UNIT_DEADLINE });
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -49,6 +49,14 @@ it('bundles are the same each time', async () => {
   expect(again).toEqual(await artifacts.agentBundle());
 });
 
+it('a bundle that is gone from the cache is made again', async () => {
+  const { path } = await artifacts.agentBundle();
+  await rm(path);
+  const [again] = await Promise.all([artifacts.agentBundle(), artifacts.agentBundle()]);
+  expect(again.path).toBe(path);
+  await readFile(path);
+});
+
 it('the enrolment program makes a key of its own and a request for it', async () => {
   const { path } = await artifacts.enrolBundle();
   const key = join(cache, 'key.pem');

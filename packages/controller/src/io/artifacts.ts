@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { SlError } from '@silverlining/protocol';
-import { makeDirectoryDurable, writeFileDurable } from '@silverlining/system';
+import { exists, makeDirectoryDurable, writeFileDurable } from '@silverlining/system';
 import { build, stop } from 'esbuild';
 import { findRuntime, type Runtime, type RuntimeArch } from './runtimes.ts';
 
@@ -29,11 +29,16 @@ export interface Artifacts {
   runtime(arch: RuntimeArch, report: (text: string) => void, signal: AbortSignal): Promise<Runtime>;
 }
 
-/** Everything is made once a process and kept by digest under `cache`. */
+/** Everything is made once a process and kept by digest under `cache`, which may be cleared meanwhile. */
 export function createArtifacts(cache: string, agentEntry = agentSource('start.ts')): Artifacts {
-  const agentBundle = once(() => bundle(agentEntry, 'agent', cache));
-  const enrolBundle = once(() => bundle(agentSource('enrol.ts'), 'enrol', cache));
-  const runtimes = new Map<RuntimeArch, Promise<Runtime>>();
+  const agentBundle = once(() => bundle(agentEntry, 'agent', cache), isThere);
+  const enrolBundle = once(() => bundle(agentSource('enrol.ts'), 'enrol', cache), isThere);
+  const runtime = (arch: RuntimeArch) =>
+    once(
+      (report: (text: string) => void, signal: AbortSignal) => findRuntime(arch, { cache, report, signal }),
+      isThere,
+    );
+  const runtimes = { x64: runtime('x64'), arm64: runtime('arm64') };
   return {
     agentBundle,
     agentUnit: once(async () => {
@@ -41,15 +46,7 @@ export function createArtifacts(cache: string, agentEntry = agentSource('start.t
       return { text, digest: sha256(text) };
     }),
     enrolBundle,
-    runtime(arch, report, signal) {
-      const known = runtimes.get(arch);
-      if (known !== undefined) return known;
-      const finding = findRuntime(arch, { cache, report, signal });
-      runtimes.set(arch, finding);
-      // The next one to ask tries again; whoever asked first may just have been cancelled.
-      finding.catch(() => runtimes.delete(arch));
-      return finding;
-    },
+    runtime: (arch, report, signal) => runtimes[arch](report, signal),
   };
 }
 
@@ -97,16 +94,29 @@ function agentSource(name: string): string {
   return join(dirname(createRequire(import.meta.url).resolve('@silverlining/agent/package.json')), 'src', name);
 }
 
-/** Remembers the first success. */
-function once<T>(make: () => Promise<T>): () => Promise<T> {
+function isThere({ path }: { path: string }): Promise<boolean> {
+  return exists(path);
+}
+
+/**
+ * Remembers the first success for as long as it holds. After a failure the next one to ask tries again: whoever asked first may just
+ * have been cancelled.
+ */
+function once<A extends unknown[], T>(
+  make: (...args: A) => Promise<T>,
+  holds: (made: T) => Promise<boolean> = async () => true,
+): (...args: A) => Promise<T> {
   let made: Promise<T> | undefined;
-  return () => {
-    if (made === undefined) {
-      made = make();
-      made.catch(() => {
-        made = undefined;
-      });
-    }
-    return made;
+  const forget = (it: Promise<T>) => {
+    if (made === it) made = undefined;
+  };
+  return async (...args) => {
+    const known = made;
+    if (known !== undefined && !(await holds(await known))) forget(known);
+    if (made !== undefined) return made;
+    const making = make(...args);
+    made = making;
+    making.catch(() => forget(making));
+    return making;
   };
 }

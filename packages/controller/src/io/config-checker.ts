@@ -1,7 +1,7 @@
-import { access, constants } from 'node:fs/promises';
+import { constants } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type App, SlError, toSlError } from '@silverlining/protocol';
-import { exec } from '@silverlining/system';
+import { exec, exists } from '@silverlining/system';
 
 /** Milliseconds for the whole check. */
 const DEADLINE = 60_000;
@@ -28,11 +28,7 @@ export async function checkAppConfig(app: App, signal: AbortSignal, deadline = D
 /** As for update_fetch scripts: in the app's `bin`, in its folder, or on the system. */
 async function find(program: string, dir: string): Promise<string> {
   for (const path of [join(dir, 'bin', program), join(dir, program)]) {
-    const isThere = await access(path, constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (isThere) return path;
+    if (await exists(path, constants.X_OK)) return path;
   }
   return program;
 }

@@ -1,7 +1,7 @@
-import { access, constants } from 'node:fs/promises';
+import { constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { SlError } from '@silverlining/protocol';
-import { type ExecOptions, type ExecResult, exec } from '@silverlining/system';
+import { type ExecOptions, type ExecResult, exec, exists } from '@silverlining/system';
 
 /** A file whose presence shows that the Debian package is installed: a command of the PATH, or an absolute path. */
 export interface HostNeed {
@@ -84,13 +84,7 @@ async function isPresent(file: string): Promise<boolean> {
   const candidates = file.startsWith('/') ? [file] : searchPath().map((directory) => join(directory, file));
   for (const candidate of candidates) {
     const mode = file.startsWith('/') ? constants.R_OK : constants.X_OK;
-    if (
-      await access(candidate, mode).then(
-        () => true,
-        () => false,
-      )
-    )
-      return true;
+    if (await exists(candidate, mode)) return true;
   }
   return false;
 }

@@ -1,7 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { access, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SlError } from '@silverlining/protocol';
+import { exists } from '@silverlining/system';
 import { LOCAL_IMAGES, suiteOf } from '../../core/local-images.ts';
 import { type FileLock, withFileLock } from '../file-lock.ts';
 import { hostCommand } from '../host-packages.ts';
@@ -195,11 +196,4 @@ function removeUnfinished(directory: string, suite: string): Promise<void> {
 async function removeImages(directory: string, suite: string, which: (name: string) => boolean): Promise<void> {
   const names = (await readdir(directory)).filter((name) => name.startsWith(idOf(suite, '')) && which(name));
   for (const name of names) await hostCommand(['rm', '-rf', '--one-file-system', '--', join(directory, name)]);
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

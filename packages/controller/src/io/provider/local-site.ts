@@ -1,7 +1,6 @@
-import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SlError } from '@silverlining/protocol';
-import { makeDirectoryDurable } from '@silverlining/system';
+import { exists, makeDirectoryDurable } from '@silverlining/system';
 import type { Directories } from '../directories.ts';
 import { hostCommand } from '../host-packages.ts';
 import { KeyedMutex } from './keyed-mutex.ts';
@@ -92,10 +91,7 @@ export class LocalSite {
 
   /** Whether anything was ever made here. */
   exists(): Promise<boolean> {
-    return access(this.#path()).then(
-      () => true,
-      () => false,
-    );
+    return exists(this.#path());
   }
 
   /** Removes everything, if there are no nodes and none is about to be. */

@@ -1,6 +1,7 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { exec } from '@silverlining/system';
 import { expect, it, onTestFinished } from 'vitest';
 import { RemoteEnded, startRemote } from './remote-script.ts';
 
@@ -75,4 +76,31 @@ it('ends with the signal, and when there is no ssh', async () => {
   await script.close();
   const missing = startRemote(['no-such-ssh'], never);
   await expect(missing.greeting()).rejects.toThrow('ENOENT');
+});
+
+it('ends with the signal though a command of its configuration, in its group or out of it, does not', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'sl-remote-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const inGroup = join(folder, 'in-group');
+  await exec(['mkfifo', inGroup]);
+  const controller = new AbortController();
+  const commands = `setsid sleep 600 & echo "silver:$!"; (echo silver:ready >&3; exec sleep 600) 3>&1 > ${inGroup} &`;
+  const script = remote(`${commands} wait`, controller.signal);
+  const released = readFile(inGroup);
+  const [pid = ''] = await script.greeting();
+  const answer = script.order(['put', 1], 'x');
+  controller.abort();
+  await expect(answer).rejects.toBeInstanceOf(RemoteEnded);
+  await script.close();
+  process.kill(Number(pid), 'SIGKILL');
+  await released;
+});
+
+it('refuses an order whose content cannot be read, and those after it', async () => {
+  const script = remote(ECHO);
+  await script.greeting();
+  const refusal = { code: 'E_SSH', message: expect.stringContaining('/no/such/file of this machine cannot be read') };
+  await expect(script.order(['put', 5], { file: '/no/such/file' })).rejects.toMatchObject(refusal);
+  await expect(script.order(['put', 1], 'x')).rejects.toMatchObject(refusal);
+  await script.close();
 });

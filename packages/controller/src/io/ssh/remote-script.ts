@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { pipeline } from 'node:stream/promises';
 import { SlError } from '@silverlining/protocol';
+import { giveUp } from '@silverlining/system';
 
 const PREFIX = 'silver:';
 /** A remote that ignores the end of its input this long is cut off. */
@@ -31,12 +32,12 @@ export class RemoteEnded extends Error {
   }
 }
 
-/** Starts ssh. Aborting the signal kills it; every pending answer is then refused. */
+/** Starts ssh. Aborting the signal kills it, with the commands of its configuration; every pending answer is then refused. */
 export function startRemote(argv: readonly string[], signal: AbortSignal): RemoteScript {
   const [command = '', ...args] = argv;
-  const child = spawn(command, args);
+  const child = spawn(command, args, { detached: true });
   const answers = collectAnswers(child);
-  const kill = () => child.kill('SIGKILL');
+  const kill = () => giveUp(child);
   signal.addEventListener('abort', kill, { once: true });
   if (signal.aborted) kill();
   // A broken pipe shows as the end of the script, with the reason that it or ssh gave.
@@ -50,8 +51,10 @@ export function startRemote(argv: readonly string[], signal: AbortSignal): Remot
       child.stdin.write(`${words.join(' ')}\n`);
       if (typeof content === 'string') child.stdin.write(content);
       else if (content !== undefined) {
-        // When the script gives up in the middle, its answer says why.
-        await pipeline(createReadStream(content.file), child.stdin, { end: false }).catch(() => undefined);
+        await pipeline(createReadStream(content.file), child.stdin, { end: false }).catch((cause: Error) => {
+          // When the script gives up in the middle, its answer says why. When it still waits, it is the file.
+          if (child.stdin.writable) answers.refuse(unreadable(content.file, cause));
+        });
       }
       return answer;
     },
@@ -63,6 +66,10 @@ export function startRemote(argv: readonly string[], signal: AbortSignal): Remot
       clearTimeout(timer);
     },
   };
+}
+
+function unreadable(file: string, cause: Error): SlError {
+  return new SlError('E_SSH', `${file} of this machine cannot be read: ${cause.message}`, { cause });
 }
 
 interface Waiting {
@@ -107,6 +114,7 @@ function collectAnswers(child: ChildProcessWithoutNullStreams) {
   });
   return {
     ended,
+    refuse,
     next(last: string): Promise<string[]> {
       return new Promise((resolve, reject) => {
         if (over !== undefined) return reject(over);
