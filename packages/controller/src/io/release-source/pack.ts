@@ -81,11 +81,17 @@ function tarPacking(input: TarInput): Packing {
         for await (const chunk of chunks) await spool.write(chunk);
       };
       const stored = pipeline(compressor, store, { signal });
+      const pieces = tarPieces(input);
       // What goes wrong with either end is what the other one fails with.
-      feed(compressor, tarPieces(input)).catch((error: unknown) => {
+      feed(compressor, pieces).catch((error: unknown) => {
         compressor.destroy(error instanceof Error ? error : new Error(String(error)));
       });
-      await stored;
+      try {
+        await stored;
+      } finally {
+        // A compressor that is destroyed need not answer the write that it has in hand: the file would stay open.
+        pieces.return(undefined);
+      }
     },
   };
 }

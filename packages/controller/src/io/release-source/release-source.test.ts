@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { chmod, mkdir, mkdtemp, readdir, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { chmod, mkdir, mkdtemp, readdir, readlink, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -10,7 +11,6 @@ import { type App, app as appSchema, CHUNKED_FROM, encodeBitmap } from '@silverl
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { PackedRelease, ReleaseSource } from '../../ports.ts';
 import { createReleaseSource } from './index.ts';
-import { openStatCache } from './stat-cache.ts';
 
 const signal = new AbortController().signal;
 let folder: string;
@@ -50,6 +50,8 @@ const sent = async (pack: PackedRelease) => {
   const [bytes] = await Promise.all([buffer(sink), pack.send(sink, signal)]);
   return bytes;
 };
+const openFiles = async () =>
+  Promise.all((await readdir('/proc/self/fd')).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')));
 const everything = (count: number) => ({ missing: encodeBitmap(count, Array(count).keys()) });
 
 describe('scan', () => {
@@ -133,38 +135,6 @@ describe('a cache that cannot be written', () => {
   });
 });
 
-describe('the stat cache', () => {
-  const old = { size: 1n, mtimeNs: 5n, ctimeNs: 6n, ino: 7n, mode: 8n };
-  const sha256 = 'a'.repeat(64);
-  // Only these fields are looked at.
-  const entry = (stat: object) => ({ path: 'app/a', stat: stat as never, sha256 });
-  const reopen = () => openStatCache(join(folder, 'stat'), [folder]);
-
-  it('knows a file for as long as nothing of its stat changes', async () => {
-    await (await reopen()).save([entry(old)], Date.now());
-    const cache = await reopen();
-    expect(cache.lookUp('app/a', old as never)).toBe(sha256);
-    expect(cache.lookUp('app/b', old as never)).toBeUndefined();
-    for (const field of ['size', 'mtimeNs', 'ctimeNs', 'ino', 'mode']) {
-      expect(cache.lookUp('app/a', { ...old, [field]: 99n } as never)).toBeUndefined();
-    }
-  });
-
-  it('does not trust a file that was changed just before it was read', async () => {
-    const now = Date.now();
-    const fresh = { ...old, ctimeNs: BigInt(now - 500) * 1_000_000n };
-    await (await reopen()).save([entry(fresh)], now);
-    expect((await reopen()).lookUp('app/a', fresh as never)).toBeUndefined();
-  });
-
-  it('is empty when it is damaged', async () => {
-    await (await reopen()).save([entry(old)], Date.now());
-    const [name = ''] = await readdir(join(folder, 'stat'));
-    await writeFile(join(folder, 'stat', name), 'garbage\t\t\n');
-    expect((await reopen()).lookUp('app/a', old as never)).toBeUndefined();
-  });
-});
-
 describe('pack', () => {
   it('gives every reader the same tar, which tar(1) can read', async () => {
     const release = await source.scan(app, signal);
@@ -232,5 +202,20 @@ describe('pack', () => {
     await expect(sending).rejects.toThrow();
     expect(sink.destroyed).toBe(true);
     await pack.close();
+  });
+
+  it('leaves no file open when it is given up at any moment', async () => {
+    await writeFile(join(folder, 'app/big'), randomBytes(4 << 20));
+    const release = await source.scan(app, signal);
+    for (let round = 0; round < 50; round++) {
+      const pack = source.pack(app, release, everything(4));
+      const sink = new PassThrough();
+      const begun = once(sink, 'data');
+      const sending = expect(pack.send(sink, signal)).rejects.toThrow();
+      await begun;
+      await pack.close();
+      await sending;
+    }
+    expect((await openFiles()).filter((path) => path.startsWith(folder))).toEqual([]);
   });
 });
