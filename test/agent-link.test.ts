@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { setImmediate } from 'node:timers/promises';
+import { SlError } from '@silverlining/protocol';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { giveBack } from '../packages/agent/src/io/wide-reads.ts';
 import type { Handlers, SessionEnd } from '../packages/agent/src/ports.ts';
@@ -58,6 +59,19 @@ it('answers requests with results, progress and coded errors', async () => {
   expect(seen).toEqual(['replaced']);
   const refused = fixture.server.fleet.request(node.uuid, 'probe', {}, limits());
   await expect(refused).rejects.toMatchObject({ code: 'E_INTERNAL', message: expect.stringContaining('not part') });
+});
+
+it('says of an answer that is too large in bytes that it is, and stays', async () => {
+  let calls = 0;
+  const { node } = await sessionOf({
+    async retire() {
+      if (++calls === 1) throw new SlError('E_CONFLICT', 'é'.repeat(600_000));
+      return {};
+    },
+  });
+  const retire = () => fixture.server.fleet.request(node.uuid, 'retire', { reason: '' }, limits());
+  await expect(retire()).rejects.toMatchObject({ code: 'E_INTERNAL', message: expect.stringContaining('too large') });
+  expect(await retire()).toEqual({});
 });
 
 it('aborts the handler of a request that the controller cancels', async () => {

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { ActiveMap, Role, Topology } from '@silverlining/protocol';
 import { SlError } from '@silverlining/protocol';
+import { newestLines } from '@silverlining/system';
 import { releasePaths } from '../../packages/agent/src/core/release/paths.ts';
 import type { TrafficTable } from '../../packages/agent/src/core/release/traffic.ts';
 import type { UnitStatus } from '../../packages/agent/src/core/release/unit-status.ts';
@@ -32,6 +33,8 @@ export class FakeNode {
   statusQuestions = 0;
   /** An instance that exits as soon as it starts. */
   crashing = false;
+  /** What each instance wrote. */
+  log = ['last words'];
   balancerMap: ActiveMap = {};
   table: TrafficTable = {};
   time = 1_000;
@@ -123,7 +126,7 @@ function fakeUnits(node: FakeNode): ReleasePorts['units'] {
     enableOnly: async (instances) => {
       node.enabled = new Set(instances);
     },
-    log: async () => ['last words'],
+    log: async (_instance, _lines, bytes) => newestLines(node.log, bytes),
     installed: async () => [...node.units.keys()],
   };
 }

@@ -99,8 +99,8 @@ export interface InstanceUnits {
   currentRun(instance: string): string | undefined;
   /** Makes exactly these start at boot. */
   enableOnly(instances: ReadonlySet<string>): Promise<void>;
-  /** The newest lines that the instance wrote, oldest first. */
-  log(instance: string, lines: number): Promise<string[]>;
+  /** The newest lines that the instance wrote, oldest first, as many of them as have room in so many bytes, or in an error. */
+  log(instance: string, lines: number, bytes?: number): Promise<string[]>;
   /** Instances that a unit file exists for. */
   installed(): Promise<string[]>;
 }

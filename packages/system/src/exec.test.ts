@@ -1,3 +1,4 @@
+import type { SlError } from '@silverlining/protocol';
 import { describe, expect, it } from 'vitest';
 import { exec } from './exec.ts';
 
@@ -21,6 +22,13 @@ describe('exec', () => {
       message: expect.stringContaining('exit status 3: broken'),
       details: { log: ['before', 'broken'] },
     });
+  });
+
+  it('says no more of a command that fails than has room in a message', async () => {
+    const failing = exec(['sh', '-c', 'head -c 300000 /dev/zero | tr "\\0" x; exit 3']);
+    const { message, details } = (await failing.catch((it: SlError) => it)) as SlError;
+    expect(message).toMatch(/exit status 3: x+$/);
+    expect(message.length + JSON.stringify(details).length).toBeLessThan(32 << 10);
   });
 
   it('returns statuses that are allowed', async () => {

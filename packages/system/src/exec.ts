@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { type ErrorCode, SlError } from '@silverlining/protocol';
+import { logOf, newestLines } from './log.ts';
 
 export interface ExecOptions {
   /** What errors call the command, where others start it; its own words when not given. */
@@ -20,7 +21,7 @@ export interface ExecOptions {
   code?: ErrorCode | undefined;
   /** Exit statuses that are no error beside 0; `any` for all of them. */
   allowExit?: readonly number[] | 'any' | undefined;
-  /** Bytes of output kept of each stream, the newest; 1 MiB when not given. */
+  /** Characters of output kept of each stream, the newest; 1 Mi when not given. */
   maxOutput?: number | undefined;
   /** Called for each whole line of standard output and standard error as it comes. */
   onLine?: ((line: string) => void) | undefined;
@@ -38,7 +39,8 @@ export interface ExecResult {
 const DEFAULT_DEADLINE = 60_000;
 const DEFAULT_MAX_OUTPUT = 1 << 20;
 const DEFAULT_GRACE = 3_000;
-const LOG_LINES = 20;
+/** Of the last lines that a command wrote, in the message of its error. */
+const MESSAGE_BYTES = 4096;
 
 /**
  * Runs a command to its end, in a process group of its own so that stopping it leaves no grandchild.
@@ -65,12 +67,6 @@ export async function exec(argv: readonly string[], options: ExecOptions = {}): 
   if (exitCode === 0 || options.allowExit === 'any') return result;
   if (exitCode !== null && options.allowExit?.includes(exitCode)) return result;
   throw failedError(argv, signal ?? `exit status ${exitCode}`, result, options);
-}
-
-/** The last lines of what a command wrote, both streams, without blank ones. */
-export function logOf(result: Pick<ExecResult, 'stdout' | 'stderr'>, lines = LOG_LINES): string[] {
-  const all = `${result.stdout}\n${result.stderr}`.split('\n');
-  return all.filter((line) => line.trim() !== '').slice(-lines);
 }
 
 type Stop = 'aborted' | 'deadline';
@@ -167,7 +163,8 @@ function stoppedError(argv: readonly string[], stop: Stop, options: ExecOptions,
 }
 
 function failedError(argv: readonly string[], how: string, result: ExecResult, options: ExecOptions): SlError {
-  const last = (result.stderr.trim() || result.stdout.trim()).split('\n').slice(-3).join(' / ');
+  const lines = (result.stderr.trim() || result.stdout.trim()).split('\n').slice(-3);
+  const last = newestLines(lines, MESSAGE_BYTES).join(' / ');
   const message = `${options.name ?? argv.join(' ')} failed with ${how}${last === '' ? '' : `: ${last}`}`;
   return new SlError(options.code ?? 'E_INTERNAL', message, { details: { log: logOf(result) } });
 }

@@ -12,5 +12,6 @@ export {
   syncDirectory,
   writeFileDurable,
 } from './durable-file.ts';
-export { type ExecOptions, type ExecResult, exec, giveUp, logOf } from './exec.ts';
+export { type ExecOptions, type ExecResult, exec, giveUp } from './exec.ts';
+export { logOf, newestLines } from './log.ts';
 export { createSweep, type KeepSmallOptions, keepSmall } from './memory.ts';

@@ -7,6 +7,7 @@ import {
   CHUNKED_FROM,
   encodeBitmap,
   MAX_CHUNK,
+  MAX_CONTROL_FRAME,
   type ManifestFile,
   manifestText,
   SlError,
@@ -72,6 +73,20 @@ it('stages every app of a deploy, however many were offered before the first of 
   for (const app of apps) await offerApp(app);
   for (const app of apps) await stageApp(app);
   expect(await states()).toEqual(Object.fromEntries(apps.map((app) => [instanceOf(app), 'staged'])));
+});
+
+it('the logs of many apps have room in one answer, whatever they wrote', async () => {
+  const apps = Array.from({ length: 40 }, (_, i) => `site${i}`);
+  for (const app of apps) {
+    await offerApp(app);
+    await stageApp(app);
+  }
+  const active = Object.fromEntries(apps.map((app) => [app, instanceOf(app)]));
+  await blog.releases.switch({ epoch: 1, active }, context());
+  blog.node.log = Array(60).fill('\x1b'.repeat(10_000));
+  const answers = await blog.releases.appAnswers(context().signal, 60);
+  expect(answers.map((it) => it.log?.length)).toEqual(apps.map(() => expect.any(Number)));
+  expect(JSON.stringify(answers).length).toBeLessThan(MAX_CONTROL_FRAME);
 });
 
 it('remembers one offer of an app, the newest', async () => {

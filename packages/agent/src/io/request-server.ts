@@ -45,7 +45,7 @@ export function serveRequests(
   const send = (it: Omit<Envelope, 'v' | 'id'>) => {
     if (socket.readyState !== socket.OPEN) return;
     const text = encode({ v: 1, id: randomUUID(), ...it });
-    if (text.length <= MAX_CONTROL_FRAME) return socket.send(text);
+    if (Buffer.byteLength(text) <= MAX_CONTROL_FRAME) return socket.send(text);
     const error = new SlError('E_INTERNAL', `the ${it.type} message is too large to be sent`);
     socket.send(encode({ v: 1, id: randomUUID(), re: it.re, type: 'error', body: toWireError(error) }));
   };

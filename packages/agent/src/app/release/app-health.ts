@@ -9,6 +9,8 @@ import { startAgain } from './unstarted.ts';
 
 type AppHealth = HealthReport['apps'][number];
 const TIMEOUT = 5_000;
+/** Of all logs in an answer. A message has room for 1 MiB, where JSON may write six bytes for one. */
+const LOG_BYTES = 128 << 10;
 
 /** Asks the active instance of each app that is here over its health path. What failed here before is tried again. */
 export async function appHealth(state: ReleaseState, signal: AbortSignal): Promise<AppHealth[]> {
@@ -38,7 +40,7 @@ export async function servingAnswers(
       return {
         ...it,
         ...(run === undefined ? {} : { run }),
-        ...(lines === 0 ? {} : { log: await units.log(it.instance, lines) }),
+        ...(lines === 0 ? {} : { log: await units.log(it.instance, lines, LOG_BYTES / answers.length) }),
       };
     }),
   );

@@ -1,7 +1,7 @@
 import { existsSync, readlinkSync } from 'node:fs';
 import { mkdir, readdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { instanceName, instanceUnit } from '@silverlining/protocol';
-import { errno, exec, readFileIfAny, syncDirectory } from '@silverlining/system';
+import { errno, exec, newestLines, readFileIfAny, syncDirectory } from '@silverlining/system';
 import { parseUnitStatus, STATUS_PROPERTIES, type UnitStatus } from '../../core/release/unit-status.ts';
 import type { InstanceUnits } from '../../release-ports.ts';
 
@@ -100,13 +100,13 @@ function instancesIn(names: readonly string[]): string[] {
   return [...new Set(instances)].filter((name) => instanceName.safeParse(name).success);
 }
 
-async function readLog(instance: string, lines: number): Promise<string[]> {
+async function readLog(instance: string, lines: number, bytes?: number): Promise<string[]> {
   // A line written just before a crash may still be on its way to the journal.
   await exec(['journalctl', '--sync'], { deadline: 5_000, allowExit: 'any' });
   const unit = instanceUnit(instance);
   const own = await readJournal(`_SYSTEMD_UNIT=${unit}`, lines);
   // An app that wrote nothing: then what systemd says of it is all there is.
-  return own.length > 0 ? own : readJournal(`--unit=${unit}`, lines);
+  return newestLines(own.length > 0 ? own : await readJournal(`--unit=${unit}`, lines), bytes);
 }
 
 async function readJournal(match: string, lines: number): Promise<string[]> {
