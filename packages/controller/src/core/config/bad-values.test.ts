@@ -41,6 +41,10 @@ describe('bad values', () => {
       ':2: invalid name "../x": the name of an app is lower case letters, digits, - and _, a letter first, at most 40',
     ],
     [
+      '[appserver]\n[app:constructor]',
+      ":2: an app cannot be called constructor, which is a word of JavaScript's own: choose another name",
+    ],
+    [
       '[appserver]\n[app:my blog]',
       ':2: invalid name "my blog": the name of an app is lower case letters, digits, - and _, a letter first, at most 40',
     ],

@@ -124,7 +124,7 @@ export function sectionTable(name: string, known: Known): { table: KeyTable } | 
   const colon = name.indexOf(':');
   const kind = colon < 0 ? name : name.slice(0, colon);
   const rest = colon < 0 ? undefined : name.slice(colon + 1);
-  if (kind === 'app' && rest !== undefined) return named(rest, 'app', () => ({ table: APP_SECTION }));
+  if (kind === 'app' && rest !== undefined) return named(rest, 'app', () => appTable(rest));
   if (kind === 'service' && rest !== undefined) return named(rest, 'service', () => serviceTable(rest, known));
   if (kind === 'provider') return { problem: `[${printable(name)}] belongs to ~/.silverlining.conf, not here` };
   return { problem: unknownSection(name) };
@@ -160,6 +160,12 @@ function named(
     : {
         problem: `invalid name ${printable(name)}: the name of ${kind === 'app' ? 'an app' : 'a service'} is ${NAME_RULE}`,
       };
+}
+
+/** The releases of a set are objects with the names of its apps as keys, and each object has some keys from the start. */
+function appTable(name: string): { table: KeyTable } | { problem: string } {
+  if (!Object.hasOwn(Object.prototype, name)) return { table: APP_SECTION };
+  return { problem: `an app cannot be called ${name}, which is a word of JavaScript's own: choose another name` };
 }
 
 function serviceTable(name: string, { services }: Known): { table: KeyTable } | { problem: string } {
