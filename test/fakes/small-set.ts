@@ -47,7 +47,7 @@ export class SmallSet {
       ...{
         capacity: 100,
         url: () => '',
-        isOwnAddress: () => false,
+        ownAddresses: () => new Set(),
         log: { info: () => undefined, warn: () => undefined },
       },
       bootstrapper: { bootstrap: () => Promise.reject(new Error('no SSH here')) },

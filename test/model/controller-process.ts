@@ -136,7 +136,7 @@ function workstation(
   | 'agentUpdates'
   | 'bootstrapper'
   | 'hosts'
-  | 'isOwnAddress'
+  | 'ownAddresses'
   | 'listen'
   | 'orderKey'
   | 'prepareHost'
@@ -149,7 +149,7 @@ function workstation(
   return {
     ...{
       url: () => 'wss://192.0.2.1:7420',
-      isOwnAddress: () => false,
+      ownAddresses: () => new Set<string>(),
       version: '0.0.0',
       listen: none,
       prepareHost: none,

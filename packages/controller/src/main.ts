@@ -171,10 +171,7 @@ function makeDeps(
     prepareHost: (set, options) => (set.provider.driver === 'local' ? prepareLocalHost(options) : Promise.resolve()),
     capacity: agents.server.capacity,
     url: () => `wss://*:${agents.port()}`,
-    isOwnAddress: (address) =>
-      Object.values(networkInterfaces())
-        .flat()
-        .some((it) => it?.address === address),
+    ownAddresses: () => new Set(Object.values(networkInterfaces()).flatMap((its = []) => its.map((it) => it.address))),
     listen: listenOnce((address) => agents.server.listen(address), agents.port),
     checkConfig: checkAppConfig,
     ...{ orderKey: agents.orderKey, agentUpdates: agents.agentUpdates },

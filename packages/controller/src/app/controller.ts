@@ -50,7 +50,7 @@ export async function createController(deps: ControllerDeps, options: Controller
     deploy: (request, op) => watched(request, op, () => during(request.set.name, () => deploy(deps, op, request))),
     rollback: (request, op) => watched(request, op, () => during(request.set, () => rollback(deps, op, request))),
     down: (request, op) => during(request.set, () => down(deps, op, request.set)).finally(() => idleness.watch()),
-    logs: (request, { emit, signal }) => logs(deps, request, emit, signal),
+    logs: (request, context) => logs(deps, request, context),
     recorded: (operation) => recordedOperation(deps, operation),
   };
 }

@@ -38,6 +38,7 @@ export async function convergeNodes(
   const known: Known = {
     secrets: await readSecrets(deps, request.set),
     agentPorts: await portsHere(deps, request.set),
+    ownAddresses: deps.ownAddresses(),
   };
   const results = await onEach(request.nodes, async (node) => {
     await deps.fleet.turn();
@@ -47,7 +48,7 @@ export async function convergeNodes(
 }
 
 /** What is the same for all nodes. */
-type Known = Pick<RoleContext, 'secrets' | 'agentPorts'>;
+type Known = Pick<RoleContext, 'secrets' | 'agentPorts'> & { ownAddresses: ReadonlySet<string> };
 
 async function portsHere({ store, url }: ControllerDeps, set: ServerSet): Promise<number[]> {
   return agentPorts(url(), [set, ...(await store.sets()).map((it) => it.config)]);
@@ -74,7 +75,7 @@ function wantedResources(
   deps: ControllerDeps,
   { set, topology }: ConvergeRequest,
   record: NodeRecord,
-  { secrets, agentPorts: ports }: Known,
+  { secrets, agentPorts: ports, ownAddresses }: Known,
 ): NodeResources {
   const node = nodesOf(topology).get(record.uuid);
   const hello = deps.fleet.session(record.uuid)?.hello;
@@ -83,7 +84,7 @@ function wantedResources(
   if (facts === undefined) {
     throw new SlError('E_NODE_DISCONNECTED', `${record.name} has never connected`, { details: { node: record.name } });
   }
-  const own = { agentPorts: deps.isOwnAddress(node.address) ? ports : [], os: supportedOs(facts.os, record.name) };
+  const own = { agentPorts: ownAddresses.has(node.address) ? ports : [], os: supportedOs(facts.os, record.name) };
   const wanted = resourcesFor(node, { set, topology, secrets, ...own });
   if (hello?.formerUnits === true) return wanted;
   return { ...wanted, resources: wanted.resources.filter((it) => it.type !== 'former-unit') };

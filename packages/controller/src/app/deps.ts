@@ -45,8 +45,8 @@ export interface ControllerDeps {
   startedAt: number;
   /** Agents that can be connected at once; more than the system lets this process have open is not to be had. */
   capacity: number;
-  /** Whether an interface of this machine has the address. */
-  isOwnAddress(address: string): boolean;
+  /** The addresses of this machine's interfaces, as they are now. */
+  ownAddresses(): ReadonlySet<string>;
   /** `wss` address on this machine that agents are told when the set configures none; for `status`. */
   url(): string;
   log: { info(fields: object, text: string): void; warn(fields: object, text: string): void };

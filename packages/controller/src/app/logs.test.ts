@@ -32,9 +32,9 @@ function sends(node: string, ...lines: [at: number, text: string][]): void {
 /** What comes, and what is thrown in the end. */
 async function read(follow = false): Promise<{ lines: string[]; error: unknown }> {
   const lines: string[] = [];
-  const emit = ({ node, source, text }: LogLine) => void lines.push(`${node.split('.')[0]} ${source}: ${text}`);
+  const emit = async ({ node, source, text }: LogLine) => void lines.push(`${node.split('.')[0]} ${source}: ${text}`);
   const request = { set: SET, lines: 3, follow };
-  const error = await logs({ store, fleet, clock }, request, emit, signal).then(
+  const error = await logs({ store, fleet, clock }, request, { emit, signal }).then(
     () => undefined,
     (it: unknown) => it,
   );

@@ -2,6 +2,7 @@
 import { createInterface } from 'node:readline';
 import { type ApiRequest, type LogLine, logLine, SlError, toSlError } from '@silverlining/protocol';
 import type { NodeRecord } from '../ports.ts';
+import type { LogsContext } from '../service.ts';
 import { readTransfer } from './bulk.ts';
 import { type ControllerDeps, onEach } from './deps.ts';
 import { knownApp } from './rollback.ts';
@@ -13,24 +14,17 @@ const FOREVER = 2 ** 31 - 1;
 
 type LogsDeps = Pick<ControllerDeps, 'store' | 'fleet' | 'clock'>;
 
-/** Waiting for it is the back-pressure: a node sends no faster than the client reads. */
-type Emit = (line: LogLine) => void | Promise<void>;
-
 /**
  * Without `follow`: all lines, oldest first, when every node has sent its own. With it: each line as it comes, and one for a node whose
  * own will not come. What is wrong with one node keeps back no lines of the others; it is thrown when these have ended.
  */
-export async function logs(
-  deps: LogsDeps,
-  request: ApiRequest<'logs'>,
-  emit: Emit,
-  signal: AbortSignal,
-): Promise<void> {
+export async function logs(deps: LogsDeps, request: ApiRequest<'logs'>, { emit, signal }: LogsContext): Promise<void> {
   const nodes = await nodesToRead(deps, request);
   if (request.follow) return void (await onEach(nodes, (node) => follow(deps, node, request, { emit, signal })));
   const lines: LogLine[] = [];
+  const keep = async (line: LogLine) => void lines.push(line);
   try {
-    await onEach(nodes, (node) => readNode(deps, node, request, (line) => void lines.push(line), signal));
+    await onEach(nodes, (node) => readNode(deps, node, request, { emit: keep, signal }));
   } finally {
     lines.sort((a, b) => a.at - b.at);
     for (const line of lines.slice(-request.lines)) await emit(line);
@@ -41,10 +35,10 @@ async function follow(
   deps: LogsDeps,
   node: NodeRecord,
   request: ApiRequest<'logs'>,
-  { emit, signal }: { emit: Emit; signal: AbortSignal },
+  { emit, signal }: LogsContext,
 ): Promise<void> {
   try {
-    await readNode(deps, node, request, emit, signal);
+    await readNode(deps, node, request, { emit, signal });
   } catch (error) {
     const text = `no more lines of this node: ${toSlError(error).message}`;
     if (!signal.aborted) await emit({ node: node.name, at: deps.clock.now(), source: 'sl', text });
@@ -72,8 +66,7 @@ async function readNode(
   deps: LogsDeps,
   node: NodeRecord,
   request: ApiRequest<'logs'>,
-  emit: Emit,
-  signal: AbortSignal,
+  { emit, signal }: LogsContext,
 ): Promise<void> {
   const { app, lines, follow } = request;
   const options = { signal, deadline: follow ? FOREVER : DEADLINE };

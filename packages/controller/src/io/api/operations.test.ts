@@ -68,6 +68,13 @@ describe('an operation', () => {
     expect(await collect(api.client.operate('attach', { operation: 'deploy-old' }))).toEqual(past);
   });
 
+  it('ends with the error for who attaches to it while the store cannot be read', async () => {
+    const id = await startAndLeave();
+    api.service.recorded = () => Promise.reject(new SlError('E_STORE', 'the disk is broken'));
+    const events = await collect(api.client.operate('attach', { operation: id }));
+    expect(events.at(-1)).toEqual({ type: 'failed', error: expect.objectContaining({ code: 'E_STORE' }) });
+  });
+
   it('runs on without its client, and is replayed from the beginning to who attaches', async () => {
     let finish = () => {};
     api.service.work.rollback = async ({ emit, signal }) => {

@@ -1,4 +1,11 @@
-import { apiRequests, type ControllerInfo, type OperationEvent, SlError, toWireError } from '@silverlining/protocol';
+import {
+  apiRequests,
+  type ControllerInfo,
+  type OperationEvent,
+  SlError,
+  toWireError,
+  type WireError,
+} from '@silverlining/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import * as z from 'zod/mini';
 import type { ControllerService, OperationRegistry, OperationRequest } from '../../service.ts';
@@ -109,13 +116,15 @@ async function follow(operations: OperationRegistry, id: string, reply: FastifyR
 /** What runs or ran lately is followed; of what an earlier controller ran, the end is told. */
 async function attach({ service, operations }: RouteContext, id: string, reply: FastifyReply): Promise<void> {
   const gone = new AbortController();
+  let events: AsyncIterable<OperationEvent> | Iterable<OperationEvent>;
   try {
-    await stream(asItStands(service, id, operations.follow(id, gone.signal)), reply, gone);
+    events = asItStands(service, id, operations.follow(id, gone.signal));
   } catch (error) {
-    const past = reply.sent ? undefined : await service.recorded(id);
+    const past = await service.recorded(id);
     if (past === undefined) throw error;
-    await stream(past, reply, new AbortController());
+    events = past;
   }
+  await stream(events, reply, gone);
 }
 
 /** What was done may have been rolled back since. */
@@ -135,23 +144,35 @@ async function stream(
   reply: FastifyReply,
   gone: AbortController,
 ): Promise<void> {
-  reply.hijack();
-  const lines = new LineStream(reply.raw);
-  lines.gone.addEventListener('abort', () => gone.abort());
-  await lines.writeAll(events);
-  lines.end();
+  const failed = (error: WireError): OperationEvent => ({ type: 'failed', error });
+  await writeLines(reply, failed, (lines) => {
+    lines.gone.addEventListener('abort', () => gone.abort());
+    return lines.writeAll(events);
+  });
 }
 
 async function streamLogs(service: ControllerService, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   const body = parse(apiRequests.logs, request.body);
+  const failed = (error: WireError) => ({ error });
+  await writeLines(reply, failed, (lines) =>
+    service.logs(body, { signal: lines.gone, emit: (line) => lines.write(line) }),
+  );
+}
+
+/** What goes wrong after the first line is the last one: the framework has let go of the reply, and would leave it open. */
+async function writeLines(
+  reply: FastifyReply,
+  failed: (error: WireError) => unknown,
+  work: (lines: LineStream) => Promise<void>,
+): Promise<void> {
   reply.hijack();
-  const stream = new LineStream(reply.raw);
+  const lines = new LineStream(reply.raw);
   try {
-    await service.logs(body, { signal: stream.gone, emit: (line) => stream.write(line) });
+    await work(lines);
   } catch (thrown) {
-    await stream.write({ error: toWireError(thrown) });
+    await lines.write(failed(toWireError(thrown)));
   }
-  stream.end();
+  lines.end();
 }
 
 async function shutDown(context: RouteContext, request: FastifyRequest, reply: FastifyReply): Promise<object> {
