@@ -33,6 +33,8 @@ export class SmallSet {
   /** Nodes on which every new release crashes. */
   readonly crashing = new Set<string>();
   readonly #machines = new Set<string>();
+  /** What each node has. */
+  readonly #releases = new Map<string, InstanceReport[]>();
 
   constructor() {
     const { store, fleet, clock } = this;
@@ -65,6 +67,11 @@ export class SmallSet {
     this.fleet.connect(name, this.#agent(name, answers), hello);
   }
 
+  /** Takes the releases from a node. */
+  lose(name: string): void {
+    this.#releases.get(name)?.splice(0);
+  }
+
   up(nodes: readonly WantedNode[], op: OperationContext = operation()): Promise<UpResult> {
     return this.passing(up(this.deps, op, { set: setOf(nodes), installHostPackages: false }));
   }
@@ -84,6 +91,7 @@ export class SmallSet {
     let epoch = 0;
     let active: ActiveMap = {};
     const instances: InstanceReport[] = [];
+    this.#releases.set(name, instances);
     return {
       topology: ({ topology }) => ({ generation: topology.generation }),
       'topology-change': ({ generation }) => ({ generation }),

@@ -1,6 +1,6 @@
 /** Brings row and nodes together where nodes have seen what the row has not: the controller's state was lost, or is older. */
 import { SlError } from '@silverlining/protocol';
-import { disputes, newestOf, overlooked } from '../core/release/dispute.ts';
+import { disputes, newestOf, overlooked, servedOf } from '../core/release/dispute.ts';
 import type { AgentSession, NodeRecord, SetRecord } from '../ports.ts';
 import type { ControllerDeps } from './deps.ts';
 
@@ -30,13 +30,28 @@ export async function agree(
 ): Promise<SetRecord | undefined> {
   const set = await store.set(name);
   if (set?.committed !== true) return set;
-  const inForce = nodes.flatMap(({ uuid }) => {
-    const session = fleet.session(uuid);
-    return session === undefined ? [] : [session.health ?? session.hello];
-  });
+  const inForce = nodes.flatMap(({ uuid }) => inForceOn(fleet, uuid) ?? []);
   if (!inForce.some((it) => disputes(set, it))) return set;
   const epoch = await store.commit({ set: name, token, active: set.active, deploys: [], now: clock.now() });
   return { ...set, epoch };
+}
+
+/** What visitors of an app would be taken back to. */
+export function servedNow(
+  { fleet }: Pick<Agreement, 'fleet'>,
+  set: SetRecord,
+  { nodes, app }: { nodes: readonly NodeRecord[]; app: string },
+): string | null {
+  return servedOf(
+    set,
+    nodes.flatMap(({ uuid }) => inForceOn(fleet, uuid) ?? []),
+    app,
+  );
+}
+
+function inForceOn(fleet: Agreement['fleet'], uuid: string) {
+  const session = fleet.session(uuid);
+  return session?.health ?? session?.hello;
 }
 
 /** Before some apps are deployed: E_CONFLICT when that would change what others serve. `sl up` sees to all of them. */
@@ -47,8 +62,7 @@ export function requireAgreement(
 ): void {
   const apps = { all: set.config.apps.map((it) => it.name), changed };
   for (const { uuid, name } of nodes) {
-    const session = fleet.session(uuid);
-    const inForce = session && (session.health ?? session.hello);
+    const inForce = inForceOn(fleet, uuid);
     const [app] = inForce === undefined ? [] : overlooked(set, inForce, apps);
     if (app === undefined) continue;
     const serves = inForce?.active[app] ?? 'nothing';

@@ -40,7 +40,8 @@ const ASK_DEADLINE = 10_000;
 export async function configure(run: Run): Promise<boolean> {
   const { deps, op, leaving, observed, token } = run;
   // Nodes that leave, and roles that leave a node, keep their grants until the balancers have dropped them.
-  await pushTopology(run, [...run.nodes.map((node) => withPartingRoles(observed.record, node)), ...leaving]);
+  const members = run.nodes.map((node) => withPartingRoles(observed.record, node));
+  await pushTopology(run, [...members, ...leaving]);
   await converge(
     run,
     run.nodes.filter((node) => !isLate(run, node)),
@@ -48,7 +49,7 @@ export async function configure(run: Run): Promise<boolean> {
   const scanned = new Map(observed.apps.map((it) => [it.app.name, it.scanned]));
   // Agents that connected meanwhile may have told of a higher epoch.
   run.set = (await deps.store.set(run.set.name)) ?? run.set;
-  const backfilled = await backfill(deps, op, { set: run.set, token, nodes: run.nodes, scanned });
+  const backfilled = await backfill(deps, op, { set: run.set, token, nodes: members, scanned });
   run.set = backfilled.set;
   if (run.changes === 0) run.changes += backfilled.brought;
   return backfilled.isWhole;
@@ -63,21 +64,21 @@ export async function configureLate(run: Run): Promise<void> {
   await convergeLate(run, late);
 }
 
-/** Who takes a role over serves before whoever had it stops. */
+/**
+ * Who takes a role over serves before whoever had it stops. The balancers go by the new roles before these are stored and anybody is told:
+ * until then, a run that is cut off leaves roles as they are, and the next one begins again.
+ */
 async function handOver(run: Run, late: readonly NodeRecord[]): Promise<void> {
-  const { deps, op, leaving, nodes } = run;
+  const { deps, op, leaving, nodes, observed } = run;
   await convergeLate(run, late);
   await awaitBackends(deps, op, nodes);
-  const topology = nextTopology(run, nodes);
-  await tellTopology(run, topology);
-  // A balancer that is new is not late, and has to hear which ports the others listen on from now.
-  const first = new Set([...late, ...balancersOf(run)]);
-  await convergeLate(run, [...first]);
-  // Not before: a run after one that is cut off here would have roles end that the balancers still go by.
-  await deps.store.putTopology(topology.set, topology);
+  const before = adoptTopology(run, nodes);
+  const staying = balancersOf(run).filter((node) => partingRoles(observed.record, node).length === 0);
+  await convergeLate(run, staying);
+  await tellTopology(run, before);
   // While nodes leave, the others are told when these are gone.
-  const others = nodes.filter((node) => !first.has(node));
-  if (leaving.length === 0) await converge(run, others);
+  const rest = nodes.filter((node) => !staying.includes(node) && (leaving.length === 0 || late.includes(node)));
+  await convergeLate(run, rest);
 }
 
 /** And tells these balancers what is active, as they can act on it now. */
@@ -96,7 +97,7 @@ const balancersOf = ({ nodes }: Run): NodeRecord[] => nodesWithRole(nodes, 'bala
 export async function configureIdle(run: Run): Promise<void> {
   const { deps, op } = run;
   const limits = { signal: op.signal, deadline: ASK_DEADLINE };
-  const late = balancersOf(run).filter((node) => isLate(run, node));
+  const late = run.nodes.filter((node) => isLate(run, node));
   const answers = await Promise.allSettled(
     late.map(({ uuid }) => deps.fleet.request(uuid, 'traffic', { since: 0 }, limits)),
   );
@@ -122,29 +123,32 @@ export function isLate(run: Run, node: NodeRecord): boolean {
 }
 
 async function pushTopology(run: Run, nodes: readonly NodeRecord[]): Promise<void> {
-  const topology = nextTopology(run, nodes);
-  if (topology !== run.set.topology) await run.deps.store.putTopology(topology.set, topology);
-  await tellTopology(run, topology);
+  await tellTopology(run, adoptTopology(run, nodes));
 }
 
-/** What is in force itself, when nothing differs from it. */
-function nextTopology({ deps, set, observed, nodes: connected }: Run, nodes: readonly NodeRecord[]): Topology {
+/** What converging goes by from here on, in these roles. Returns the topology before, which it is when nothing differs. */
+function adoptTopology(run: Run, nodes: readonly NodeRecord[]): Topology | undefined {
+  const { deps, op, set, observed } = run;
+  const before = set.topology;
   const wanted = nodes.map(({ name, roles }) => ({ name, roles }));
-  const built = buildTopology({ ...observed.set, nodes: wanted }, nodes, set.topology);
-  const heard = connected.map((node) => generationOf(deps.fleet, node) ?? 0);
-  return aboveAll(built, set.topology, heard);
+  const built = buildTopology({ ...observed.set, nodes: wanted }, nodes, before);
+  const heard = run.nodes.map((node) => generationOf(deps.fleet, node) ?? 0);
+  const topology = aboveAll(built, before, heard);
+  if (topology === before) return before;
+  run.set = { ...set, topology };
+  // One without the nodes that leave may follow; the plan counts it with their end.
+  if (before?.generation === observed.record?.topology?.generation) run.changes++;
+  op.emit({ status: 'changed', action: 'topology', text: `topology generation ${topology.generation}` });
+  return before;
 }
 
-async function tellTopology(run: Run, topology: Topology): Promise<void> {
-  const { deps, op, set } = run;
-  if (topology !== set.topology) {
-    run.set = { ...set, topology };
-    // One without the nodes that leave may follow; the plan counts it with their end.
-    if (set.topology?.generation === run.observed.record?.topology?.generation) run.changes++;
-    op.emit({ status: 'changed', action: 'topology', text: `topology generation ${topology.generation}` });
-  }
-  const behind = run.nodes.filter((node) => generationOf(deps.fleet, node) !== topology.generation);
-  await pushTo(deps, behind, { topology, previous: set.topology, signal: op.signal });
+/** Stores it first: nobody has one that this controller does not know of. */
+async function tellTopology({ deps, op, set, nodes }: Run, previous: Topology | undefined): Promise<void> {
+  const { name, topology } = set;
+  if (topology === undefined) return;
+  if (topology !== previous) await deps.store.putTopology(name, topology);
+  const behind = nodes.filter((node) => generationOf(deps.fleet, node) !== topology.generation);
+  await pushTo(deps, behind, { topology, previous, signal: op.signal });
 }
 
 export async function converge(run: Run, nodes: readonly NodeRecord[]): Promise<void> {

@@ -41,7 +41,7 @@ export async function deploy(
 /** Milliseconds: an agent that was started again a moment ago, or whose connection broke, is back by then. */
 const MOMENT = 5_000;
 
-export interface RollOut extends Pick<RolloutInput, 'set' | 'token' | 'items'> {
+export interface RollOut extends Pick<RolloutInput, 'set' | 'token' | 'items' | 'leaveOut'> {
   nodes: readonly NodeRecord[];
   /** Apps of which the caller has seen to what serves after it: those of the items, unless it says more. */
   decided?: readonly string[];
@@ -78,15 +78,18 @@ export async function awaitAgents(
 export async function rollOut(
   deps: ControllerDeps,
   op: OperationContext,
-  { set, token, items, nodes, decided = items.map(({ app }) => app.name) }: RollOut,
+  { set, nodes, decided, ...what }: RollOut,
 ): Promise<DeployRecord[]> {
   const appservers = nodesWithRole(nodes, 'appserver');
   if (appservers.length === 0) throw new SlError('E_CONFLICT', `${set.name} has no app server yet: sl up sets it up`);
   const balancers = nodesWithRole(nodes, 'balancer');
   // With the epoch that agents told of.
   const current = (await deps.store.set(set.name)) ?? set;
-  requireAgreement(deps, current, { nodes: [...appservers, ...balancers], changed: decided });
-  const deploys = await rollout(deps, op, { set: current, token, items, appservers, balancers });
+  requireAgreement(deps, current, {
+    nodes: [...appservers, ...balancers],
+    changed: decided ?? what.items.map(({ app }) => app.name),
+  });
+  const deploys = await rollout(deps, op, { ...what, set: current, appservers, balancers });
   const errors = deploys.flatMap((it) => (it.error === undefined ? [] : [it.error]));
   const [first] = errors;
   if (first !== undefined) throw new OperationFailed(combined([first]), { deploys });

@@ -6,6 +6,7 @@ import { buildSpec } from '../core/release/build-spec.ts';
 import { nextInstanceName } from '../core/release/instance-name.ts';
 import type { ServiceContext } from '../core/services/index.ts';
 import type { SetRecord } from '../ports.ts';
+import { servedNow } from './agree.ts';
 import { readSecrets } from './converge.ts';
 import type { ControllerDeps } from './deps.ts';
 import type { ObservedApp } from './observe.ts';
@@ -48,7 +49,7 @@ export async function prepareItems(
   return changed.map(({ app, scanned, active }): RolloutItem => {
     const instance = nextInstanceName(app.name, deps.clock.now(), taken);
     const spec = buildSpec(app, instance, context);
-    const previous = active?.instance ?? null;
+    const previous = servedNow(deps, set, { nodes, app: app.name });
     return { app, instance, previous, release: scanned, spec, fresh: true, sendable: true, base: active };
   });
 }

@@ -40,7 +40,7 @@ async function itemsOf(deps: ControllerDeps, set: SetRecord, rows: readonly Depl
       const release = await deps.store.release(set.name, row.instance);
       if (release === undefined) return [];
       const fresh = release.createdAt >= row.startedAt;
-      return [{ ...itemOf(set, release), previous: row.record.previous, fresh }];
+      return [{ ...itemOf(release), previous: row.record.previous, fresh }];
     }),
   );
   return items.flat();

@@ -2,6 +2,7 @@
 import { type ApiRequest, type DeployResult, SlError } from '@silverlining/protocol';
 import type { ReleaseRecord, SetRecord } from '../ports.ts';
 import type { OperationContext } from '../service.ts';
+import { servedNow } from './agree.ts';
 import { awaitAgents, rollOut } from './deploy.ts';
 import type { ControllerDeps } from './deps.ts';
 import { withLease } from './lease.ts';
@@ -21,9 +22,9 @@ export async function rollback(
       (await appsOf(deps, set, request)).map((app) => findTarget(deps, set, { app, to: request.to })),
     );
     for (const target of targets) await announce(deps, op, set, target);
-    const items = targets.map((it) => itemOf(set, it));
     const nodes = await membersOf(deps, set.name);
     await awaitAgents(deps, op, { set, nodes });
+    const items = targets.map((it) => ({ ...itemOf(it), previous: servedNow(deps, set, { nodes, app: it.app }) }));
     return { deploys: await rollOut(deps, op, { set, token, items, nodes }) };
   });
 }
@@ -88,11 +89,10 @@ async function findTarget(
 }
 
 /** Hooks do not run again: the release was live already. Its files are on the nodes, not here. */
-export function itemOf(set: SetRecord, target: ReleaseRecord): RolloutItem {
+export function itemOf(target: ReleaseRecord): Omit<RolloutItem, 'previous'> {
   return {
     app: { ...target.config, updateFetch: [] },
     instance: target.instance,
-    previous: set.active[target.app] ?? null,
     release: {
       manifest: target.manifest,
       digest: target.digest,

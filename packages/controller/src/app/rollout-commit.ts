@@ -14,7 +14,8 @@ export async function writeDecision(context: RolloutContext, direction: 'forward
   const set = input.set.name;
   const row = await deps.store.set(set);
   const apps = input.items.map(({ app, instance, previous }) => ({ app: app.name, instance, previous }));
-  const active = decidedMap(row?.active ?? {}, apps, direction);
+  const kept = Object.entries(row?.active ?? {}).filter(([app]) => !input.leaveOut?.includes(app));
+  const active = decidedMap(Object.fromEntries(kept), apps, direction);
   const deploys = input.items.map(({ app }) => deployId(op.operationId, app.name));
   const decision = { set, token: input.token, active, deploys, now: deps.clock.now() };
   try {

@@ -32,6 +32,8 @@ export interface RolloutInput {
   items: readonly RolloutItem[];
   appservers: readonly NodeRecord[];
   balancers: readonly NodeRecord[];
+  /** Apps that its decision leaves out: the file has them no more. */
+  leaveOut?: readonly string[];
 }
 
 /**

@@ -144,8 +144,9 @@ function partition(
   const active = set.active[app];
   const underWay = all.underWay.filter((it) => it.app === app);
   // A deploy under way may have to be taken back to what was there before it.
-  const stays = new Set([...all.spared, ...underWay.map((it) => it.record.previous)]);
-  const spared = releases.map((it) => it.instance).filter((it) => stays.has(it));
+  const stays = [...all.spared, ...underWay.map((it) => it.record.previous)];
+  // Also one that the store does not know, where its state was lost: nodes have it.
+  const spared = stays.flatMap((it) => (it?.startsWith(`${app}.`) ? [it] : []));
   const wanted = new Set([...underWay.map((it) => it.instance), ...(active === undefined ? [] : [active]), ...spared]);
   const isWanted = set.config.apps.some((it) => it.name === app);
   const limit = isWanted ? (releases[0]?.config.keep ?? 1) : 0;

@@ -25,21 +25,34 @@ export async function removeLeaving(
   });
 }
 
-/** Commits a map without the apps that are gone; their releases go with the next settling. Returns their names. */
+/** Apps that serve and that the file has no more. */
+export function goneApps({ config, active }: SetRecord): string[] {
+  const wanted = new Set(config.apps.map((it) => it.name));
+  return Object.keys(active).filter((app) => !wanted.has(app));
+}
+
+/** Commits a map without the apps that are gone, where one has them yet; their releases go with the next settling. */
 export async function removeApps(
   deps: ControllerDeps,
   op: OperationContext,
-  { set, nodes, token }: { set: SetRecord; nodes: readonly NodeRecord[]; token: number },
-): Promise<string[]> {
-  const wanted = new Set(set.config.apps.map((it) => it.name));
-  const gone = Object.keys(set.active).filter((app) => !wanted.has(app));
-  if (gone.length === 0) return [];
-  const active = Object.fromEntries(Object.entries(set.active).filter(([app]) => wanted.has(app)));
+  { set, nodes, token, gone }: RemoveApps,
+): Promise<void> {
+  if (gone.some((app) => set.active[app] !== undefined)) await leaveOut(deps, op, { set, nodes, token, gone });
+  for (const app of gone) op.emit({ status: 'changed', action: 'remove-app', app, text: 'no longer served' });
+}
+
+interface RemoveApps {
+  set: SetRecord;
+  nodes: readonly NodeRecord[];
+  token: number;
+  gone: readonly string[];
+}
+
+async function leaveOut(deps: ControllerDeps, op: OperationContext, { set, nodes, token, gone }: RemoveApps) {
+  const active = Object.fromEntries(Object.entries(set.active).filter(([app]) => !gone.includes(app)));
   const epoch = await deps.store.commit({ set: set.name, token, active, deploys: [], now: deps.clock.now() });
   const told = nodes.filter((node) => node.roles.includes('balancer') || node.roles.includes('appserver'));
   // The decision is made: who cancels now does not leave nodes of which some serve what others do not.
   const decided = { ...op, signal: new AbortController().signal };
   await onEach(told, (node) => inform(deps, decided, { epoch, active }, node));
-  for (const app of gone) op.emit({ status: 'changed', action: 'remove-app', app, text: 'no longer served' });
-  return gone;
 }

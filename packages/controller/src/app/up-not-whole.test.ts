@@ -1,7 +1,7 @@
 import { type ActiveMap, type InstanceReport, SlError, type WantedNode } from '@silverlining/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { operation, SET, SmallSet, setOf } from '../../../../test/fakes/small-set.ts';
-import { nodeRecord } from '../io/store/contract-records.ts';
+import { nodeRecord, release } from '../io/store/contract-records.ts';
 import { deploy } from './deploy.ts';
 
 const APP1: WantedNode = { name: 'app1', roles: ['appserver'] };
@@ -24,6 +24,8 @@ describe('a store that was brought back from an older copy, whose release is gon
   const NEWER = 'blog.20260131_007';
   let here: { epoch: number; active: ActiveMap; instances: InstanceReport[] };
   let crashes: boolean;
+  /** Instances that do not answer once they are switched to. */
+  let sick: string;
 
   function stage({ instance }: { instance: string }) {
     if (crashes) throw new SlError('E_APP_CRASHED', 'it exited with 1');
@@ -33,13 +35,16 @@ describe('a store that was brought back from an older copy, whose release is gon
   }
 
   beforeEach(async () => {
-    [here, crashes] = [{ epoch: 0, active: {}, instances: [] }, false];
+    [here, crashes, sick] = [{ epoch: 0, active: {}, instances: [] }, false, 'none'];
     await small.add(APP1, {
       stage,
       offer: (body) => (here.epoch < 7 ? { missing: '', free: 0 } : lacksFirst(body)),
-      serving: () => ({ ...here, apps: [{ app: 'blog', instance: here.active.blog ?? '', healthy: true }] }),
+      serving: () => {
+        const instance = here.active.blog ?? '';
+        return { ...here, apps: [{ app: 'blog', instance, healthy: !instance.endsWith(sick) }] };
+      },
       switch: ({ epoch, active }) => {
-        small.done.push(`switch to ${epoch}`);
+        small.done.push(`switch to ${epoch}: ${Object.values(active).join(' ')}`);
         Object.assign(here, { epoch, active });
         return { epoch, at: small.clock.now() };
       },
@@ -56,7 +61,10 @@ describe('a store that was brought back from an older copy, whose release is gon
 
   it('is not put in force: the deploy comes first, above what the node has', async () => {
     await small.up([APP1]);
-    expect(small.done).toEqual([expect.stringMatching(/^stage .*_002$/), 'switch to 8']);
+    expect(small.done).toEqual([
+      expect.stringMatching(/^stage .*_002$/),
+      expect.stringMatching(/^switch to 8: .*_002$/),
+    ]);
   });
 
   it('is not put in force either when the deploy fails: the node goes on with what it has', async () => {
@@ -64,6 +72,25 @@ describe('a store that was brought back from an older copy, whose release is gon
     await expect(small.up([APP1])).rejects.toThrow('it exited with 1');
     expect(small.done).toEqual([]);
     expect(await small.store.set(SET)).toMatchObject({ epoch: 1 });
+  });
+
+  it('is not what a deploy is taken back to, but what the node had', async () => {
+    sick = '_002';
+    await expect(small.up([APP1])).rejects.toMatchObject({ error: { code: 'E_APP_UNHEALTHY' } });
+    expect(small.done.at(-1)).toBe(`switch to 9: ${NEWER}`);
+  });
+
+  it('is not put in force, either, of an app that the file has no more', async () => {
+    const gone = 'gone.20260101_001';
+    await small.store.putRelease(release(SET, gone, { app: 'gone' }));
+    const { token } = (await small.store.acquireLease(SET, 'test', 'op', 1)).lease;
+    const { active } = (await small.store.set(SET)) ?? { active: {} };
+    await small.store.commit({ set: SET, token, active: { ...active, gone }, deploys: [], now: 1 });
+    await small.store.releaseLease(SET, token);
+    Object.assign(here, { epoch: 9 });
+    Object.assign(small.fleet.session('app1')?.hello ?? {}, here);
+    expect(await small.up([APP1])).toMatchObject({ changes: 2 });
+    expect(small.done.slice(1)).toEqual([expect.stringMatching(/^switch to 10: \S*_002$/)]);
   });
 
   it('takes no name or epoch twice in a deploy, though the node connects only then', async () => {
@@ -77,7 +104,10 @@ describe('a store that was brought back from an older copy, whose release is gon
       return waitFor.call(small.fleet, uuid);
     };
     await small.passing(deploy(small.deps, operation(), { set: setOf([APP1]), apps: [] }));
-    expect(small.done).toEqual([expect.stringMatching(/^stage .*_003$/), 'switch to 10']);
+    expect(small.done).toEqual([
+      expect.stringMatching(/^stage .*_003$/),
+      expect.stringMatching(/^switch to 10: .*_003$/),
+    ]);
   });
 });
 
@@ -103,6 +133,13 @@ describe('a node that loses its role', () => {
     await small.add(APP3, { offer: lacksFirst });
     await small.up([APP1, FORMER, APP3, BALANCER]);
     expect(staged()).toEqual(['app1', 'app2', 'app3']);
+  });
+
+  it('is brought what is live, where it lost that', async () => {
+    small.version = 1;
+    small.lose('app2');
+    await small.up([APP1, FORMER, BALANCER]);
+    expect(staged()).toEqual(['app2']);
   });
 
   it('takes part in deploys after a run that was cut off before the balancer knew', async () => {

@@ -26,7 +26,7 @@ import { tellOfRollbacks } from './notices.ts';
 import { type Observed, observe } from './observe.ts';
 import { prepareItems, splitApps } from './prepare.ts';
 import { raiseNode } from './raise-node.ts';
-import { removeApps, removeLeaving } from './shrink.ts';
+import { goneApps, removeApps, removeLeaving } from './shrink.ts';
 import { chooseSizes } from './sizes.ts';
 import { takesOrders } from './trust.ts';
 
@@ -117,9 +117,10 @@ async function reshape(run: Run): Promise<void> {
   // While visitors or balancers may still be sent to nodes that leave or lose a role, those take part.
   const connected = run.leaving.filter(({ uuid }) => run.deps.fleet.session(uuid) !== undefined);
   const staying = run.nodes.map((node) => withPartingRoles(run.observed.record, node));
-  await deployChanged(run, [...staying, ...connected]);
+  const gone = goneApps(run.set);
+  await deployChanged(run, [...staying, ...connected], gone);
   run.set = (await run.deps.store.set(run.set.name)) ?? run.set;
-  await dropApps(run);
+  await dropApps(run, gone);
   await configureLate(run);
   await shrink(run);
 }
@@ -138,14 +139,14 @@ async function shrink(run: Run, removable: (node: NodeRecord) => boolean = () =>
   );
 }
 
-async function dropApps(run: Run): Promise<void> {
+async function dropApps(run: Run, gone = goneApps(run.set)): Promise<void> {
   const { deps, op, set, nodes, token } = run;
-  const removed = await removeApps(deps, op, { set, nodes, token });
-  run.changes += removed.length;
-  if (removed.length > 0) run.set = (await deps.store.set(set.name)) ?? set;
+  await removeApps(deps, op, { set, nodes, token, gone });
+  run.changes += gone.length;
+  if (gone.length > 0) run.set = (await deps.store.set(set.name)) ?? set;
 }
 
-async function deployChanged(run: Run, nodes: readonly NodeRecord[]): Promise<void> {
+async function deployChanged(run: Run, nodes: readonly NodeRecord[], leaveOut?: readonly string[]): Promise<void> {
   const { deps, op, set, observed, token } = run;
   const { changed } = await splitApps(deps, set, observed.apps);
   if (changed.length === 0) return;
@@ -154,7 +155,7 @@ async function deployChanged(run: Run, nodes: readonly NodeRecord[]): Promise<vo
   const items = await prepareItems(deps, set, changed);
   try {
     const decided = set.config.apps.map((it) => it.name);
-    run.deploys = await rollOut(deps, op, { set, token, items, nodes, decided });
+    run.deploys = await rollOut(deps, op, { set, token, items, nodes, decided, ...(leaveOut && { leaveOut }) });
   } catch (error) {
     if (!(error instanceof OperationFailed)) throw error;
     run.deploys = error.result.deploys;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { disputes, orderEpoch, overlooked } from './dispute.ts';
+import { disputes, orderEpoch, overlooked, servedOf } from './dispute.ts';
 
 const row = { epoch: 4, active: { blog: 'blog.20260131_001', shop: 'shop.20260131_001' } };
 
@@ -19,6 +19,27 @@ describe('what a node has in force', () => {
     expect(disputes(row, { epoch: 4, active: { shop: 'shop.20260131_001', blog: 'blog.20260131_001' } })).toBe(false);
     expect(disputes(row, { epoch: 3, active: { blog: 'blog.20260130_009' } })).toBe(false);
     expect(disputes({ epoch: 0, active: {} }, { epoch: 0, active: {} })).toBe(false);
+  });
+});
+
+describe('what a deploy may have to be taken back to', () => {
+  const later = (blog?: string) => ({ epoch: 9, active: { ...(blog === undefined ? {} : { blog }) } });
+
+  it('is what the row says, also where nodes are behind', () => {
+    expect(servedOf(row, [row, { epoch: 3, active: { blog: 'blog.20260130_009' } }], 'blog')).toBe('blog.20260131_001');
+    expect(servedOf(row, [], 'news')).toBe(null);
+  });
+
+  it('is what nodes have that know of a later commit', () => {
+    expect(servedOf(row, [row, later('blog.20260131_007'), later('blog.20260131_007')], 'blog')).toBe(
+      'blog.20260131_007',
+    );
+    expect(servedOf({ epoch: 0, active: {} }, [later('blog.20260131_007')], 'blog')).toBe('blog.20260131_007');
+    expect(servedOf(row, [later()], 'blog')).toBe(null);
+  });
+
+  it('is what the row says where these do not agree', () => {
+    expect(servedOf(row, [later('blog.20260131_006'), later('blog.20260131_007')], 'blog')).toBe('blog.20260131_001');
   });
 });
 

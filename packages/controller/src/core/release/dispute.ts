@@ -40,6 +40,14 @@ export function overlooked(
   return apps.all.filter((app) => !apps.changed.includes(app) && node.active[app] !== row.active[app]);
 }
 
+/** The instance that serves an app: what the row says, or what nodes have that know of a later commit, where they agree. */
+export function servedOf(row: InForce, nodes: readonly NodeInForce[], app: string): string | null {
+  const known = row.active[app] ?? null;
+  const later = nodes.filter((it) => disputes(row, it)).map(({ active }) => active[app] ?? null);
+  const [first = known] = later;
+  return later.every((it) => it === first) ? first : known;
+}
+
 /** The epoch that orders which are no commit carry: below nothing that a node has seen. */
 export function orderEpoch({ epoch, heardEpoch }: { epoch: number; heardEpoch: number }): number {
   return Math.max(epoch, heardEpoch);
