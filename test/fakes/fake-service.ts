@@ -96,6 +96,7 @@ export class FakeService implements ControllerService {
   down: ControllerService['down'] = (request, context) => this.#work('down', request, context);
   logs: ControllerService['logs'] = (request, context) => this.#note('logs', request, this.logs$(context));
 
+  reverted: ControllerService['reverted'] = async () => undefined;
   recorded: ControllerService['recorded'] = async (operation) => this.journal.get(operation);
 
   #note<T>(verb: string, request: object, answer: T): T {

@@ -1,5 +1,6 @@
 /** A node for the agent's release handling: releases on a real temporary folder; systemd, apps and HAProxy in memory. */
 import { createHash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import type { ActiveMap, Role, Topology } from '@silverlining/protocol';
 import { SlError } from '@silverlining/protocol';
 import { newestLines } from '@silverlining/system';
@@ -66,6 +67,7 @@ export async function fakeReleasePorts(root: string, node: FakeNode): Promise<Re
       apply: async (active) => {
         node.balancerMap = { ...active };
       },
+      differs: async (active) => !isDeepStrictEqual(node.balancerMap, active),
       table: async () => ({ ...node.table }),
       hold: async () => undefined,
       backends: async () => ({}),

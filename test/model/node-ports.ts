@@ -154,6 +154,7 @@ function balancer(machine: NodeMachine, life: Life, rules: Rules): ReleasePorts[
         { fails: 'E_SWITCH' },
       );
     },
+    differs: (active) => life.quick(() => mapText(machine.routes) !== mapText(active)),
     table: () => life.quick(() => ({})),
     hold: () => life.quick(() => undefined),
     backends: () => life.quick(() => ({})),

@@ -131,6 +131,8 @@ export interface ProxyFiles {
 export interface BalancerPort {
   /** Writes the map durably, puts it in force in one transaction, and checks that it is. E_SWITCH otherwise. */
   apply(active: ActiveMap): Promise<void>;
+  /** Whether HAProxy answers, and goes by another map. */
+  differs(active: ActiveMap): Promise<boolean>;
   table(): Promise<TrafficTable>;
   /** Lets new requests wait until then, in seconds since 1970; 0 lets them go on. Nothing where it is one balancer alone. */
   hold(till: number): Promise<void>;

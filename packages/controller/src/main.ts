@@ -105,6 +105,7 @@ async function serve(outfit: Outfit): Promise<void> {
   await untilStopped(stop);
   api.refuse();
   await operations.stop();
+  await service.reverted();
   await api.close();
   await agents.server.close();
   store.close();

@@ -58,6 +58,8 @@ export interface ControllerService {
   logs(request: ApiRequest<'logs'>, context: LogsContext): Promise<void>;
   /** What the journal has of an operation that the registry forgot, with its end as its last event; undefined for none. */
   recorded(operation: string): Promise<OperationEvent[] | undefined>;
+  /** Resolves when no deploy is being taken back: whoever stops the controller in the middle would leave some nodes as they were. */
+  reverted(): Promise<void>;
 }
 
 /** Ends an operation as failed together with its result so far, e.g. the record of an aborted deploy. */

@@ -52,7 +52,7 @@ describe('durable files', () => {
     watcher.close();
     expect(temporary).not.toBe('state.json');
     await writeFile(join(directory, temporary), 'te');
-    await removeTemporaries(directory);
+    for (const folder of [directory, join(directory, 'none')]) await removeTemporaries(folder);
     expect(await readdir(directory)).toEqual(['state.json']);
   });
 

@@ -44,9 +44,10 @@ export async function linkDurable(path: string, target: string): Promise<void> {
   await syncDirectory(dirname(path));
 }
 
-/** Removes what writers of the folder's files left that were cut off. Nobody may be writing there. */
+/** Removes what writers of the folder's files left that were cut off, where it exists. Nobody may be writing there. */
 export async function removeTemporaries(folder: string): Promise<void> {
-  const left = (await readdir(folder)).filter((name) => name.endsWith(TEMPORARY));
+  const names = (await exists(folder)) ? await readdir(folder) : [];
+  const left = names.filter((name) => name.endsWith(TEMPORARY));
   for (const name of left) await rm(`${folder}/${name}`, { force: true });
 }
 

@@ -14,6 +14,12 @@ export async function showUnits(names: readonly string[], signal?: AbortSignal):
   return parseUnits(stdout, names);
 }
 
+/** Whether the unit has said that it loads its configuration anew; false where that cannot be known. */
+export async function isReloading(name: string): Promise<boolean> {
+  const units = await showUnits([name]).catch(() => undefined);
+  return units?.get(name)?.active === 'reloading';
+}
+
 export async function daemonReload(signal?: AbortSignal): Promise<void> {
   await exec(['systemctl', 'daemon-reload'], { signal, code: 'E_RESOURCE', deadline: UNIT_DEADLINE });
 }

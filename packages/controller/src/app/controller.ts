@@ -28,9 +28,12 @@ export interface ControllerOptions {
 /** Settles what an earlier controller left in doubt, then answers. Agents may connect once it has resolved. */
 export async function createController(deps: ControllerDeps, options: ControllerOptions): Promise<ControllerService> {
   await recover(deps);
+  const reverts = new Set<Promise<void>>();
   const takeBack = (set: string, failing: Failing): void => {
-    const work = during(set, () => revert(deps, set, failing));
-    work.catch((error) => deps.log.warn({ set, error: String(error) }, 'it could not be rolled back by itself'));
+    const work = during(set, () => revert(deps, set, failing))
+      .catch((error) => deps.log.warn({ set, error: String(error) }, 'it could not be rolled back by itself'))
+      .finally(() => reverts.delete(work));
+    reverts.add(work);
   };
   const settler = createSettler(deps, options.signal, takeBack);
   greetAgents(deps, settler, options.signal);
@@ -52,5 +55,8 @@ export async function createController(deps: ControllerDeps, options: Controller
     down: (request, op) => during(request.set, () => down(deps, op, request.set)).finally(() => idleness.watch()),
     logs: (request, context) => logs(deps, request, context),
     recorded: (operation) => recordedOperation(deps, operation),
+    async reverted() {
+      await Promise.all(reverts);
+    },
   };
 }

@@ -3,6 +3,7 @@ import { type ApiRequest, type DeploysResult, type OperationEvent, SlError } fro
 import type { DeployRow } from '../ports.ts';
 import type { ControllerDeps } from './deps.ts';
 import { unknownSet } from './status.ts';
+import { asOfNow } from './verdict.ts';
 
 export async function deploys(
   deps: Pick<ControllerDeps, 'store' | 'running'>,
@@ -44,7 +45,7 @@ export async function recordedOperation(deps: ControllerDeps, id: string): Promi
   for (const { name } of await deps.store.sets()) {
     const rows = (await deps.store.deploys(name)).filter((it) => it.id.startsWith(`${operation}.`));
     if (rows.length === 0) continue;
-    const result = { deploys: rows.map((it) => it.record) };
+    const result = { deploys: await Promise.all(rows.map((it) => asOfNow(deps.store, it.record))) };
     const error = result.deploys.find((it) => it.error !== undefined)?.error;
     const kind = operation.split('-')[0] ?? '';
     const first: OperationEvent = { type: 'operation', id: operation, kind, set: name };

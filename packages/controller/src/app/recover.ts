@@ -22,7 +22,7 @@ export async function endLeftDeploys(deps: ControllerDeps, set: SetRecord, opera
 
 async function end(deps: ControllerDeps, row: DeployRow, set: SetRecord): Promise<void> {
   const { record, forget } = endingOf(row, set, await deps.store.release(row.set, row.instance));
-  await deps.store.putDeploy({ ...row, state: 'ended', record });
   if (forget) await deps.store.deleteReleases(row.set, [row.instance]);
+  await deps.store.putDeploy({ ...row, state: 'ended', record });
   deps.log.info({ deploy: row.id, outcome: record.outcome }, 'ended a deploy that was cut off');
 }

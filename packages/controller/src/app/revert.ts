@@ -56,8 +56,8 @@ async function goBack(context: RolloutContext, rows: readonly DeployRow[], error
     const item = input.items.find((it) => it.instance === row.instance);
     if (item === undefined) continue;
     const record = ended(row.record, deployRecord(context, item, deps.clock.monotonic()));
-    await deps.store.putDeploy({ ...row, state: 'ended', record });
     if (record.outcome !== 'done' && item.fresh) await deps.store.deleteReleases(row.set, [row.instance]);
+    await deps.store.putDeploy({ ...row, state: 'ended', record });
   }
 }
 

@@ -5,7 +5,7 @@ import type { Effect, RolloutState } from '../core/release/rollout-state.ts';
 import { writeDecision } from './rollout-commit.ts';
 import { itemOf, mark, markAt, nodeOf, type RolloutContext } from './rollout-context.ts';
 import { insist, isLost, PATIENCE } from './rollout-insist.ts';
-import { requireReach } from './rollout-reach.ts';
+import { requireReach, requireReturn } from './rollout-reach.ts';
 import { deployId, type Measured } from './rollout-record.ts';
 import { type Sent, stageOnNode } from './rollout-stage.ts';
 import { verify } from './rollout-verify.ts';
@@ -91,9 +91,9 @@ async function commit(
   signal: AbortSignal,
 ): Promise<void> {
   const { deps, measured, input } = context;
-  // Back is back to what every node has, whoever can be told of it right now.
-  if (direction === 'forward')
-    await requireReach(deps.fleet, { ...input, instances: input.items.map((it) => it.instance) }, signal);
+  const instances = input.items.flatMap((it) => (direction === 'forward' ? it.instance : (it.previous ?? [])));
+  // Back is back to what nodes have, whoever can be told of it right now.
+  await (direction === 'forward' ? requireReach : requireReturn)(deps.fleet, { ...input, instances }, signal);
   measured.epoch = await writeDecision(context, direction);
   measured.switchStarted = deps.clock.monotonic();
   measured.inForce = [];

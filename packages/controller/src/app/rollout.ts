@@ -137,8 +137,9 @@ async function journalEnd(context: RolloutContext, startedAt: number): Promise<D
     const isEnded = row?.state === 'ended' && row.record.outcome !== record.outcome;
     records.push(isEnded ? row.record : record);
     if (isEnded || (record.outcome === 'done' && active[app.name] !== instance)) continue;
-    await deps.store.putDeploy({ id: record.id, set, app: app.name, instance, state: 'ended', record, startedAt });
+    // First: of a deploy that has ended nobody removes it any more, and it would be one to go back to.
     if (record.outcome !== 'done' && item.fresh) await deps.store.deleteReleases(set, [instance]);
+    await deps.store.putDeploy({ id: record.id, set, app: app.name, instance, state: 'ended', record, startedAt });
   }
   return records;
 }

@@ -87,8 +87,8 @@ describe('after an operation', () => {
       await clock.advance(50);
     }
     await clock.advance(DRAIN);
-    expect(fleet.bodies('switch')).toHaveLength(1);
-    expect(fleet.bodies('settle')).toHaveLength(1);
+    // Balancers are asked before the drain, and after it.
+    expect([fleet.bodies('switch').length, fleet.bodies('settle').length]).toEqual([2, 1]);
   });
 
   it('is settled without a balancer that could not be set up', async () => {
@@ -149,14 +149,25 @@ describe('as long as a balancer has not confirmed the committed map', () => {
   });
 
   it('counts the drain from its answer', async () => {
-    let answer: (it: unknown) => void = () => undefined;
-    await addBalancer(() => new Promise((resolve) => (answer = resolve)));
+    let answer: ((it: unknown) => void) | undefined;
+    await addBalancer(() => (answer === undefined ? new Promise((resolve) => (answer = resolve)) : switched()));
     await commit(OLD);
     await settler.during(SET, () => commit(NEW));
     await clock.advance(2 * DRAIN);
     expect(fleet.bodies('switch')).toEqual([{ epoch: 2, active: { blog: NEW } }]);
-    answer(switched());
+    answer?.(switched());
     await idle();
+    await confirmed();
+  });
+
+  it('begins the drain anew when it says otherwise at its end', async () => {
+    await addBalancer(() => {
+      if (fleet.bodies('switch').length === 2) throw new SlError('E_SWITCH', 'HAProxy loaded an older map');
+      return switched();
+    });
+    await commit(OLD);
+    await settler.during(SET, () => commit(NEW));
+    await clock.advance(DRAIN);
     await confirmed();
   });
 

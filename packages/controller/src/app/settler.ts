@@ -151,7 +151,8 @@ async function untilDrained(deps: SettlerDeps, set: string, { bell, signal }: Wa
     const since = deps.clock.now();
     if (await isInForce(deps, set, signal)) {
       await deps.clock.sleep(CALM, signal);
-      if (await haveStayed(deps, set, since)) return;
+      // Asked once more: what was confirmed may have been lost, as with a HAProxy that was just being loaded anew.
+      if ((await haveStayed(deps, set, since)) && (await isInForce(deps, set, signal))) return;
     } else {
       signal.throwIfAborted();
       deps.log.info({ set }, 'not settled: a balancer has not confirmed the committed map; the old release stays up');

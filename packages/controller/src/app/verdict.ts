@@ -43,9 +43,10 @@ async function finished<R extends DeployResult>(store: WatchDeps['store'], work:
   return result;
 }
 
-async function asOfNow(store: WatchDeps['store'], record: DeployRecord): Promise<DeployRecord> {
+/** The record of a deploy that has ended, or another one where it is being taken back. */
+export async function asOfNow(store: WatchDeps['store'], record: DeployRecord): Promise<DeployRecord> {
   const row = await store.deploy(record.id);
-  if (row === undefined || row.state === 'ended') return row?.record ?? record;
+  if (row === undefined || row.state === 'ended' || record.outcome !== 'done') return row?.record ?? record;
   const set = await store.set(row.set);
   if (set?.active[row.app] === row.instance) return record;
   const text = `${row.instance} was taken back right after the switch; sl deploys show ${row.id} will say why`;

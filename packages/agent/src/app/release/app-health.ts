@@ -47,7 +47,7 @@ export async function servingAnswers(
 }
 
 async function appAnswers(state: ReleaseState, signal: AbortSignal): Promise<AppAnswer[]> {
-  const problem = await routingProblem(state);
+  const problem = await routingProblem(state, signal);
   return Promise.all(
     activeHere(state).map(async (it) => ({
       app: it.spec.app,
@@ -58,9 +58,9 @@ async function appAnswers(state: ReleaseState, signal: AbortSignal): Promise<App
 }
 
 /** Why visitors may not get what is active here. */
-async function routingProblem(state: ReleaseState): Promise<string | undefined> {
+async function routingProblem(state: ReleaseState, signal: AbortSignal): Promise<string | undefined> {
   try {
-    await ensureInForce(state);
+    await ensureInForce(state, signal);
     return undefined;
   } catch (error) {
     return `the committed map is not in force on this node: ${toSlError(error).message}`;

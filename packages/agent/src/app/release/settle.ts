@@ -9,7 +9,7 @@ import { ensureInForce } from './switch.ts';
 export function createSettle(state: ReleaseState): Handlers['settle'] {
   return async (order, { signal }) => {
     // As long as visitors may get what was active before, it stays.
-    await ensureInForce(state);
+    await ensureInForce(state, signal);
     const settled = await state.exclusive(order.app, async () => {
       // It waited for its turn: by now a deploy may have begun, of whose release the order knows nothing.
       signal.throwIfAborted();

@@ -7,15 +7,14 @@ import { startAgain } from './unstarted.ts';
 
 /** Puts the committed map in force on this node. */
 export function createSwitch(state: ReleaseState): Handlers['switch'] {
-  return (order, { signal }) => state.ports.exclusive('switch', () => switchTo(state, order, signal));
+  return (order, { signal }) => state.ports.exclusive('switch', () => follow(state, order, signal));
 }
 
-async function switchTo(
+async function follow(
   state: ReleaseState,
-  order: RequestBody<'switch'>,
+  { epoch, active }: RequestBody<'switch'>,
   signal: AbortSignal,
 ): Promise<{ epoch: number; at: number }> {
-  const { epoch, active } = order;
   state.requireEpoch(epoch);
   const { journals, clock } = state.ports;
   const isNew = epoch > state.committed.epoch;
@@ -46,16 +45,25 @@ export async function putInForce(state: ReleaseState): Promise<void> {
 }
 
 /**
- * Tries again what failed at the switch: the disk was full, HAProxy did not run. The journal has the new map by then, so nobody
- * else would.
+ * Tries again what failed at the switch: the disk was full, HAProxy did not run. The node was told, so nobody else would. And looks
+ * whether HAProxy goes by the map still: somebody may have had it load an older file at that very moment.
  */
-export async function ensureInForce(state: ReleaseState): Promise<void> {
-  if (state.isInForce) return;
+export async function ensureInForce(state: ReleaseState, signal: AbortSignal): Promise<void> {
+  if (await isFollowed(state)) return;
   await state.ports.exclusive('switch', async () => {
-    if (state.isInForce) return;
-    await putInForce(state);
-    await settleIn(state);
+    if (await isFollowed(state)) return;
+    const { heard, heardEpoch } = state;
+    if (heard !== undefined && heardEpoch !== undefined) await follow(state, heard, signal);
+    else {
+      await putInForce(state);
+      await settleIn(state);
+    }
   });
+}
+
+async function isFollowed(state: ReleaseState): Promise<boolean> {
+  if (!state.isInForce || state.heardEpoch !== undefined) return false;
+  return !state.hasRole('balancer') || !(await state.ports.balancer.differs(state.active));
 }
 
 /** What follows from the committed map: units that start at boot, and whether the node may get requests. */

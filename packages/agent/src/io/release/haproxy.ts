@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ActiveMap, SlError } from '@silverlining/protocol';
-import { errno, writeFileDurable } from '@silverlining/system';
+import { errno, removeTemporaries, writeFileDurable } from '@silverlining/system';
 import { activeMapText, mapTransaction, parseShownMap, sameMap } from '../../core/release/maps.ts';
 import type { ReleasePaths } from '../../core/release/paths.ts';
 import { parseServersState } from '../../core/release/servers-state.ts';
@@ -14,15 +14,28 @@ const DEADLINE = 5_000;
 /** Milliseconds for the socket to be there: `systemctl reload` returns before HAProxy has taken its new configuration. */
 const PATIENCE = 5_000;
 const POLL = 50;
+/** Milliseconds for a new HAProxy to read its configuration: a large one takes seconds. */
+const LOADING = 15_000;
 /** Nobody listens: HAProxy does not run, or has not come to it yet. */
 const ABSENT: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ECONNREFUSED']);
 const MAX_ANSWER = 64 << 20;
 
+export interface BalancerOptions {
+  paths: Pick<ReleasePaths, 'balancerMap' | 'holdMap' | 'balancerSocket'>;
+  /** Whether HAProxy is about to be replaced by one that reads its files anew. */
+  isReloading: () => Promise<boolean>;
+  /** Milliseconds. */
+  patience?: number;
+}
+
 /** The balancer on this node: the map as a file, and HAProxy's copy of it over the runtime socket. */
-export function createBalancer(
-  paths: Pick<ReleasePaths, 'balancerMap' | 'holdMap' | 'balancerSocket'>,
+export async function openBalancer({
+  paths,
+  isReloading,
   patience = PATIENCE,
-): BalancerPort {
+}: BalancerOptions): Promise<BalancerPort> {
+  // Of an agent that was cut off as it wrote.
+  await removeTemporaries(dirname(paths.balancerMap));
   const ask = (command: string) => askHaproxy(paths.balancerSocket, command);
   const askPatiently = (command: string) => askHaproxy(paths.balancerSocket, command, patience);
   return {
@@ -31,11 +44,17 @@ export function createBalancer(
       await mkdir(dirname(paths.balancerMap), { recursive: true });
       // The file first: a HAProxy that is started again, whenever that is, starts with the newest map.
       await writeFileDurable(paths.balancerMap, activeMapText(active), 0o644);
+      const reloading = isReloading();
+      if (!(await shows(askPatiently, paths.balancerMap, active))) await replaceMap(ask, paths.balancerMap, active);
+      // One that had begun to load may have read the file before it was written, and answers only when it is done.
+      if (await reloading) await untilLoaded(isReloading);
       if (await shows(askPatiently, paths.balancerMap, active)) return;
       await replaceMap(ask, paths.balancerMap, active);
       if (await shows(ask, paths.balancerMap, active)) return;
       throw new SlError('E_SWITCH', 'HAProxy took the new map, but shows another one');
     },
+    // One that does not answer reads the file when it starts.
+    differs: async (active) => !(await shows(ask, paths.balancerMap, active).catch(() => true)),
     hold: async (till) => {
       const command = `set map ${paths.holdMap} till ${till}`;
       const answer = (await ask(command)).trim();
@@ -44,6 +63,12 @@ export function createBalancer(
     table: async () => parseTrafficTable(await ask('show table silver_releases')),
     backends: async () => parseServersState(await askPatiently('show servers state appservers')),
   };
+}
+
+async function untilLoaded(isReloading: () => Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + LOADING;
+  do await sleep(POLL);
+  while ((await isReloading()) && performance.now() < deadline);
 }
 
 type Ask = (command: string) => Promise<string>;

@@ -6,13 +6,14 @@ import { SlError } from '@silverlining/protocol';
 import { releasePaths } from '../../core/release/paths.ts';
 import type { NodeView } from '../../ports.ts';
 import type { AgentClock, ReleasePorts } from '../../release-ports.ts';
+import { isReloading } from '../systemd.ts';
 import { ensureAccount, RELEASE_OWNER } from './accounts.ts';
 import { appHttp } from './app-http.ts';
 import { createAppPlaces } from './app-places.ts';
 import { createBoots } from './boots.ts';
 import { openContentStore } from './content-store.ts';
 import { createExclusive } from './exclusive.ts';
-import { createBalancer } from './haproxy.ts';
+import { openBalancer } from './haproxy.ts';
 import { createInstanceUnits } from './instance-units.ts';
 import { openJournals } from './journals.ts';
 import { mounts } from './mounts.ts';
@@ -43,7 +44,7 @@ export async function openReleasePorts({ node, installPackages, warn }: ReleaseP
     units: createInstanceUnits(paths.units),
     journals: await openJournals(paths, warn),
     proxy: await createProxyFiles(paths),
-    balancer: createBalancer(paths),
+    balancer: await openBalancer({ paths, isReloading: () => isReloading('haproxy.service') }),
     places: createAppPlaces({ paths, ensureAccount }),
     http: appHttp,
     scripts: createScriptRunner(paths.node),

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { writeFileDurable } from '@silverlining/system';
+import { removeTemporaries, writeFileDurable } from '@silverlining/system';
 import { activeMapText, instancesMapText } from '../../core/release/maps.ts';
 import type { ReleasePaths } from '../../core/release/paths.ts';
 import type { ProxyFiles } from '../../release-ports.ts';
@@ -11,6 +11,7 @@ export async function createProxyFiles(
   paths: Pick<ReleasePaths, 'proxy' | 'instancesMap' | 'othersMap' | 'activeMap' | 'ready' | 'readyFile'>,
 ): Promise<ProxyFiles> {
   await mkdir(paths.proxy, { recursive: true, mode: 0o755 });
+  await removeTemporaries(paths.proxy);
   return {
     writeInstances: (ports) => replaceQuickly(paths.instancesMap, instancesMapText(ports)),
     writeOthers: (text) => replaceQuickly(paths.othersMap, text),

@@ -1,0 +1,55 @@
+/** Nodes that could not follow to a commit, or were brought back from it, and do so by themselves. */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { SlError } from '@silverlining/protocol';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { context, name } from '../../../../test/fakes/blog.ts';
+import { FakeNode, fakeReleasePorts } from '../../../../test/fakes/release-ports.ts';
+import type { Releases } from '../ports.ts';
+import type { ReleasePorts } from '../release-ports.ts';
+import { createReleases } from './releases.ts';
+
+let root: string;
+let node: FakeNode;
+let ports: ReleasePorts;
+let releases: Releases;
+let isFull: boolean;
+
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'sl-in-force-'));
+  [node, isFull] = [new FakeNode(), false];
+  ports = await fakeReleasePorts(root, node);
+  const { writeCommitted } = ports.journals;
+  ports.journals.writeCommitted = async (it) => {
+    if (isFull) throw new SlError('E_DISK_FULL', 'no space');
+    return writeCommitted(it);
+  };
+  releases = createReleases(ports);
+  await releases.recover();
+});
+afterEach(() => rm(root, { recursive: true }));
+
+const switchTo = (epoch: number, n: number) => releases.switch({ epoch, active: { blog: name(n) } }, context());
+const report = () => releases.appHealth(context().signal);
+
+it('a node whose disk was full at the switch follows when there is room again', async () => {
+  await switchTo(1, 1);
+  isFull = true;
+  await expect(switchTo(2, 2)).rejects.toMatchObject({ code: 'E_DISK_FULL' });
+  await report();
+  expect(releases.epoch()).toBe(1);
+  isFull = false;
+  await report();
+  expect([releases.epoch(), releases.heardEpoch()]).toEqual([2, undefined]);
+  expect(await readFile(ports.paths.activeMap, 'utf8')).toBe(`blog ${name(2)}\n`);
+});
+
+it('a balancer whose HAProxy was brought to load an older map is switched again', async () => {
+  node.roles = ['balancer'];
+  await switchTo(1, 1);
+  await switchTo(2, 2);
+  node.balancerMap = { blog: name(1) };
+  await report();
+  expect(node.balancerMap).toEqual({ blog: name(2) });
+});
