@@ -18,7 +18,6 @@ import { partsOf, spaceNeeded } from '../../core/release/space.ts';
 
 const FIRST = 'blog.20260131_001';
 const SECOND = 'blog.20260131_002';
-const BLOCK = 4096;
 /** Lists of files, and what marks a tree. */
 const BESIDE = 256 << 10;
 
@@ -27,18 +26,18 @@ useReleaseDisk();
 const filesOf = (tag: string): Files =>
   Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`app/${i}`, `${tag} ${i} ${'.'.repeat(20_000)}`]));
 
-/** Bytes of files of the store and of releases, without what mounts show; the store's own folders stay from release to release. */
+/** Bytes of the store and of releases, without what mounts show. */
 async function taken(): Promise<number> {
   const { paths, mounts } = disk;
   const inodes = new Map<number, Stats>();
   const look = async (path: string): Promise<void> => {
     const it = await lstat(path);
-    if (!it.isDirectory()) inodes.set(it.ino, it);
-    else if (!mounts.points.has(path)) for (const name of await readdir(path)) await look(join(path, name));
+    inodes.set(it.ino, it);
+    if (!it.isDirectory() || mounts.points.has(path)) return;
+    for (const name of await readdir(path)) await look(join(path, name));
   };
   for (const folder of [paths.store, paths.layers, paths.releases]) await look(folder).catch(() => undefined);
-  // Not the blocks: some file systems count them when they write, which is later.
-  return [...inodes.values()].reduce((sum, it) => sum + Math.ceil(it.size / BLOCK) * BLOCK, 0);
+  return [...inodes.values()].reduce((sum, it) => sum + it.blocks * 512, 0);
 }
 
 function said(files: Files, shareable: boolean): number {
