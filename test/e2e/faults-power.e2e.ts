@@ -7,7 +7,6 @@ import { Readable } from 'node:stream';
 import { comparePaths, type Manifest, type ManifestFile } from '@silverlining/protocol';
 import { linkDurable } from '@silverlining/system';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { worthPacking } from '../../packages/agent/src/core/release/layer.ts';
 import { blobKey, blobPath } from '../../packages/agent/src/io/release/blob-keys.ts';
 import { type DiskContentStore, openContentStore } from '../../packages/agent/src/io/release/content-store.ts';
 import { writeImage } from '../../packages/agent/src/io/release/image.ts';
@@ -149,9 +148,7 @@ async function takeIn(count: number): Promise<{ files: ManifestFile[]; store: Di
   });
   const store = await openContentStore(`${disk}/store`, me);
   const input = Readable.from([archiveOf(entries)], { objectMode: false });
-  const listing = listingOf(files);
-  const asImage = worthPacking(listing, files);
-  await store.receive(input, { listing, missing: files, asImage }, new AbortController().signal);
+  await store.receive(input, { listing: listingOf(files), missing: files }, new AbortController().signal);
   return { files, store };
 }
 

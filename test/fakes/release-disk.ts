@@ -62,16 +62,9 @@ export function releaseOf(files: Files): Listing {
   return listingOf(listed);
 }
 
-interface Receiving {
-  /** So many files come before the archive is cut. */
-  part?: number;
-  /** Of the release that they are for. */
-  shareable?: boolean;
-}
-
 /** Takes in what is missing, or the first part of it; returns how many files that were. */
-export async function receive(files: Files, { part, shareable = true }: Receiving = {}): Promise<number> {
-  const { store, tree } = disk;
+export async function receive(files: Files, part?: number): Promise<number> {
+  const { store } = disk;
   const listing = releaseOf(files);
   const { files: listed } = listing.manifest();
   await store.salvage(listed, signal);
@@ -79,8 +72,7 @@ export async function receive(files: Files, { part, shareable = true }: Receivin
   if (missing.length === 0) return 0;
   const sent = missing.slice(0, part).map(({ path }) => ({ path, content: files[path] ?? '' }));
   const input = Readable.from([archiveOf(sent)]);
-  const asImage = tree.form({ listing, missing, shareable }) === 'image';
-  await store.receive(input, { listing, missing, asImage }, signal).catch((error: unknown) => {
+  await store.receive(input, { listing, missing }, signal).catch((error: unknown) => {
     if (part === undefined) throw error;
   });
   return sent.length;
@@ -91,9 +83,9 @@ export async function materialise(instance: string, files: Files, shareable = tr
   await disk.tree.materialise(release);
 }
 
-export async function make(instance: string, files: Files, shareable = true): Promise<number> {
-  const received = await receive(files, { shareable });
-  await materialise(instance, files, shareable);
+export async function make(instance: string, files: Files): Promise<number> {
+  const received = await receive(files);
+  await materialise(instance, files);
   return received;
 }
 

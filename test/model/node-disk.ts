@@ -46,7 +46,7 @@ export function tree(machine: NodeMachine, life: Life, rules: Rules): ReleasePor
     materialise: ({ instance, listing }) =>
       life.call('unpack', instance, () => unpack(instance, listing), { ms: 20, ...DISK }),
     listing: (instance) => life.quick(() => machine.releases.get(instance)?.listing),
-    form: () => 'links',
+    isLayer: () => false,
     intact: (instance) => life.quick(() => machine.releases.has(instance)),
     remove: (instance) =>
       life.call('remove', instance, () => void machine.releases.delete(instance), { fails: 'E_RESOURCE' }),

@@ -27,7 +27,6 @@ export function nodePorts(machine: NodeMachine, life: Life, rules: Rules): Relea
     // Every content is there already: how bytes get to nodes is another test's matter.
     store: {
       lacking: () => [],
-      packed: () => [],
       salvage: () => life.quick(() => 0),
       verify: () => life.quick(() => undefined),
       plan: () => life.quick(() => []),

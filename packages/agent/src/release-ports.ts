@@ -3,7 +3,6 @@ import type { Duplex, Readable } from 'node:stream';
 import type { ActiveMap, ChunkList, ChunkLists, ErrorCode, ManifestFile } from '@silverlining/protocol';
 import type { Assembly } from './core/release/assembly.ts';
 import type { CommittedMap, InstanceJournal, TrafficBaseline } from './core/release/journal.ts';
-import type { ReleaseForm } from './core/release/layer.ts';
 import type { Listing } from './core/release/listing.ts';
 import type { InstancePorts } from './core/release/maps.ts';
 import type { ReleasePaths } from './core/release/paths.ts';
@@ -15,8 +14,6 @@ import type { NodeView } from './ports.ts';
 export interface ContentStore {
   /** Those whose contents are not here, in order; of equal contents the first. From memory: 10,000 files cost milliseconds. */
   lacking(files: readonly ManifestFile[]): ManifestFile[];
-  /** Those that are here, and no files of their own: a link or a copy has one made first. In order; of equal contents the first. */
-  packed(files: readonly ManifestFile[]): ManifestFile[];
   /**
    * Takes in again what an interruption left of these files, as far as it is whole and right. Returns the bytes that
    * there are of others.
@@ -47,8 +44,6 @@ export interface ContentStore {
 export interface ReceivedFiles {
   listing: Listing;
   missing: readonly ManifestFile[];
-  /** Whether an image is made of them: then all but the large ones come into one file. */
-  asImage?: boolean;
   /** Those of which only a part is sent, by path. */
   assemblies?: ReadonlyMap<string, Assembly>;
 }
@@ -64,8 +59,8 @@ export interface ReleaseTree {
   materialise(release: NewRelease): Promise<void>;
   /** What the release consists of, as it was written here: only as right as the digest of its text. */
   listing(instance: string): Promise<Listing | undefined>;
-  /** How such a release is made here of what is there and what is missing, as far as that can be said before. */
-  form(release: Pick<NewRelease, 'listing' | 'shareable'> & { missing: readonly ManifestFile[] }): ReleaseForm;
+  /** Whether such a release can be a layer here, as far as that can be said before. */
+  isLayer(listing: Listing): boolean;
   /** Whether every file and link is there with its size: after a power cut, who knows. */
   intact(instance: string): Promise<boolean>;
   /** With what it lay over, where nothing else does and `keep`, the instances that are wanted, does not have it. */

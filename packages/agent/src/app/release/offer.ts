@@ -1,7 +1,7 @@
 import type { RequestBody } from '@silverlining/protocol';
 import { checkManifest, type ManifestChanges, SlError } from '@silverlining/protocol';
 import { Listing } from '../../core/release/listing.ts';
-import { checkSpace, partsOf } from '../../core/release/space.ts';
+import { checkSpace } from '../../core/release/space.ts';
 import type { Handlers, RequestContext } from '../../ports.ts';
 import type { ReleaseState } from './state.ts';
 
@@ -22,9 +22,8 @@ export function createOffer(state: ReleaseState): Handlers['offer'] {
     // The offer of a deploy that was given up must not take the place of the next one's.
     context.signal.throwIfAborted();
     const missing = state.ports.store.lacking(doubtful);
-    const form = state.ports.tree.form({ listing, missing, shareable: body.scripted !== true });
-    const packed = form === 'image' ? [] : state.ports.store.packed(partsOf(listing, form).files);
-    checkSpace({ listing, missing, packed, form }, { ...free, bytes: free.bytes + left });
+    const isLayer = state.ports.tree.isLayer(listing);
+    checkSpace({ listing, missing, isLayer, isCopied: body.scripted === true }, { ...free, bytes: free.bytes + left });
     state.addOffer(body.instance, { digest: body.digest, listing, doubtful, missing, assemblies: new Map() });
     return { missing: listing.bitmap(new Set(missing.map((file) => file.path))), free: free.bytes };
   };

@@ -168,8 +168,7 @@ async function receive(state: ReleaseState, body: Order, offer: Offer, context: 
   }
   try {
     const { listing, assemblies } = offer;
-    const asImage = state.ports.tree.form({ listing, missing, shareable: isShareable(body.spec) }) === 'image';
-    await state.ports.store.receive(archive, { listing, missing, asImage, assemblies }, context.signal);
+    await state.ports.store.receive(archive, { listing, missing, assemblies }, context.signal);
   } finally {
     archive.destroy();
   }
@@ -185,13 +184,9 @@ async function materialise(state: ReleaseState, spec: InstanceSpec, offer: Offer
   const group = appUser(spec.app);
   await state.ports.places.ensureUser(group);
   const support = supportFiles(spec.platform);
-  const shareable = isShareable(spec);
+  // A script that runs as root may add to the folder of its release.
+  const shareable = spec.packageInstallScript === undefined;
   await state.ports.tree.materialise({ instance: spec.instance, listing: offer.listing, support, group, shareable });
-}
-
-/** A script that runs as root may add to the folder of its release. */
-function isShareable(spec: InstanceSpec): boolean {
-  return spec.packageInstallScript === undefined;
 }
 
 async function isRunning(state: ReleaseState, journal: InstanceJournal): Promise<boolean> {

@@ -10,12 +10,6 @@ import type { Listing } from './listing.ts';
 export const layerRecord = z.object({ version: z.literal(1), base: instanceName, changes: manifestChanges });
 export type Layer = Pick<z.infer<typeof layerRecord>, 'base' | 'changes'>;
 
-/**
- * How a release is made: as one of these mounts, as a tree of links to the files of the store, or as one of copies, where a script
- * of its own adds to it.
- */
-export type ReleaseForm = 'layer' | 'image' | 'links' | 'copies';
-
 /** With fewer files, linking them all is as quick as a mount. */
 const FEWEST_FILES = 256;
 /** When more than this part differs, a tree of its own becomes the next base. */

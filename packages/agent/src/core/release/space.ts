@@ -1,6 +1,6 @@
 /** Whether a release fits. */
-import { CHUNKED_FROM, type ManifestChanges, type ManifestFile, SlError } from '@silverlining/protocol';
-import type { ReleaseForm } from './layer.ts';
+import { type ManifestFile, SlError } from '@silverlining/protocol';
+import { worthPacking } from './layer.ts';
 import type { Listing } from './listing.ts';
 
 const BLOCK = 4096;
@@ -17,35 +17,32 @@ export interface Space {
 export interface NewFiles {
   listing: Listing;
   missing: readonly ManifestFile[];
-  /** Those of `partsOf` that are here, and have to be made files of first. */
-  packed: readonly ManifestFile[];
-  form: ReleaseForm;
-}
-
-/** What a release is made of in that form: of a layer nothing but what differs from another release. */
-export function partsOf(listing: Listing, form: ReleaseForm): Pick<ManifestChanges, 'files' | 'links'> {
-  return form === 'layer' ? listing.changes : listing.manifest();
+  /** Whether nothing has to be made but what differs from another release. */
+  isLayer: boolean;
+  /** Whether it shares no file with others. */
+  isCopied?: boolean;
 }
 
 /**
- * What a release takes beside what is there already. Inodes of an image are counted as if it were none: whether it can be mounted
- * shows later.
+ * What a release takes beside what is there already: missing contents, copies of its configuration, or of all of it, and folders; all
+ * contents when it becomes an image. Inodes are counted as if it did not: whether it can be mounted shows later.
  */
 export function spaceNeeded(release: NewFiles): { bytes: number; inodes: number } {
-  const { files, links } = partsOf(release.listing, release.form);
-  const written = writtenOf(release);
+  const { listing, isLayer, isCopied } = release;
+  const { files, links } = isLayer && !isCopied ? listing.changes : listing.manifest();
+  const written = writtenOf(release, files);
   const folders = countFolders(files);
   const bytes = written.reduce((sum, file) => sum + Math.ceil(file.size / BLOCK) * BLOCK, folders * BLOCK);
   return { bytes, inodes: written.length + folders + links.length };
 }
 
-/** Each file as often as its content is written. */
-function writtenOf({ listing, missing, packed, form }: NewFiles): ManifestFile[] {
-  const { files } = partsOf(listing, form);
-  // Large ones are received as files of their own.
-  if (form === 'image') return [...files, ...missing.filter(({ size }) => size >= CHUNKED_FROM)];
-  const copied = form === 'copies' ? files : files.filter(({ path }) => path.startsWith('config/'));
-  return [...missing, ...packed, ...copied];
+function writtenOf(
+  { listing, missing, isLayer, isCopied }: NewFiles,
+  files: readonly ManifestFile[],
+): readonly ManifestFile[] {
+  if (isCopied) return [...missing, ...files];
+  if (!isLayer && worthPacking(listing, missing)) return files;
+  return [...missing, ...files.filter((file) => file.path.startsWith('config/'))];
 }
 
 /** Files of a folder mostly follow each other; a folder that is counted twice does no harm here. */

@@ -34,7 +34,6 @@ export async function openContentStore(folder: string, owner: () => Promise<File
   return {
     packs: disk.packs,
     lacking: (files) => disk.lacking(files),
-    packed: (files) => disk.packed(files),
     locate: (file) => disk.locate(blobKey(file)),
     forget: (file) => disk.forget(blobKey(file)),
     unpack: async (files) => disk.unpack(files, await owner()),
@@ -81,27 +80,13 @@ class StoreDisk {
   }
 
   lacking(files: readonly ManifestFile[]): ManifestFile[] {
-    const lacking = this.#unfiled(files);
-    this.packs.strike(lacking);
-    return [...lacking.values()];
-  }
-
-  packed(files: readonly ManifestFile[]): ManifestFile[] {
-    const unfiled = this.#unfiled(files);
-    const lacking = new Map(unfiled);
-    this.packs.strike(lacking);
-    for (const key of lacking.keys()) unfiled.delete(key);
-    return [...unfiled.values()];
-  }
-
-  /** Contents that are no files of their own here. */
-  #unfiled(files: readonly ManifestFile[]): Map<string, ManifestFile> {
-    const unfiled = new Map<string, ManifestFile>();
+    const lacking = new Map<string, ManifestFile>();
     for (const file of files) {
       const key = blobKey(file);
-      if (!this.keys.has(key) && !unfiled.has(key)) unfiled.set(key, file);
+      if (!this.keys.has(key) && !lacking.has(key)) lacking.set(key, file);
     }
-    return unfiled;
+    this.packs.strike(lacking);
+    return [...lacking.values()];
   }
 
   locate(key: string): { path: string; offset?: number } {
@@ -166,19 +151,28 @@ class StoreDisk {
 
   /** Bytes that are left of files that are not whole; whole ones are in the store afterwards. */
   async salvage(files: readonly ManifestFile[], signal: AbortSignal): Promise<number> {
-    // Offers of several apps may come at once, and what is left may be of each of them.
-    return this.#exclusive('salvage', async () => {
-      let bytes = 0;
-      const whole: ReceivedBlob[] = [];
-      await this.packs.verify(files, signal);
+    let bytes = 0;
+    const whole: ReceivedBlob[] = [];
+    await this.packs.verify(files, signal);
+    try {
       for (const file of this.lacking(files.filter((it) => this.leftovers.has(it)))) {
         const left = await this.leftovers.bytesOf(file, signal);
         if (left < file.size) bytes += left;
         else whole.push({ temporary: this.leftovers.path(blobKey(file)), file });
       }
-      await syncReceived(whole, this.#folder);
-      await this.admit(whole, 'cut');
-      return bytes;
+    } finally {
+      // Also where it is given up: what was found whole need not be read again.
+      if (whole.length > 0) await this.#keep(whole);
+    }
+    return bytes;
+  }
+
+  /** On disk before they have their names. Offers of several apps may come at once, and what is left may be of each of them. */
+  async #keep(whole: readonly ReceivedBlob[]): Promise<void> {
+    await this.#exclusive('salvage', async () => {
+      const rest = whole.filter(({ file }) => !this.keys.has(blobKey(file)));
+      await syncReceived(rest, this.#folder);
+      await this.admit(rest, 'cut');
     });
   }
 

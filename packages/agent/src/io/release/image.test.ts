@@ -131,7 +131,7 @@ describe('contents of an image', () => {
   });
 
   it('need not come again when they were cut off, by the same agent or one that was killed', async () => {
-    await receive(MANY, { part: 270 });
+    await receive(MANY, 270);
     expect(await receive({ ...MANY, ...filesOf('two', 5) })).toBe(35);
     const incoming = join(disk.paths.store, 'incoming/1');
     await mkdir(incoming, { recursive: true });

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { CHUNKED_FROM, SlError } from '@silverlining/protocol';
 import { type FileOwner, freeSpace } from '@silverlining/system';
 import { Admission } from '../../core/release/admission.ts';
+import { worthPacking } from '../../core/release/layer.ts';
 import type { ReceivedFiles } from '../../release-ports.ts';
 import { BlobWriter, type ReceivedBlob } from './blob-writer.ts';
 import type { Leftovers } from './leftovers.ts';
@@ -36,7 +37,7 @@ export async function receive(reception: Reception): Promise<{ files: number; by
   const assemblies = files.assemblies ?? new Map();
   const leftover = (key: string) => leftovers.take(key);
   const writer = new BlobWriter({ folder: batch, owner, parts: { assemblies, locate, leftover } });
-  const pack = files.asImage ? PackWriter.create(batch) : undefined;
+  const pack = worthPacking(files.listing, files.missing) ? PackWriter.create(batch) : undefined;
   const sink = pack === undefined ? writer : bySize(pack, writer);
   const bodies = new Map([...assemblies].map(([path, { body }]) => [path, body]));
   try {

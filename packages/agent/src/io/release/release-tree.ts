@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, lstatSync } from 'node:fs';
 import { mkdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { diffManifests, toSlError } from '@silverlining/protocol';
-import { type Layer, worthLayering, worthPacking } from '../../core/release/layer.ts';
+import { type Layer, worthLayering } from '../../core/release/layer.ts';
 import type { Listing } from '../../core/release/listing.ts';
 import type { ReleasePaths } from '../../core/release/paths.ts';
 import type { NewRelease, ReleaseTree } from '../../release-ports.ts';
@@ -71,11 +71,7 @@ export function createReleaseTree({ paths, store, owners, mounts, warn }: Releas
       const base = await removeAlone(instance);
       if (base !== undefined && !keep.has(base)) await removeWhole(base);
     },
-    form: ({ listing: it, missing, shareable }) => {
-      if (!shareable) return 'copies';
-      if (works.layers && it.whole !== it && worthLayering(it, it.changes)) return 'layer';
-      return works.images && worthPacking(it, missing) ? 'image' : 'links';
-    },
+    isLayer: (it) => works.layers && it.whole !== it && worthLayering(it, it.changes),
     materialise: async (release) => {
       await removeAlone(release.instance);
       // What others lie over is made again in its place.

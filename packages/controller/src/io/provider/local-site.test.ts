@@ -6,6 +6,12 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ensureNetwork } from './local-network.ts';
 import { LocalSite } from './local-site.ts';
 
+// Those of this machine are of whoever has local nodes on it.
+vi.mock('./local-cgroup.ts', async (original) => ({
+  ...(await original<typeof import('./local-cgroup.ts')>()),
+  removeParentGroups: async () => undefined,
+}));
+
 const { signal } = new AbortController();
 const work = { report: () => undefined, signal };
 
