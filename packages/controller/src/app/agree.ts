@@ -49,7 +49,8 @@ export function servedNow(
   );
 }
 
-function inForceOn(fleet: Agreement['fleet'], uuid: string) {
+/** What the node said last of itself; undefined where it is not connected. */
+export function inForceOn(fleet: Agreement['fleet'], uuid: string) {
   const session = fleet.session(uuid);
   return session?.health ?? session?.hello;
 }

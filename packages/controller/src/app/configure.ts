@@ -4,6 +4,7 @@ import { disputes } from '../core/release/dispute.ts';
 import { aboveAll, buildTopology } from '../core/topology.ts';
 import type { NodeRecord, SetRecord } from '../ports.ts';
 import type { OperationContext } from '../service.ts';
+import { inForceOn } from './agree.ts';
 import { awaitBackends } from './backends.ts';
 import { backfill, inform } from './backfill.ts';
 import { convergeNodes } from './converge.ts';
@@ -105,8 +106,8 @@ export async function configureIdle(run: Run): Promise<void> {
   const idle = late.filter((_, i) => answers[i]?.status === 'rejected');
   // One that has seen a higher epoch would refuse the row, which is to be replaced.
   const behind = idle.filter(({ uuid }) => {
-    const session = deps.fleet.session(uuid);
-    return session !== undefined && !disputes(run.set, session.health ?? session.hello);
+    const inForce = inForceOn(deps.fleet, uuid);
+    return inForce !== undefined && !disputes(run.set, inForce);
   });
   await convergeLate(run, idle, behind);
 }

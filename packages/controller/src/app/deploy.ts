@@ -64,7 +64,8 @@ export async function awaitAgents(
   });
   const sessions = needed.flatMap((node) => deps.fleet.session(node.uuid) ?? []);
   for (const session of sessions) await hearEpoch(deps, set, session);
-  const away = needed.filter((node) => !sessions.some(({ uuid }) => uuid === node.uuid));
+  const connected = new Set(sessions.map(({ uuid }) => uuid));
+  const away = needed.filter(({ uuid }) => !connected.has(uuid));
   const [first] = away;
   if (first === undefined) return;
   throw new SlError(
