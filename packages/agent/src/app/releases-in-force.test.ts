@@ -53,3 +53,15 @@ it('a balancer whose HAProxy was brought to load an older map is switched again'
   await report();
   expect(node.balancerMap).toEqual({ blog: name(2) });
 });
+
+it.each(['appserver', 'balancer'] as const)('a report of a retired %s puts nothing in force again', async (role) => {
+  node.roles = [role];
+  await switchTo(1, 1);
+  const reported = report();
+  await releases.removeAll();
+  await reported;
+  node.balancerMap = {};
+  await report();
+  expect(await ports.journals.committed()).toBeUndefined();
+  expect(node.balancerMap).toEqual({});
+});

@@ -51,9 +51,13 @@ function untilSecond(now: number, seconds: number): number {
 
 async function removeAll(state: ReleaseState): Promise<void> {
   const { ports } = state;
+  // After the switch that may be under way, which would write its map again.
+  await ports.exclusive('switch', async () => {
+    state.isRemoved = true;
+  });
   for (const staging of state.stagings.values()) staging.abort.abort();
   await Promise.all([...state.stagings.values()].map((staging) => staging.ended));
-  await ports.proxy.removeAll();
+  await ports.exclusive('proxy', () => ports.proxy.removeAll());
   await ports.units.stop(await ports.units.installed(), { remove: true });
   state.journals.clear();
   state.offers.clear();

@@ -51,6 +51,8 @@ export class ReleaseState {
   heard: Pick<CommittedMap, 'epoch' | 'active'> | undefined;
   /** Whether requests are routed by the committed map here; false as well where nobody knows. */
   isInForce = false;
+  /** Whether all of it is gone from the node, or is about to be: nothing is put in force, or can be asked, any more. */
+  isRemoved = false;
   /** Ports of instances that are being staged. */
   readonly #reserved = new Map<string, number>();
 
@@ -143,6 +145,7 @@ export class ReleaseState {
   /** Instances that can be asked, and whether the node may get requests: only when it has all that is active. */
   async refreshProxy(): Promise<void> {
     await this.ports.exclusive('proxy', async () => {
+      if (this.isRemoved) return;
       // Both at once: what is voted for while the map is written is not in it yet.
       const instances = new Map(this.#servable().map((it) => [it.instance, it.port]));
       const isReady = this.hasRole('appserver') && this.isComplete();

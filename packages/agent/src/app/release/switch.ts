@@ -62,6 +62,7 @@ export async function ensureInForce(state: ReleaseState, signal: AbortSignal): P
 }
 
 async function isFollowed(state: ReleaseState): Promise<boolean> {
+  if (state.isRemoved) return true;
   if (!state.isInForce || state.heardEpoch !== undefined) return false;
   return !state.hasRole('balancer') || !(await state.ports.balancer.differs(state.active));
 }
