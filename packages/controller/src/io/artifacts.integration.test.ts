@@ -57,6 +57,17 @@ it('a bundle that is gone from the cache is made again', async () => {
   await readFile(path);
 });
 
+it('who asks for the runtime while another makes it gets it when that one is cancelled', async () => {
+  const made = createArtifacts(await mkdtemp(join(cache, 'cancelled-')));
+  const arch = process.arch === 'arm64' ? 'arm64' : 'x64';
+  const first = new AbortController();
+  const cancelled = made.runtime(arch, () => first.abort(), first.signal);
+  const other = made.runtime(arch, () => undefined, new AbortController().signal);
+  const [ended, given] = await Promise.allSettled([cancelled, other]);
+  expect(ended).toMatchObject({ status: 'rejected', reason: { code: 'E_ABORTED' } });
+  expect(given).toMatchObject({ status: 'fulfilled', value: { arch } });
+}, 60_000);
+
 it('the enrolment program makes a key of its own and a request for it', async () => {
   const { path } = await artifacts.enrolBundle();
   const key = join(cache, 'key.pem');

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { SlError } from '@silverlining/protocol';
+import { SlError, toSlError } from '@silverlining/protocol';
 import { exists, makeDirectoryDurable, writeFileDurable } from '@silverlining/system';
 import { build, stop } from 'esbuild';
 import { findRuntime, type Runtime, type RuntimeArch } from './runtimes.ts';
@@ -35,7 +35,10 @@ export function createArtifacts(cache: string, agentEntry = agentSource('start.t
   const enrolBundle = once(() => bundle(agentSource('enrol.ts'), 'enrol', cache), isThere);
   const runtime = (arch: RuntimeArch) =>
     once(
-      (report: (text: string) => void, signal: AbortSignal) => findRuntime(arch, { cache, report, signal }),
+      (report: (text: string) => void, signal: AbortSignal) =>
+        findRuntime(arch, { cache, report, signal }).catch((cause: unknown) => {
+          throw signal.aborted ? new SlError('E_ABORTED', 'making the runtime was cancelled', { cause }) : cause;
+        }),
       isThere,
     );
   const runtimes = { x64: runtime('x64'), arm64: runtime('arm64') };
@@ -99,8 +102,8 @@ function isThere({ path }: { path: string }): Promise<boolean> {
 }
 
 /**
- * Remembers the first success for as long as it holds. After a failure the next one to ask tries again: whoever asked first may just
- * have been cancelled.
+ * Remembers the first success for as long as it holds. After a failure the next one to ask tries again; who asked meanwhile shares it,
+ * unless whoever asked first was only cancelled.
  */
 function once<A extends unknown[], T>(
   make: (...args: A) => Promise<T>,
@@ -110,13 +113,21 @@ function once<A extends unknown[], T>(
   const forget = (it: Promise<T>) => {
     if (made === it) made = undefined;
   };
-  return async (...args) => {
+  const get = async (...args: A): Promise<T> => {
+    if (made === undefined) {
+      const making = make(...args);
+      made = making;
+      making.catch(() => forget(making));
+      return making;
+    }
     const known = made;
-    if (known !== undefined && !(await holds(await known))) forget(known);
-    if (made !== undefined) return made;
-    const making = make(...args);
-    made = making;
-    making.catch(() => forget(making));
-    return making;
+    const isGood = await known.then(holds).catch((error: unknown) => {
+      if (toSlError(error).code !== 'E_ABORTED') throw error;
+      return false;
+    });
+    if (isGood) return known;
+    forget(known);
+    return get(...args);
   };
+  return get;
 }
