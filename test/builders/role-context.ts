@@ -53,7 +53,7 @@ export function aSet(nodes: readonly string[], more: Partial<ServerSet> = {}): S
 /** The set's topology with all its nodes there, at 10.0.0.1 and up. */
 export function aTopology(set: ServerSet): Topology {
   const existing = set.nodes.map(({ name }, i) => ({ name, uuid: `uuid-${i + 1}`, address: `10.0.0.${i + 1}` }));
-  return buildTopology(set, existing, undefined);
+  return buildTopology(set, existing);
 }
 
 /** The context of the set's node of that short name. */

@@ -9,7 +9,7 @@ import { awaitBackends } from './backends.ts';
 import { backfill, inform } from './backfill.ts';
 import { convergeNodes } from './converge.ts';
 import { type ControllerDeps, onEach } from './deps.ts';
-import { partingRoles, withPartingRoles } from './hand-over.ts';
+import { partingServices, partingWebRoles, withPartingRoles, withPartingServices } from './hand-over.ts';
 import type { Observed } from './observe.ts';
 import { generationOf, pushTo } from './topology-push.ts';
 
@@ -60,8 +60,8 @@ export async function configure(run: Run): Promise<boolean> {
 export async function configureLate(run: Run): Promise<void> {
   const { leaving, nodes, observed } = run;
   const late = nodes.filter((node) => isLate(run, node));
-  if (nodes.some((node) => partingRoles(observed.record, node).length > 0)) return handOver(run, late);
-  if (leaving.length > 0) await pushTopology(run, nodes);
+  if (nodes.some((node) => partingWebRoles(observed.record, node).length > 0)) return handOver(run, late);
+  if (leaving.length > 0) await pushTopology(run, stayingOf(run));
   await convergeLate(run, late);
 }
 
@@ -73,14 +73,29 @@ async function handOver(run: Run, late: readonly NodeRecord[]): Promise<void> {
   const { deps, op, leaving, nodes, observed } = run;
   await convergeLate(run, late);
   await awaitBackends(deps, op, nodes);
-  const before = adoptTopology(run, nodes);
-  const staying = balancersOf(run).filter((node) => partingRoles(observed.record, node).length === 0);
+  const before = adoptTopology(run, stayingOf(run));
+  const staying = balancersOf(run).filter((node) => partingWebRoles(observed.record, node).length === 0);
   await convergeLate(run, staying);
   await tellTopology(run, before);
   // While nodes leave, the others are told when these are gone.
   const rest = nodes.filter((node) => !staying.includes(node) && (leaving.length === 0 || late.includes(node)));
   await convergeLate(run, rest);
 }
+
+/**
+ * Where a service moves, or goes, between nodes that stay: it ends at its old place when nothing that is live was told of that. A run
+ * that fails before leaves it running, and the next one begins with it as it is.
+ */
+export async function endServices(run: Run): Promise<void> {
+  const former = run.nodes.filter((node) => partingServices(run.observed.record, node).length > 0);
+  if (former.length === 0) return;
+  await pushTopology(run, run.nodes);
+  await converge(run, former);
+}
+
+/** The nodes with the services that they go on having until those have been replaced. */
+const stayingOf = ({ nodes, observed }: Run): NodeRecord[] =>
+  nodes.map((node) => withPartingServices(observed.record, node));
 
 /** And tells these balancers what is active, as they can act on it now. */
 async function convergeLate(run: Run, late: readonly NodeRecord[], balancers = balancersOf(run)): Promise<void> {
@@ -132,7 +147,10 @@ function adoptTopology(run: Run, nodes: readonly NodeRecord[]): Topology | undef
   const { deps, op, set, observed } = run;
   const before = set.topology;
   const wanted = nodes.map(({ name, roles }) => ({ name, roles }));
-  const built = buildTopology({ ...observed.set, nodes: wanted }, nodes, before);
+  const built = buildTopology({ ...observed.set, nodes: wanted }, nodes, {
+    previous: before,
+    places: observed.set.nodes,
+  });
   const heard = run.nodes.map((node) => generationOf(deps.fleet, node) ?? 0);
   const topology = aboveAll(built, before, heard);
   if (topology === before) return before;

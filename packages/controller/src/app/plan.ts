@@ -17,7 +17,7 @@ export async function planSet(
 ): Promise<Plan> {
   const observed = await observe(deps, set, signal);
   const current = observed.record?.topology;
-  const topology = buildTopology(set, observed.nodes, current);
+  const topology = buildTopology(set, observed.nodes, { previous: current });
   const secrets = observed.record === undefined ? new Map() : await readSecrets(deps, set);
   const isNew = !set.nodes.every((it) => topology.nodes.some((node) => node.name === it.name));
   const wantedApps = new Set(set.apps.map((it) => it.name));

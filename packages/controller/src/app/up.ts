@@ -16,7 +16,7 @@ import { type OperationContext, OperationFailed } from '../service.ts';
 import { awaitBackends } from './backends.ts';
 import { warnOfCapacity } from './capacity.ts';
 import { checkConfigs } from './check-configs.ts';
-import { configure, configureIdle, configureLate, converge, isLate, type Run } from './configure.ts';
+import { configure, configureIdle, configureLate, converge, endServices, isLate, type Run } from './configure.ts';
 import { awaitAgents, rollOut } from './deploy.ts';
 import { type ControllerDeps, onEach } from './deps.ts';
 import { withPartingRoles } from './hand-over.ts';
@@ -111,6 +111,7 @@ async function reshape(run: Run): Promise<void> {
     await shrink(run, ({ roles }) => !roles.some(isService));
     await dropApps(run);
     await deployChanged(run, run.nodes);
+    await endServices(run);
     return shrink(run);
   }
   await configureIdle(run);
@@ -122,6 +123,7 @@ async function reshape(run: Run): Promise<void> {
   run.set = (await run.deps.store.set(run.set.name)) ?? run.set;
   await dropApps(run, gone);
   await configureLate(run);
+  await endServices(run);
   await shrink(run);
 }
 

@@ -1,5 +1,5 @@
 /** The topology of a set: what every node is told about all the others. */
-import type { ServerSet, Topology, TopologyNode } from '@silverlining/protocol';
+import type { ServerSet, Topology, TopologyNode, WantedNode } from '@silverlining/protocol';
 import { sameValue } from './same-value.ts';
 
 /** A node that exists. */
@@ -10,6 +10,12 @@ export interface ExistingNode {
   address: string | undefined;
 }
 
+export interface TopologyBasis {
+  previous?: Topology | undefined;
+  /** Where apps find services from now on: the set's nodes, unless some of these keep a service only until it has moved. */
+  places?: readonly WantedNode[];
+}
+
 /**
  * The topology of the nodes that are wanted and exist. It is `previous` itself when nothing differs; otherwise its
  * generation is one higher.
@@ -17,7 +23,7 @@ export interface ExistingNode {
 export function buildTopology(
   set: ServerSet,
   nodes: readonly ExistingNode[],
-  previous: Topology | undefined,
+  { previous, places = set.nodes }: TopologyBasis = {},
 ): Topology {
   const existing = new Map(nodes.map((it) => [it.name, it]));
   const next: Topology = {
@@ -32,7 +38,7 @@ export function buildTopology(
     }),
     services: set.services.map(({ name }) => ({
       name,
-      nodes: set.nodes.filter((it) => it.roles.includes(`service:${name}`)).map((it) => it.name),
+      nodes: places.filter((it) => it.roles.includes(`service:${name}`)).map((it) => it.name),
     })),
     apps: set.apps.map((it) => it.name),
     locations: set.locations,

@@ -1,15 +1,14 @@
 /** `[service:mysql]`: MariaDB. A database, a user and a generated password for each app. */
-import { type App, nodesWithRole, type ResourceInput, type ServerSet, SlError } from '@silverlining/protocol';
+import { type App, type ResourceInput, type ServerSet, SlError } from '@silverlining/protocol';
 import * as z from 'zod/mini';
 import { addressesOf } from '../roles/context.ts';
 import { addressWord, isIPv6 } from '../roles/words.ts';
-import type { ServiceContext, ServiceModule } from './service.ts';
+import { placeOf, type ServiceContext, type ServiceModule } from './service.ts';
 
 const PORT = 3306;
 const UNIT = 'mariadb.service';
 const CONFIG = '/etc/mysql/mariadb.conf.d/90-silverlining.cnf';
 const RESTART = [{ unit: UNIT, action: 'restart' as const }];
-const ROLE = 'service:mysql';
 
 export const mysql: ServiceModule = {
   name: 'mysql',
@@ -60,7 +59,7 @@ function database(app: App, { set, topology, secrets }: ServiceContext): Resourc
 }
 
 function env(app: App, { set, topology, secrets }: ServiceContext): Record<string, string> {
-  const server = nodesWithRole(topology.nodes, ROLE)[0];
+  const server = placeOf('mysql', topology);
   if (server === undefined)
     throw new SlError('E_SERVICE', `${app.name} uses mysql, and no node of ${set.name} has it yet`);
   const name = databaseName(app, set);

@@ -1,5 +1,12 @@
 /** What a service module is. Adding a service: a file here that exports one, and a line in the table of index.ts. */
-import type { App, ResourceInput, ServerSet, Topology, TopologyNode } from '@silverlining/protocol';
+import {
+  type App,
+  nodesWithRole,
+  type ResourceInput,
+  type ServerSet,
+  type Topology,
+  type TopologyNode,
+} from '@silverlining/protocol';
 import type * as z from 'zod/mini';
 import type { Opening, OsFacts, RoleTrace } from '../roles/context.ts';
 
@@ -32,4 +39,11 @@ export interface ServiceModule {
   env(app: App, context: ServiceContext): Record<string, string>;
   /** Names of the secrets that exist once for each app and set. */
   secretsNeeded(app: App): string[];
+}
+
+/** The node on which apps find a service of one node; while it moves, two nodes run it. */
+export function placeOf(name: string, topology: Topology): TopologyNode | undefined {
+  const nodes = nodesWithRole(topology.nodes, `service:${name}`);
+  const named = topology.services.find((it) => it.name === name)?.nodes ?? [];
+  return nodes.find((it) => named.includes(it.name)) ?? nodes[0];
 }

@@ -1,0 +1,91 @@
+import type { RequestBody, ServerSet, WantedNode } from '@silverlining/protocol';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { operation, SET, SmallSet, setOf } from '../../../../test/fakes/small-set.ts';
+import { APP } from '../io/store/contract-records.ts';
+import { up } from './up.ts';
+
+const APP1: WantedNode = { name: 'app1', roles: ['appserver'] };
+const APP2: WantedNode = { name: 'app2', roles: ['appserver'] };
+const withMysql = (node: WantedNode): WantedNode => ({ ...node, roles: [...node.roles, 'service:mysql'] });
+const OLD = [withMysql(APP1), APP2];
+const NEW = [APP1, withMysql(APP2)];
+
+let small: SmallSet;
+beforeEach(async () => {
+  small = new SmallSet();
+  for (const node of OLD) await small.add(node);
+  await upWith(OLD);
+  small.fleet.asked.length = 0;
+});
+
+function upWith(nodes: WantedNode[], more: Partial<ServerSet> = {}) {
+  const apps = [{ ...APP, services: { mysql: '' } }];
+  const set = { ...setOf(nodes), apps, services: [{ name: 'mysql', options: {} }], ...more };
+  return small.passing(up(small.deps, operation(), { set, installHostPackages: false }));
+}
+
+/** What became of the database, and when the app was switched. */
+function steps(): string[] {
+  const all = small.fleet.asked.flatMap(({ uuid, type, body }) => {
+    if (type === 'stage') {
+      const { env } = (body as RequestBody<'stage'>).spec;
+      return [`app uses ${env.CONFIG_MYSQL_HOST}`];
+    }
+    if (type === 'switch') return ['switch'];
+    if (type !== 'converge') return [];
+    const { resources } = body as RequestBody<'converge'>;
+    const ends = resources.some((it) => it.type === 'former-unit' && it.name === 'mariadb.service');
+    return [`${uuid} ${ends ? 'has none' : 'has it'}`];
+  });
+  return all.filter((it, i) => it !== all[i - 1]);
+}
+
+describe('a service that moves between nodes that stay', () => {
+  it('stops at its old place when the apps use the new one', async () => {
+    await upWith(NEW);
+    expect(steps()).toEqual(['app1 has it', 'app2 has it', 'app uses 192.0.2.2', 'switch', 'app1 has none']);
+    expect((await small.store.set(SET))?.topology).toMatchObject({
+      nodes: NEW,
+      services: [{ name: 'mysql', nodes: ['app2'] }],
+    });
+    small.fleet.asked.length = 0;
+    expect(await upWith(NEW)).toMatchObject({ changes: 0 });
+    expect(steps()).toEqual(['app1 has none', 'app2 has it']);
+  });
+
+  it('goes on at its old place when the deploy fails, also through the next run', async () => {
+    small.crashing.add('app2');
+    await expect(upWith(NEW)).rejects.toMatchObject({ error: { code: 'E_APP_CRASHED' } });
+    await expect(upWith(NEW)).rejects.toMatchObject({ error: { code: 'E_APP_CRASHED' } });
+    expect(steps()).not.toContain('app1 has none');
+    small.crashing.clear();
+    await upWith(NEW);
+    expect(steps().slice(-3)).toEqual(['app uses 192.0.2.2', 'switch', 'app1 has none']);
+  });
+
+  it('goes on when the next file has it where it was', async () => {
+    small.crashing.add('app2');
+    await expect(upWith(NEW)).rejects.toMatchObject({ error: { code: 'E_APP_CRASHED' } });
+    small.fleet.asked.length = 0;
+    expect(await upWith(OLD)).toMatchObject({ deploys: [] });
+    expect(steps()).toEqual(['app1 has it', 'app2 has it', 'app2 has none']);
+  });
+
+  it('stops after a deploy that has to go first, too', async () => {
+    const offer = ({ instance }: { instance: string }) => ({
+      missing: instance.endsWith('_001') ? 'AQ==' : '',
+      free: 0,
+    });
+    const APP3: WantedNode = { name: 'app3', roles: ['appserver'] };
+    await small.add(APP3, { offer });
+    small.version++;
+    await upWith([...NEW, APP3]);
+    const all = steps();
+    expect(all.indexOf('app1 has none')).toBeGreaterThan(all.lastIndexOf('switch'));
+  });
+});
+
+it('a service that no app uses any more stops when the apps do without it, on a node that stays', async () => {
+  await upWith([APP1, APP2], { apps: [APP], services: [] });
+  expect(steps()).toEqual(['app1 has it', 'app2 has none', 'app uses undefined', 'switch', 'app1 has none']);
+});
