@@ -7,6 +7,7 @@ import type { OperationContext } from '../service.ts';
 import { inForceOn } from './agree.ts';
 import { awaitBackends } from './backends.ts';
 import { backfill, inform } from './backfill.ts';
+import { unanswering } from './broken-balancers.ts';
 import { convergeNodes } from './converge.ts';
 import { type ControllerDeps, onEach } from './deps.ts';
 import { partingServices, partingWebRoles, withPartingRoles, withPartingServices } from './hand-over.ts';
@@ -25,14 +26,13 @@ export interface Run {
   nodes: NodeRecord[];
   /** Nodes of the set that the file no longer wants; they serve until the balancers have dropped them. Without those that are gone. */
   leaving: NodeRecord[];
+  /** Wanted nodes that lose the balancer's role and cannot be waited for in it. */
+  broken: ReadonlySet<NodeRecord>;
   token: number;
   changes: number;
   /** What was deployed, however that ended. */
   deploys: DeployRecord[];
 }
-
-/** Milliseconds for a balancer's HAProxy to say something. */
-const ASK_DEADLINE = 10_000;
 
 /**
  * Topology and roles of all nodes but those that the change must reach last, and live releases for those that lack them. Returns
@@ -71,7 +71,10 @@ export async function configureLate(run: Run): Promise<void> {
  */
 async function handOver(run: Run, late: readonly NodeRecord[]): Promise<void> {
   const { deps, op, leaving, nodes, observed } = run;
-  await convergeLate(run, late);
+  await convergeLate(
+    run,
+    late.filter((node) => !run.broken.has(node)),
+  );
   await awaitBackends(deps, op, nodes);
   const before = adoptTopology(run, stayingOf(run));
   const staying = balancersOf(run).filter((node) => partingWebRoles(observed.record, node).length === 0);
@@ -111,14 +114,11 @@ const balancersOf = ({ nodes }: Run): NodeRecord[] => nodesWithRole(nodes, 'bala
  * or an app server becomes one now. Nothing can be switched over them as they are.
  */
 export async function configureIdle(run: Run): Promise<void> {
-  const { deps, op } = run;
-  const limits = { signal: op.signal, deadline: ASK_DEADLINE };
-  const late = run.nodes.filter((node) => isLate(run, node));
-  const answers = await Promise.allSettled(
-    late.map(({ uuid }) => deps.fleet.request(uuid, 'traffic', { since: 0 }, limits)),
+  const { deps } = run;
+  const idle = await unanswering(
+    run,
+    run.nodes.filter((node) => isLate(run, node) && !run.broken.has(node)),
   );
-  op.signal.throwIfAborted();
-  const idle = late.filter((_, i) => answers[i]?.status === 'rejected');
   // One that has seen a higher epoch would refuse the row, which is to be replaced.
   const behind = idle.filter(({ uuid }) => {
     const inForce = inForceOn(deps.fleet, uuid);

@@ -1,4 +1,10 @@
-import { type ActiveMap, type InstanceReport, SlError, type WantedNode } from '@silverlining/protocol';
+import {
+  type ActiveMap,
+  type InstanceReport,
+  type RequestBody,
+  SlError,
+  type WantedNode,
+} from '@silverlining/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { operation, SET, SmallSet, setOf } from '../../../../test/fakes/small-set.ts';
 import { nodeRecord, release } from '../io/store/contract-records.ts';
@@ -140,6 +146,60 @@ describe('a node that loses its role', () => {
     small.lose('app2');
     await small.up([APP1, FORMER, BALANCER]);
     expect(staged()).toEqual(['app2']);
+  });
+
+  describe('and whose HAProxy cannot be had to run any more', () => {
+    const FAILURE = new SlError('E_RESOURCE', 'HAProxy does not start');
+    /** Balancers whose HAProxy does not run. */
+    let broken: Set<string>;
+    const THIRD: WantedNode = { name: 'third', roles: ['balancer'] };
+    const withoutIt: WantedNode = { name: 'third', roles: ['appserver'] };
+
+    beforeEach(async () => {
+      broken = new Set();
+      small = new SmallSet();
+      await small.add(APP1);
+      for (const node of [BALANCER, THIRD]) await small.add(node, answersOf(node));
+      await small.up([APP1, BALANCER, THIRD]);
+      small.version++;
+      small.done.length = 0;
+      broken.add('third');
+    });
+
+    function answersOf({ name }: WantedNode) {
+      const fails = () => {
+        if (broken.has(name)) throw FAILURE;
+      };
+      return {
+        converge: (body: RequestBody<'converge'>) => {
+          if (!body.resources.some((it) => it.type === 'former-unit' && it.name === 'haproxy.service')) fails();
+          return { reports: [] };
+        },
+        traffic: () => {
+          fails();
+          return { releases: {}, stale: 0 };
+        },
+      };
+    }
+
+    it('does not hold up a deploy that goes first, where another balancer serves', async () => {
+      await small.add(APP3, { offer: lacksFirst });
+      const { deploys } = await small.up([APP1, APP3, BALANCER, withoutIt]);
+      expect(deploys).toMatchObject([{ outcome: 'done' }]);
+      const { topology } = (await small.store.set(SET)) ?? {};
+      expect(topology?.nodes.find(({ name }) => name === 'third')?.roles).toEqual(['appserver']);
+    });
+
+    it('does not hold up what others take over, either', async () => {
+      expect((await small.up([APP1, BALANCER, withoutIt])).deploys).toMatchObject([{ outcome: 'done' }]);
+    });
+
+    it('is mended where no other balancer serves', async () => {
+      broken.add('balancer');
+      await small.add(APP3, { offer: lacksFirst });
+      await expect(small.up([APP1, APP3, BALANCER, withoutIt])).rejects.toThrow('HAProxy does not start');
+      expect(small.done).not.toContain('switch app1');
+    });
   });
 
   it('takes part in deploys after a run that was cut off before the balancer knew', async () => {

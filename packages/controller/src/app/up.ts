@@ -14,6 +14,7 @@ import { movedTo } from '../core/machine-change.ts';
 import type { NodeRecord } from '../ports.ts';
 import { type OperationContext, OperationFailed } from '../service.ts';
 import { awaitBackends } from './backends.ts';
+import { brokenFormer } from './broken-balancers.ts';
 import { warnOfCapacity } from './capacity.ts';
 import { checkConfigs } from './check-configs.ts';
 import { configure, configureIdle, configureLate, converge, endServices, isLate, type Run } from './configure.ts';
@@ -46,7 +47,10 @@ export async function up(deps: ControllerDeps, op: OperationContext, request: Ap
     await warnOfCapacity(deps, op);
     await listenFor(deps, set);
     const leaving = leavingNodes(observed);
-    const run: Run = { deps, op, set: record, observed, sizes, token, nodes: [], leaving, changes: 0, deploys: [] };
+    const run: Run = {
+      ...{ deps, op, set: record, observed, sizes, token, nodes: [], leaving, broken: new Set() },
+      ...{ changes: 0, deploys: [] },
+    };
     await raise(run);
     run.changes += await deps.agentUpdates.run(op, run.nodes);
     try {
@@ -105,6 +109,7 @@ async function raise(run: Run): Promise<void> {
  * changed or the file no longer has the app, that goes first: nobody is sent to such a node until it can answer.
  */
 async function reshape(run: Run): Promise<void> {
+  run.broken = await brokenFormer(run);
   if (await configure(run)) {
     await configureLate(run);
     // What is live may need a service until something else is.
@@ -117,7 +122,7 @@ async function reshape(run: Run): Promise<void> {
   await configureIdle(run);
   // While visitors or balancers may still be sent to nodes that leave or lose a role, those take part.
   const connected = run.leaving.filter(({ uuid }) => run.deps.fleet.session(uuid) !== undefined);
-  const staying = run.nodes.map((node) => withPartingRoles(run.observed.record, node));
+  const staying = run.nodes.map((node) => (run.broken.has(node) ? node : withPartingRoles(run.observed.record, node)));
   const gone = goneApps(run.set);
   await deployChanged(run, [...staying, ...connected], gone);
   run.set = (await run.deps.store.set(run.set.name)) ?? run.set;
