@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -49,12 +49,15 @@ it('bundles are the same each time', async () => {
   expect(again).toEqual(await artifacts.agentBundle());
 });
 
-it('a bundle that is gone from the cache is made again', async () => {
-  const { path } = await artifacts.agentBundle();
-  await rm(path);
+it.each([
+  ['gone from the cache', (path: string) => rm(path)],
+  ['cut short there', (path: string) => truncate(path, 100)],
+])('a bundle that is %s is made again', async (_what, damage) => {
+  const { path, size } = await artifacts.agentBundle();
+  await damage(path);
   const [again] = await Promise.all([artifacts.agentBundle(), artifacts.agentBundle()]);
   expect(again.path).toBe(path);
-  await readFile(path);
+  expect(await readFile(path)).toHaveLength(size);
 });
 
 it('who asks for the runtime while another makes it gets it when that one is cancelled', async () => {

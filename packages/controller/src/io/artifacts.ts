@@ -4,9 +4,9 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { SlError, toSlError } from '@silverlining/protocol';
-import { exists, makeDirectoryDurable, writeFileDurable } from '@silverlining/system';
+import { makeDirectoryDurable, writeFileDurable } from '@silverlining/system';
 import { build, stop } from 'esbuild';
-import { findRuntime, type Runtime, type RuntimeArch } from './runtimes.ts';
+import { findRuntime, type Runtime, type RuntimeArch, sizeOf } from './runtimes.ts';
 
 const UNIT = new URL('../../../../bootstrap/silver-agent.service', import.meta.url);
 
@@ -97,8 +97,9 @@ function agentSource(name: string): string {
   return join(dirname(createRequire(import.meta.url).resolve('@silverlining/agent/package.json')), 'src', name);
 }
 
-function isThere({ path }: { path: string }): Promise<boolean> {
-  return exists(path);
+/** A file that was cut short would leave the node that is sent it waiting for the rest. */
+async function isThere({ path, size }: { path: string; size: number }): Promise<boolean> {
+  return (await sizeOf(path)) === size;
 }
 
 /**

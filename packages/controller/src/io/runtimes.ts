@@ -129,7 +129,8 @@ async function readIndex(path: string, source: string): Promise<z.infer<typeof k
   }
 }
 
-async function sizeOf(path: string): Promise<number | undefined> {
+/** Of the file, in bytes; undefined where there is none. */
+export async function sizeOf(path: string): Promise<number | undefined> {
   return stat(path).then(
     (it) => it.size,
     () => undefined,

@@ -96,6 +96,15 @@ it('ends with the signal though a command of its configuration, in its group or 
   await released;
 });
 
+it('says what ssh said when that has ended, though a command of its configuration lives on and holds its pipes', async () => {
+  for (const holder of ['sleep 30', 'setsid sleep 30']) {
+    const script = remote(`${holder} & echo "Connection closed by UNKNOWN port 65535" >&2; exit 255`);
+    const error = await script.greeting().catch((it: unknown) => it);
+    expect(error).toMatchObject({ stderr: 'Connection closed by UNKNOWN port 65535\n', exitCode: 255 });
+    await script.close();
+  }
+});
+
 it('refuses an order whose content cannot be read, and those after it', async () => {
   const script = remote(ECHO);
   await script.greeting();

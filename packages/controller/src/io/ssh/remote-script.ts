@@ -8,6 +8,8 @@ import { giveUp } from '@silverlining/system';
 const PREFIX = 'silver:';
 /** A remote that ignores the end of its input this long is cut off. */
 const KILL_AFTER = 2_000;
+/** What ssh said is all read in this time after its end, unless a command of its configuration lives on and holds its pipes. */
+const PIPES_HELD = 1_000;
 const MAX_STDERR = 16_384;
 
 /** The install script on the other end of ssh: one order, one answer. */
@@ -38,6 +40,10 @@ export function startRemote(argv: readonly string[], signal: AbortSignal): Remot
   const child = spawn(command, args, { detached: true });
   const answers = collectAnswers(child);
   const kill = () => giveUp(child);
+  child.once('exit', () => {
+    const timer = setTimeout(kill, PIPES_HELD);
+    child.once('close', () => clearTimeout(timer));
+  });
   signal.addEventListener('abort', kill, { once: true });
   if (signal.aborted) kill();
   // A broken pipe shows as the end of the script, with the reason that it or ssh gave.
