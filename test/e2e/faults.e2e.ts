@@ -2,6 +2,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { describeAgentFaults } from './faults-agent.ts';
 import { describeControllerFaults } from './faults-controller.ts';
+import { describeHandOverFaults } from './faults-hand-over.ts';
 import { describeNodeFaults } from './faults-node.ts';
 import { FaultSet } from './support/fault-set.ts';
 
@@ -17,6 +18,7 @@ afterAll(() => set?.down());
 describe.each([
   ['the controller', describeControllerFaults],
   ['agents', describeAgentFaults],
+  ['roles that move', describeHandOverFaults],
   // The last ones: they set clocks wrong, and the names of releases begin with their times.
   ['nodes', describeNodeFaults],
 ])('faults of %s', (_what, describeFaults) => {

@@ -36,7 +36,8 @@ export class FakeNode {
   crashing = false;
   /** What each instance wrote. */
   log = ['last words'];
-  balancerMap: ActiveMap = {};
+  /** What HAProxy goes by; undefined where none runs. */
+  balancerMap: ActiveMap | undefined;
   table: TrafficTable = {};
   time = 1_000;
   booted = false;
@@ -67,7 +68,7 @@ export async function fakeReleasePorts(root: string, node: FakeNode): Promise<Re
       apply: async (active) => {
         node.balancerMap = { ...active };
       },
-      differs: async (active) => !isDeepStrictEqual(node.balancerMap, active),
+      differs: async (active) => node.balancerMap !== undefined && !isDeepStrictEqual(node.balancerMap, active),
       table: async () => ({ ...node.table }),
       hold: async () => undefined,
       backends: async () => ({}),

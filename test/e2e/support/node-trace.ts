@@ -5,7 +5,7 @@ export interface NodeTrace {
   /** Of the newest commit that the node has seen. */
   epoch: number;
   active: string;
-  /** What HAProxy's file says; absent where there is none. */
+  /** What HAProxy's file says; absent where HAProxy does not run. */
   balancer?: string;
   /** Half-written files, and whatever there is of the instance that should be gone. */
   leftovers: string[];
@@ -22,7 +22,7 @@ export async function traceOf(node: TestNode, gone: readonly string[]): Promise<
   const script = `
     cat ${DATA}/agent/committed.json; echo
     sed 's/^hello /active /' ${DATA}/proxy/active.map
-    [ ! -f /etc/haproxy/silverlining/active.map ] || sed 's/^hello /balancer /' /etc/haproxy/silverlining/active.map
+    ! systemctl --quiet is-active haproxy || sed 's/^hello /balancer /' /etc/haproxy/silverlining/active.map
     find ${PLACES} -path '${DATA}/releases/*/app/*' -prune -o \\( -name '*.dpkg-tmp' -o -name '*.tmp' -o -name '*.new' -o -path '*/incoming/*' ${names} \\) -print |
       sed 's/^/left /'
     systemctl list-units --all --plain --no-legend none.service ${units} | sed 's/^/left /'

@@ -54,6 +54,20 @@ it('a balancer whose HAProxy was brought to load an older map is switched again'
   expect(node.balancerMap).toEqual({ blog: name(2) });
 });
 
+it('a HAProxy that outlives the role of its node goes along until it is stopped', async () => {
+  node.roles = ['appserver', 'balancer'];
+  await switchTo(1, 1);
+  node.roles = ['appserver'];
+  await switchTo(2, 2);
+  expect(node.balancerMap).toEqual({ blog: name(2) });
+  node.balancerMap = { blog: name(1) };
+  await report();
+  expect(node.balancerMap).toEqual({ blog: name(2) });
+  node.balancerMap = undefined;
+  await switchTo(3, 3);
+  expect(node.balancerMap).toBeUndefined();
+});
+
 it.each(['appserver', 'balancer'] as const)('a report of a retired %s puts nothing in force again', async (role) => {
   node.roles = [role];
   await switchTo(1, 1);

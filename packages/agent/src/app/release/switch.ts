@@ -40,7 +40,9 @@ async function follow(
 export async function putInForce(state: ReleaseState): Promise<void> {
   state.isInForce = false;
   await state.ports.proxy.writeActive(state.active);
-  if (state.hasRole('balancer')) await state.ports.balancer.apply(state.active);
+  const { balancer } = state.ports;
+  // Whoever took the role away may have been cut off before HAProxy was stopped: as long as it serves, it goes along.
+  if (state.hasRole('balancer') || (await balancer.differs(state.active))) await balancer.apply(state.active);
   state.isInForce = true;
 }
 
@@ -64,7 +66,7 @@ export async function ensureInForce(state: ReleaseState, signal: AbortSignal): P
 async function isFollowed(state: ReleaseState): Promise<boolean> {
   if (state.isRemoved) return true;
   if (!state.isInForce || state.heardEpoch !== undefined) return false;
-  return !state.hasRole('balancer') || !(await state.ports.balancer.differs(state.active));
+  return !(await state.ports.balancer.differs(state.active));
 }
 
 /** What follows from the committed map: units that start at boot, and whether the node may get requests. */
