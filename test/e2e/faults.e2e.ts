@@ -16,9 +16,14 @@ afterEach(() => set.disarm());
 afterAll(() => set?.down());
 
 describe.each([
-  ['the controller', describeControllerFaults],
+  [
+    'the controller',
+    (given: () => FaultSet) => {
+      describeControllerFaults(given);
+      describeHandOverFaults(given);
+    },
+  ],
   ['agents', describeAgentFaults],
-  ['roles that move', describeHandOverFaults],
   // The last ones: they set clocks wrong, and the names of releases begin with their times.
   ['nodes', describeNodeFaults],
 ])('faults of %s', (_what, describeFaults) => {

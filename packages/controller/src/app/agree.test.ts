@@ -1,7 +1,9 @@
+import { SlError } from '@silverlining/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { FakeFleet } from '../../../../test/fakes/fake-fleet.ts';
 import { idle, ManualClock } from '../../../../test/fakes/manual-clock.ts';
 import { memoryStore } from '../../../../test/fakes/memory-store.ts';
+import { buildTopology } from '../core/topology.ts';
 import { deploy, nodeRecord, release, serverSet } from '../io/store/contract-records.ts';
 import type { NodeRecord, Store } from '../ports.ts';
 import { type Agreement, agree, requireAgreement } from './agree.ts';
@@ -16,9 +18,11 @@ let fleet: FakeFleet;
 let clock: ManualClock;
 let nodes: NodeRecord[];
 let token: number;
+/** Sets of which a node was greeted to the end, and could be settled. */
+let cameBack: string[];
 
 beforeEach(async () => {
-  [store, fleet, clock] = [memoryStore(), new FakeFleet(), new ManualClock()];
+  [store, fleet, clock, cameBack] = [memoryStore(), new FakeFleet(), new ManualClock(), []];
   await store.putSet(SET, serverSet(SET));
   nodes = [nodeRecord(SET, 'app1', { roles: ['appserver'] }), nodeRecord(SET, 'app2', { roles: ['appserver'] })];
   for (const node of nodes) await store.putNode(node);
@@ -26,7 +30,7 @@ beforeEach(async () => {
   const settler = {
     isBusy: () => false,
     soon: () => undefined,
-    cameBack: () => undefined,
+    cameBack: (set: string) => cameBack.push(set),
     during: <R>(_set: string, work: () => Promise<R>) => work(),
   };
   greetAgents(deps(), settler, new AbortController().signal);
@@ -50,6 +54,17 @@ async function connect(
   fleet.connect(uuid, answers, { ...hello, active: hello.active ?? { blog: NEW }, instances: [INSTANCE] });
   await idle();
 }
+
+it('greets an agent to the end that was told a newer topology meanwhile', async () => {
+  await store.putTopology(SET, buildTopology(serverSet(SET), nodes));
+  const topology = () => {
+    throw new SlError('E_STALE_EPOCH', 'topology 1 is older than 2, which this node has');
+  };
+  fleet.connect('app1', { welcome: () => ({ epoch: 0 }), topology });
+  await idle();
+  expect(fleet.bodies('topology')).toHaveLength(1);
+  expect(cameBack).toEqual([SET]);
+});
 
 describe('a controller that lost its state', () => {
   it('goes on above the epoch of the agents', async () => {

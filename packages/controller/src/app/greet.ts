@@ -1,5 +1,5 @@
 /** What a node is told when its agent says hello: what is true now. So a node that missed anything catches up by itself. */
-import { nodesWithRole } from '@silverlining/protocol';
+import { nodesWithRole, toSlError } from '@silverlining/protocol';
 import { disputes } from '../core/release/dispute.ts';
 import { leftovers, neverLive } from '../core/release/leftovers.ts';
 import type { AgentSession, SetRecord } from '../ports.ts';
@@ -30,14 +30,23 @@ async function greet(deps: Agreement, session: AgentSession, settler: Settler, s
   const { epoch, active } = set.committed ? set : session.hello;
   const welcome = { set: set.name, node: node.name, epoch, active, healthInterval: HEALTH_INTERVAL };
   await deps.fleet.request(node.uuid, 'welcome', welcome, { signal, deadline: DEADLINE });
-  if (set.topology !== undefined && set.topology.generation > session.hello.generation) {
-    await deps.fleet.request(node.uuid, 'topology', { topology: set.topology }, { signal, deadline: DEADLINE });
-  }
+  await tellTopology(deps, session, set, signal);
   // An operation under way cleans up after itself; and what a controller without its memory would take for leftovers may
   // be what serves.
   if (settler.isBusy(set.name) || disputes(set, session.hello)) return;
   if (hasMore(session, set) && (await isUndisputed(deps, set))) await tidy(deps, set, session, signal);
   settler.cameBack(set.name);
+}
+
+async function tellTopology({ fleet }: Agreement, session: AgentSession, set: SetRecord, signal: AbortSignal) {
+  const { topology } = set;
+  if (topology === undefined || topology.generation <= session.hello.generation) return;
+  try {
+    await fleet.request(session.uuid, 'topology', { topology }, { signal, deadline: DEADLINE });
+  } catch (error) {
+    // A newer one was stored and told meanwhile.
+    if (toSlError(error).code !== 'E_STALE_EPOCH') throw error;
+  }
 }
 
 /** Most nodes have nothing but what is live, and then nothing has to be looked up for them: of a fleet, each would look at all others. */
