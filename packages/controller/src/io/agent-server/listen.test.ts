@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
 import { connectAgent } from '../../../../../test/fakes/agent-client.ts';
 import { agentServerFixture } from '../../../../../test/fakes/agent-server-fixture.ts';
@@ -26,5 +28,26 @@ it('says which address cannot be had, and goes on serving at the others', async 
     code: 'E_CONTROLLER',
     message: expect.stringContaining(`127.0.0.1:${fixture.port}`),
   });
+  await expect(fixture.agent()).resolves.toBeDefined();
+});
+
+it('serves at every address of a port that it had on one, and keeps who came in by that', async () => {
+  const fixture = await agentServerFixture();
+  onTestFinished(() => fixture.close());
+  const { server, port } = fixture;
+  const first = await fixture.agent();
+  expect(await server.listen({ port })).toBe(port);
+  const second = await fixture.agent();
+  for (const { node } of [first, second]) expect(server.fleet.session(node.uuid)).toBeDefined();
+});
+
+it('goes on at the one address where another program keeps it from all', async () => {
+  const other = createServer().listen(0, '127.0.0.2');
+  await once(other, 'listening');
+  onTestFinished(() => void other.close());
+  const { port } = other.address() as AddressInfo;
+  const fixture = await agentServerFixture({}, { port, host: '127.0.0.1' });
+  onTestFinished(() => fixture.close());
+  await expect(fixture.server.listen({ port })).rejects.toMatchObject({ code: 'E_CONTROLLER' });
   await expect(fixture.agent()).resolves.toBeDefined();
 });

@@ -8,7 +8,8 @@ import type { SigningKey } from '../signing-key.ts';
 import { TokenBucket } from './admission.ts';
 import { ConnectedFleet } from './fleet.ts';
 import { createGate } from './gate.ts';
-import { type ListenOptions, listen } from './listen.ts';
+import type { ListenOptions } from './listen.ts';
+import { Listeners } from './listeners.ts';
 import type { Log } from './log.ts';
 import { createRequestHandler } from './renewal.ts';
 import { Room } from './room.ts';
@@ -55,7 +56,6 @@ export async function createAgentServer(options: AgentServerOptions): Promise<Ag
   const gate = createGate({ store, certificates, clock });
   const bucket = new TokenBucket(settings.connectionsPerSecond, clock.monotonic());
   const most = Math.min(MAX_CONNECTIONS, (options.openFiles ?? Number.POSITIVE_INFINITY) - OTHER_FILES);
-  const servers = new Set<Server>();
   const onRequest = createRequestHandler({ gate, certificates, log });
   const onUpgrade = createUpgradeHandler({ gate, fleet, log, admit: () => bucket.take(clock.monotonic()) });
   const makeServer = async () => {
@@ -65,7 +65,8 @@ export async function createAgentServer(options: AgentServerOptions): Promise<Ag
     server.on('upgrade', (request, socket, head) => onUpgrade({ request, socket, head, room }));
     return server.on('tlsClientError', (error) => log.debug({ error: error.message }, 'a TLS handshake failed'));
   };
-  const renewal = setInterval(() => renewContext(servers, certificates, log), CERTIFICATE_CHECK);
+  const listeners = new Listeners(makeServer, (error) => log.error({ err: error }, 'agents cannot connect'));
+  const renewal = setInterval(() => renewContext(listeners.servers(), certificates, log), CERTIFICATE_CHECK);
   renewal.unref();
   let startedAt: number | undefined;
   return {
@@ -73,17 +74,14 @@ export async function createAgentServer(options: AgentServerOptions): Promise<Ag
     capacity: most,
     startedAt: () => startedAt,
     async listen(where = {}) {
-      const server = await makeServer();
-      const port = await listen(server, where);
-      servers.add(server);
-      server.on('error', (error) => log.error({ err: error }, 'agents cannot connect'));
+      const port = await listeners.listen(where);
       startedAt ??= clock.now();
       return port;
     },
     async close() {
       clearInterval(renewal);
       await fleet.endAll();
-      await Promise.all([...servers].map(closeServer));
+      await listeners.close();
     },
   };
 }
@@ -114,18 +112,11 @@ async function tlsContext(certificates: Certificates): Promise<TlsOptions & Secu
   };
 }
 
-function renewContext(servers: ReadonlySet<Server>, certificates: Certificates, log: Log): void {
+function renewContext(servers: readonly Server[], certificates: Certificates, log: Log): void {
   tlsContext(certificates).then(
     (context) => {
       for (const server of servers) server.setSecureContext(context);
     },
     (error: unknown) => log.error({ err: error }, 'the certificate of the controller could not be renewed'),
   );
-}
-
-function closeServer(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    server.close(() => resolve());
-    server.closeAllConnections();
-  });
 }
