@@ -1,16 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
-import {
-  closeSync,
-  constants,
-  existsSync,
-  fchmodSync,
-  fchownSync,
-  openSync,
-  renameSync,
-  unlinkSync,
-  writeSync,
-} from 'node:fs';
-import { copyFile } from 'node:fs/promises';
+import { closeSync, fchmodSync, fchownSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
 import { CHUNKED_FROM, type ManifestFile, SlError } from '@silverlining/protocol';
 import type { FileOwner } from '@silverlining/system';
 import type { Assembly } from '../../core/release/assembly.ts';
@@ -39,8 +28,8 @@ interface PartsOptions {
   assemblies: ReadonlyMap<string, Assembly>;
   /** Path of a content of the store. */
   locate(key: string): string;
-  /** Path of what an earlier try has left of a content. */
-  leftover(key: string): string;
+  /** Makes a file of what an earlier try has left of a content: that many bytes, at least. */
+  takeStart(key: string, bytes: number, to: string): Promise<void>;
 }
 
 interface Begun {
@@ -136,12 +125,12 @@ export class BlobWriter implements EntrySink {
   async #beginAssembly(
     temporary: string,
     file: ManifestFile,
-    { assembly, locate, leftover }: Omit<PartsOptions, 'assemblies'> & { assembly: Assembly },
+    { assembly, locate, takeStart }: Omit<PartsOptions, 'assemblies'> & { assembly: Assembly },
   ): Promise<void> {
     const { owner } = this.#options;
     const key = blobKey(file);
     const blob = await this.#guard(file, async () => {
-      if (assembly.prefix > 0) await takeStart({ left: leftover(key), whole: locate(key) }, temporary);
+      if (assembly.prefix > 0) await takeStart(key, assembly.prefix, temporary);
       return AssembledBlob.open({ path: temporary, mode: file.mode, owner, assembly, locate });
     });
     this.#current = { kind: 'assembled', temporary, file, blob };
@@ -174,12 +163,6 @@ export class BlobWriter implements EntrySink {
     if (this.#current === undefined) throw new SlError('E_INTERNAL', 'a body came before its entry');
     return this.#current;
   }
-}
-
-/** Another release may have taken what was left of the content, and made it whole. */
-async function takeStart({ left, whole }: { left: string; whole: string }, to: string): Promise<void> {
-  if (existsSync(left)) renameSync(left, to);
-  else await copyFile(whole, to, constants.COPYFILE_FICLONE);
 }
 
 function appendPlain(current: Plain, chunk: Buffer): void {

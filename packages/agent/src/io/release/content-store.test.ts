@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { zstdCompressSync } from 'node:zlib';
-import type { ManifestFile } from '@silverlining/protocol';
+import { CHUNKED_FROM, type ManifestFile } from '@silverlining/protocol';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { listingOf } from '../../../../../test/builders/listing.ts';
 import { archiveOf, type TarEntry, tarOf } from '../../../../../test/builders/tar-archive.ts';
@@ -132,6 +132,40 @@ describe('receiving', () => {
     await expect(receiving).rejects.toMatchObject({ code: 'E_ABORTED' });
     expect(input.destroyed).toBe(true);
     expect(await readdir(join(folder, 'incoming'))).toEqual([]);
+  });
+});
+
+/** What is left of a content in the store, and a way to go on with it. */
+async function cutAfter(bytes: number) {
+  const text = 'ab'.repeat(CHUNKED_FROM / 2);
+  const large = listed('app/large', text);
+  await writeFile(join(folder, 'leftovers', blobKey(large)), text.slice(0, bytes));
+  store = await openContentStore(folder, async () => me);
+  const body = text.length - bytes;
+  const assemblies = new Map([[large.path, { prefix: bytes, pieces: [{ bytes: body, from: undefined }], body }]]);
+  const archive = tarOf([entry(large.path, text.slice(bytes))]);
+  const files = { listing: listingOf([large]), missing: [large], assemblies };
+  const goOn = (input: Readable) => store.receive(input, files, signal);
+  return { large, text, goOn, whole: zstdCompressSync(archive), part: zstdCompressSync(archive.subarray(0, 4096)) };
+}
+
+describe('what a cut transfer left', () => {
+  it('is gone on with by all that come at the same moment', async () => {
+    const { large, text, goOn, whole } = await cutAfter(5000);
+    const input = () => Readable.from([whole], { objectMode: false });
+    const received = { files: 1, bytes: CHUNKED_FROM - 5000 };
+    expect(await Promise.all([goOn(input()), goOn(input()), goOn(input())])).toEqual([received, received, received]);
+    expect(await readFile(blobPath(folder, blobKey(large)), 'utf8')).toBe(text);
+    expect(await readdir(join(folder, 'leftovers'))).toEqual([]);
+  });
+
+  it('is there again where the one that has it is cut, too', async () => {
+    const { large, goOn, whole, part } = await cutAfter(5000);
+    const cut = expect(goOn(Readable.from([part], { objectMode: false }))).rejects.toMatchObject({
+      code: 'E_TAR_TRUNCATED',
+    });
+    await Promise.all([cut, goOn(Readable.from([whole], { objectMode: false }))]);
+    expect(store.lacking([large])).toEqual([]);
   });
 });
 

@@ -1,7 +1,18 @@
 import { hash } from 'node:crypto';
-import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import {
+  createReadStream,
+  createWriteStream,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { open } from 'node:fs/promises';
+import { pipeline } from 'node:stream/promises';
 import { type ChunkList, chunkDigest, MAX_CHUNK, type ManifestFile } from '@silverlining/protocol';
+import { errno } from '@silverlining/system';
 import { blobKey, isBlobKey } from './blob-keys.ts';
 import { sha256Of } from './file-hash.ts';
 
@@ -12,6 +23,8 @@ export const EXPIRES = 86_400_000;
 export class Leftovers {
   readonly #folder: string;
   readonly #keys: Set<string>;
+  /** Where receptions have taken what was left, by key. */
+  readonly #taken = new Map<string, string>();
 
   /** `incoming` holds the folders of receptions: what a killed agent left in them is moved here. */
   constructor(folder: string, incoming: string) {
@@ -32,13 +45,23 @@ export class Leftovers {
   /** Takes note that there is something under the path now. */
   add(key: string): string {
     this.#keys.add(key);
+    this.#taken.delete(key);
     return this.path(key);
   }
 
-  /** Hands over what is under the path. */
-  take(key: string): string {
-    this.#keys.delete(key);
-    return this.path(key);
+  /**
+   * Moves what there is of a content. Where another reception has taken that, and may have made it whole by now, its first bytes
+   * are copied: those are verified, and that one changes them no more.
+   */
+  async take(key: string, { bytes, to, whole }: { bytes: number; to: string; whole: string }): Promise<void> {
+    if (this.#keys.delete(key)) {
+      renameSync(this.path(key), to);
+      this.#taken.set(key, to);
+      return;
+    }
+    // Opened in one go: between two names it would be under neither.
+    const fd = openEither(this.#taken.get(key) ?? whole, whole);
+    await pipeline(createReadStream('', { fd, end: bytes - 1 }), createWriteStream(to, { flags: 'wx', mode: 0o600 }));
   }
 
   has(file: ManifestFile): boolean {
@@ -46,6 +69,7 @@ export class Leftovers {
   }
 
   remove(key: string): void {
+    this.#taken.delete(key);
     if (this.#keys.delete(key)) rmSync(this.path(key), { force: true });
   }
 
@@ -91,6 +115,15 @@ export class Leftovers {
     } finally {
       await handle.close();
     }
+  }
+}
+
+function openEither(path: string, other: string): number {
+  try {
+    return openSync(path, 'r');
+  } catch (error) {
+    if (errno(error) !== 'ENOENT') throw error;
+    return openSync(other, 'r');
   }
 }
 

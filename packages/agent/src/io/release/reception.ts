@@ -35,8 +35,8 @@ export interface Reception {
 export async function receive(reception: Reception): Promise<{ files: number; bytes: number }> {
   const { files, batch, owner, leftovers, locate } = reception;
   const assemblies = files.assemblies ?? new Map();
-  const leftover = (key: string) => leftovers.take(key);
-  const writer = new BlobWriter({ folder: batch, owner, parts: { assemblies, locate, leftover } });
+  const takeStart = (key: string, bytes: number, to: string) => leftovers.take(key, { bytes, to, whole: locate(key) });
+  const writer = new BlobWriter({ folder: batch, owner, parts: { assemblies, locate, takeStart } });
   const pack = worthPacking(files.listing, files.missing) ? PackWriter.create(batch) : undefined;
   const sink = pack === undefined ? writer : bySize(pack, writer);
   const bodies = new Map([...assemblies].map(([path, { body }]) => [path, body]));
