@@ -47,6 +47,7 @@ export function tree(machine: NodeMachine, life: Life, rules: Rules): ReleasePor
       life.call('unpack', instance, () => unpack(instance, listing), { ms: 20, ...DISK }),
     listing: (instance) => life.quick(() => machine.releases.get(instance)?.listing),
     isLayer: () => false,
+    takesImages: () => true,
     intact: (instance) => life.quick(() => machine.releases.has(instance)),
     remove: (instance) =>
       life.call('remove', instance, () => void machine.releases.delete(instance), { fails: 'E_RESOURCE' }),

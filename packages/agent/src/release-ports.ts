@@ -61,6 +61,8 @@ export interface ReleaseTree {
   listing(instance: string): Promise<Listing | undefined>;
   /** Whether such a release can be a layer here, as far as that can be said before. */
   isLayer(listing: Listing): boolean;
+  /** False once it turned out that images cannot be mounted here. */
+  takesImages(): boolean;
   /** Whether every file and link is there with its size: after a power cut, who knows. */
   intact(instance: string): Promise<boolean>;
   /** With what it lay over, where nothing else does and `keep`, the instances that are wanted, does not have it. */

@@ -22,8 +22,9 @@ export function createOffer(state: ReleaseState): Handlers['offer'] {
     // The offer of a deploy that was given up must not take the place of the next one's.
     context.signal.throwIfAborted();
     const missing = state.ports.store.lacking(doubtful);
-    const isLayer = state.ports.tree.isLayer(listing);
-    checkSpace({ listing, missing, isLayer, isCopied: body.scripted === true }, { ...free, bytes: free.bytes + left });
+    const { tree } = state.ports;
+    const form = { isLayer: tree.isLayer(listing), isCopied: body.scripted === true, takesImages: tree.takesImages() };
+    checkSpace({ listing, missing, ...form }, { ...free, bytes: free.bytes + left });
     state.addOffer(body.instance, { digest: body.digest, listing, doubtful, missing, assemblies: new Map() });
     return { missing: listing.bitmap(new Set(missing.map((file) => file.path))), free: free.bytes };
   };

@@ -1,5 +1,5 @@
 /** Whether a release fits. */
-import { type ManifestFile, SlError } from '@silverlining/protocol';
+import { CHUNKED_FROM, type ManifestFile, SlError } from '@silverlining/protocol';
 import { worthPacking } from './layer.ts';
 import type { Listing } from './listing.ts';
 
@@ -21,6 +21,8 @@ export interface NewFiles {
   isLayer: boolean;
   /** Whether it shares no file with others. */
   isCopied?: boolean;
+  /** Whether images can be mounted, as far as that is known. */
+  takesImages: boolean;
 }
 
 /**
@@ -30,19 +32,29 @@ export interface NewFiles {
 export function spaceNeeded(release: NewFiles): { bytes: number; inodes: number } {
   const { listing, isLayer, isCopied } = release;
   const { files, links } = isLayer && !isCopied ? listing.changes : listing.manifest();
-  const written = writtenOf(release, files);
+  const made = madeOf(release, files);
   const folders = countFolders(files);
+  const written = [...made, ...unpackedOf(release)];
   const bytes = written.reduce((sum, file) => sum + Math.ceil(file.size / BLOCK) * BLOCK, folders * BLOCK);
-  return { bytes, inodes: written.length + folders + links.length };
+  return { bytes, inodes: made.length + folders + links.length };
 }
 
-function writtenOf(
-  { listing, missing, isLayer, isCopied }: NewFiles,
-  files: readonly ManifestFile[],
-): readonly ManifestFile[] {
+function madeOf(release: NewFiles, files: readonly ManifestFile[]): readonly ManifestFile[] {
+  const { missing, isCopied } = release;
   if (isCopied) return [...missing, ...files];
-  if (!isLayer && worthPacking(listing, missing)) return files;
+  if (becomesImage(release)) return files;
   return [...missing, ...files.filter((file) => file.path.startsWith('config/'))];
+}
+
+/** What comes in one file as for an image, and is made files of then. Large ones come as files anyway. */
+function unpackedOf(release: NewFiles): readonly ManifestFile[] {
+  const { listing, missing, isLayer, isCopied } = release;
+  const isLinked = !isCopied && (isLayer || release.takesImages);
+  return isLinked || !worthPacking(listing, missing) ? [] : missing.filter(({ size }) => size < CHUNKED_FROM);
+}
+
+function becomesImage({ listing, missing, isLayer, takesImages }: NewFiles): boolean {
+  return takesImages && !isLayer && worthPacking(listing, missing);
 }
 
 /** Files of a folder mostly follow each other; a folder that is counted twice does no harm here. */

@@ -71,6 +71,7 @@ export function createReleaseTree({ paths, store, owners, mounts, warn }: Releas
       const base = await removeAlone(instance);
       if (base !== undefined && !keep.has(base)) await removeWhole(base);
     },
+    takesImages: () => works.images,
     isLayer: (it) => works.layers && it.whole !== it && worthLayering(it, it.changes),
     materialise: async (release) => {
       await removeAlone(release.instance);
