@@ -85,6 +85,8 @@ async function bring(
     release: here?.digest === digest ? here : { manifest, digest, bytes: 0 },
     // Its files can be sent only while the folder still is what was deployed; the content store may have them all.
     sendable: here?.digest === digest,
+    // One after the other.
+    beside: 0,
     // What is lacking and not here any more is about to be replaced: this is for what is live and stays so.
     ...{ others: [], base: undefined },
   };

@@ -36,7 +36,7 @@ export async function missingParts(
   { target, node, missing }: { target: StageTarget; node: string; missing: string },
   signal: AbortSignal,
 ): Promise<FilePart[]> {
-  const { release, instance } = target;
+  const { release, beside, instance } = target;
   const { files } = release.manifest;
   const large = decodeBitmap(missing, files.length).flatMap((index) => {
     const file = files[index];
@@ -45,7 +45,8 @@ export async function missingParts(
   if (large.length === 0) return [];
   const lists = await listsOf(deps, { target, missing, large }, signal);
   // A node reads what an interrupted transfer has left.
-  const limits = { signal, deadline: DEADLINE + large.reduce((sum, file) => sum + file.size, 0) / READS };
+  const bytes = large.reduce((sum, file) => sum + file.size, beside);
+  const limits = { signal, deadline: DEADLINE + bytes / READS };
   try {
     const reply = await withTransfer(deps, node, limits, {
       request: (transfer) => deps.fleet.request(node, 'chunks', { instance, transfer }, limits),

@@ -43,7 +43,8 @@ async function stage(
   try {
     const { deps, op, input } = context;
     const others = input.appservers.map(({ uuid }) => uuid);
-    const target = { ...item, others, deploy: deployId(op.operationId, app), epoch: orderEpoch(input.set) };
+    const beside = input.items.reduce((sum, it) => sum + (it === item ? 0 : it.release.bytes), 0);
+    const target = { ...item, beside, others, deploy: deployId(op.operationId, app), epoch: orderEpoch(input.set) };
     const sent = await stageOnNode(deps, target, node, signal);
     noteSent(context.measured, app, sent);
     for (const [event, at] of sent.times) markAt(context, { node: name, app, event, at });

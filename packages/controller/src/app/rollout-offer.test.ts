@@ -32,7 +32,7 @@ beforeEach(() => {
 async function offerTo(
   hello: Partial<NoticeBody<'hello'>>,
   manifest: Manifest,
-  { spec = {}, bytes = 0 }: { spec?: Partial<InstanceSpec>; bytes?: number } = {},
+  { spec = {}, bytes = 0, beside = 0 }: { spec?: Partial<InstanceSpec>; bytes?: number; beside?: number } = {},
 ): Promise<typeof offered> {
   const read = async (id: string) =>
     zstdDecompressSync(await buffer(fleet.sockets.get(id) ?? Readable.from([]))).toString();
@@ -42,7 +42,7 @@ async function offerTo(
   };
   fleet.connect('app1', { offer: answer }, hello);
   const release = { digest: 'd', manifest, bytes };
-  const target = { app: { name: 'blog' }, instance: 'blog.20260131_002', release, base: undefined, spec };
+  const target = { app: { name: 'blog' }, instance: 'blog.20260131_002', release, beside, base: undefined, spec };
   const deps = { fleet } as unknown as ControllerDeps;
   expect(await offer(deps, target as unknown as StageTarget, 'app1', signal)).toBe('all');
   return offered;
@@ -71,9 +71,9 @@ it('says where a script of its own adds to the release', async () => {
   expect((await offerTo({}, manifestOf(1), { spec: { packageInstallScript: 'install' } })).body.scripted).toBe(true);
 });
 
-it.each([1, 501])('gives a node the time to read all of the release, of %i files', async (count) => {
+it.each([1, 501])('gives a node the time to read all of what comes to it, of %i files', async (count) => {
   const request = vi.spyOn(fleet, 'request');
-  await offerTo({}, manifestOf(count), { bytes: 10e9 });
+  await offerTo({}, manifestOf(count), { bytes: 10e9, beside: 2e9 });
   const [[, , , options] = []] = request.mock.calls;
-  expect(options?.deadline).toBe(60_000 + 500_000);
+  expect(options?.deadline).toBe(60_000 + 600_000);
 });

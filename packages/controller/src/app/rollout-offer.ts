@@ -35,11 +35,11 @@ export async function offer(
   node: string,
   signal: AbortSignal,
 ): Promise<string> {
-  const { release, instance, app, spec } = target;
+  const { release, beside, instance, app, spec } = target;
   const scripted = spec.packageInstallScript !== undefined;
   const body = { instance, app: app.name, digest: release.digest, scripted };
   // A node that a release of the app was damaged on, or a transfer was cut to, reads all that it has of this one.
-  const limits = { signal, deadline: DEADLINE + release.bytes / READS };
+  const limits = { signal, deadline: DEADLINE + (release.bytes + beside) / READS };
   const ask: Ask = (how) => deps.fleet.request(node, 'offer', { ...body, ...how }, limits);
   await deps.fleet.turn();
   if (release.manifest.files.length <= INLINE_FILES) return (await ask({ manifest: release.manifest })).missing;

@@ -13,7 +13,7 @@ const target = {
   instance: 'blog.20260131_002',
   release: { digest: 'd', manifest: { files: FILES.map((path) => ({ path, size: 10, mode: 0o644, sha256: path })) } },
   spec: { health: { timeout: 1 } },
-  ...{ deploy: 'D', epoch: 3, sendable: true, others: [], base: undefined },
+  ...{ deploy: 'D', epoch: 3, sendable: true, beside: 0, others: [], base: undefined },
 } as unknown as StageTarget;
 const bitmap = (...missing: string[]) =>
   encodeBitmap(

@@ -25,6 +25,8 @@ export interface StageTarget {
   app: App;
   instance: string;
   release: ScannedRelease;
+  /** Bytes of other releases that come to the node at the same time: it reads what it has of them one after the other. */
+  beside: number;
   spec: InstanceSpec;
   deploy: string;
   epoch: number;
