@@ -5,6 +5,7 @@ import { zstdCompressSync } from 'node:zlib';
 import {
   CHUNK_DIGEST,
   CHUNKED_FROM,
+  diffManifests,
   encodeBitmap,
   MAX_CHUNK,
   MAX_CONTROL_FRAME,
@@ -12,12 +13,13 @@ import {
   manifestText,
   SlError,
 } from '@silverlining/protocol';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { archiveOf, type TarEntry } from '../../../../test/builders/tar-archive.ts';
 import {
   blog,
   context,
   file,
+  manifestOf,
   name,
   offer,
   restart,
@@ -28,6 +30,8 @@ import {
   switchTo,
   useBlog,
 } from '../../../../test/fakes/blog.ts';
+import { fakeReleasePorts } from '../../../../test/fakes/release-ports.ts';
+import { createReleases } from './releases.ts';
 
 useBlog();
 
@@ -102,6 +106,29 @@ it('an offer that was cancelled does not take the place of the one that follows'
   cancelled.abort(new SlError('E_ABORTED', 'the deploy was given up'));
   await Promise.all([expect(earlier).rejects.toMatchObject({ code: 'E_ABORTED' }), stage(2)]);
   expect(await states()).toEqual({ [name(2)]: 'staged' });
+});
+
+it('takes for granted what a release has again once all files of a later one were looked for', async () => {
+  const ports = await fakeReleasePorts(blog.root, blog.node);
+  const salvage = vi.spyOn(ports.store, 'salvage');
+  blog.releases = createReleases(ports);
+  /** How many files are looked for when a release is offered by what differs from another. */
+  const lookedFor = async (next: number, base: number) => {
+    const [digest, baseDigest] = [next, base].map((n) => sha256(manifestText(manifestOf(n)))) as [string, string];
+    const changes = diffManifests(manifestOf(base), manifestOf(next));
+    const order = { instance: name(next), app: 'blog', digest, base: { instance: name(base), digest: baseDigest } };
+    await blog.releases.offer({ ...order, changes }, context());
+    return salvage.mock.lastCall?.[0].length;
+  };
+  await stage(1);
+  expect(await lookedFor(2, 1)).toBe(1);
+  await offerApp('shop');
+  await expect(stageApp('shop', [{ ...entryOf('shop'), content: 'SHOP' }])).rejects.toMatchObject({
+    code: 'E_MANIFEST',
+  });
+  expect(await lookedFor(2, 1)).toBe(2);
+  await stage(2);
+  expect(await lookedFor(3, 2)).toBe(1);
 });
 
 describe('what two apps of a deploy have in common, and the node lacks', () => {

@@ -14,7 +14,7 @@ export function createOffer(state: ReleaseState): Handlers['offer'] {
     checkOffer(state, body, listing);
     const isDamaged = hasDamage(state, body.app);
     // All else is of the base, which is here.
-    const changes = state.lacksContents || isDamaged ? undefined : body.changes;
+    const changes = state.doubted.has(body.app) || isDamaged ? undefined : body.changes;
     const doubtful = (changes ?? listing.manifest()).files;
     // What an interrupted transfer left need not come again.
     const left = await state.ports.store.salvage(doubtful, context.signal);

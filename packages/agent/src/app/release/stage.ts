@@ -60,13 +60,15 @@ async function stageNew(state: ReleaseState, body: Order, context: RequestContex
     await receive(state, body, offer, context);
     const received = lap();
     await materialise(state, spec, offer);
+    // All of its files were looked for: there is a release again that others can build on.
+    if (offer.doubtful.length === offer.listing.fileCount) state.doubted.delete(spec.app);
     const unpacked = lap();
     const port = hasProcess(spec.platform) ? await state.reservePort(instance) : 0;
     await prepare(state, spec, port, context.signal);
     const times = await vote(state, { journal: newJournal(body, offer.digest, port), spec, context, lap });
     return { port, ms: { received, unpacked, ...times } };
   } catch (error) {
-    if (toSlError(error).code === 'E_MANIFEST') state.lacksContents = true;
+    if (toSlError(error).code === 'E_MANIFEST') state.doubt(spec.app);
     await undo(state, () => discard(state, spec.app, [instance]));
     throw error;
   } finally {

@@ -45,8 +45,8 @@ export class ReleaseState {
   /** By app, whose name is no other work's key: staging, settling and removing an app's instances never overlap. */
   readonly exclusive: Exclusive;
   committed: CommittedMap = NOTHING_COMMITTED;
-  /** Whether a content was missing that a release here should have: then nothing is taken for granted. */
-  lacksContents = false;
+  /** Apps of which a release here may lack a content that it should have: of these nothing is taken for granted. */
+  readonly doubted = new Set<string>();
   /** The newest map that this process has heard of, whether or not it could follow to it; undefined before it heard of any. */
   heard: Pick<CommittedMap, 'epoch' | 'active'> | undefined;
   /** Whether requests are routed by the committed map here; false as well where nobody knows. */
@@ -83,6 +83,11 @@ export class ReleaseState {
       if (offer === undefined || this.journals.has(instance)) return [];
       return [{ app: offer.listing.app, instance, state: 'staging' as const, digest: offer.digest }];
     });
+  }
+
+  /** A content was missing, or came damaged, in a release of the app: others may have it too. */
+  doubt(app: string): void {
+    for (const it of [app, ...this.all().map((journal) => journal.spec.app)]) this.doubted.add(it);
   }
 
   pathsOf(app: string, instance: string): InstancePaths {
