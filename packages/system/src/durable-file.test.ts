@@ -9,6 +9,7 @@ import {
   makeDirectoryDurable,
   readFileIfAny,
   removeTemporaries,
+  removeTemporariesOf,
   writeFileDurable,
 } from './durable-file.ts';
 
@@ -52,6 +53,10 @@ describe('durable files', () => {
     watcher.close();
     expect(temporary).not.toBe('state.json');
     await writeFile(join(directory, temporary), 'te');
+    const others = [temporary.replace('state', 'other'), 'state.json.dpkg-tmp'];
+    for (const other of others) await writeFile(join(directory, other), 'te');
+    for (const folder of [directory, join(directory, 'none')]) await removeTemporariesOf(join(folder, 'state.json'));
+    expect((await readdir(directory)).sort()).toEqual([...others, 'state.json'].sort());
     for (const folder of [directory, join(directory, 'none')]) await removeTemporaries(folder);
     expect(await readdir(directory)).toEqual(['state.json']);
   });

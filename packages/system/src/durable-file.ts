@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { access, constants, mkdir, open, readdir, readFile, rename, rm, symlink } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 
 /** One that a crash leaves in a system folder is passed over by what reads whole folders: apt, logrotate, run-parts. */
 const TEMPORARY = '.dpkg-tmp';
+/** What a temporary name has behind that of its file; dpkg's own have no UUID. */
+const RANDOM_PART = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.dpkg-tmp$/;
 
 export interface FileOwner {
   uid: number;
@@ -45,10 +47,22 @@ export async function linkDurable(path: string, target: string): Promise<void> {
 }
 
 /** Removes what writers of the folder's files left that were cut off, where it exists. Nobody may be writing there. */
-export async function removeTemporaries(folder: string): Promise<void> {
-  const names = (await exists(folder)) ? await readdir(folder) : [];
-  const left = names.filter((name) => name.endsWith(TEMPORARY));
-  for (const name of left) await rm(`${folder}/${name}`, { force: true });
+export function removeTemporaries(folder: string): Promise<void> {
+  return removeWhere(folder, (name) => name.endsWith(TEMPORARY));
+}
+
+/** The same in a folder that others write to as well: removes what writers of this one file left. Nobody may be writing it. */
+export function removeTemporariesOf(path: string): Promise<void> {
+  const start = `${basename(path)}.`;
+  return removeWhere(dirname(path), (name) => name.startsWith(start) && RANDOM_PART.test(name.slice(start.length)));
+}
+
+async function removeWhere(folder: string, isLeft: (name: string) => boolean): Promise<void> {
+  const names = await readdir(folder).catch((error: unknown) => {
+    if (errno(error) === 'ENOENT' || errno(error) === 'ENOTDIR') return [];
+    throw error;
+  });
+  for (const name of names.filter(isLeft)) await rm(`${folder}/${name}`, { force: true });
 }
 
 /** Makes a directory and its parents, with its own entry on disk before it returns. */

@@ -9,6 +9,7 @@ export {
   makeDirectoryDurable,
   readFileIfAny,
   removeTemporaries,
+  removeTemporariesOf,
   syncDirectory,
   writeFileDurable,
 } from './durable-file.ts';

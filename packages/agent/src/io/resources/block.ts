@@ -1,6 +1,6 @@
 import { realpath } from 'node:fs/promises';
 import type { ResourceOf } from '@silverlining/protocol';
-import { readFileIfAny, writeFileDurable } from '@silverlining/system';
+import { readFileIfAny, removeTemporariesOf, writeFileDurable } from '@silverlining/system';
 import { replaceBlock } from '../../core/converge/block.ts';
 import { describeTextChange } from '../../core/converge/text-change.ts';
 import type { Executor } from '../../ports.ts';
@@ -23,6 +23,7 @@ export function blockExecutor(node: Observations): Executor<'block'> {
       const found = lookAt(path);
       const undo = await remember(path);
       const owner = found === undefined ? undefined : { uid: found.uid, gid: found.gid };
+      await removeTemporariesOf(path);
       await writeFileDurable(path, next, found === undefined ? 0o644 : found.mode & 0o7777, owner);
       return { undo };
     },

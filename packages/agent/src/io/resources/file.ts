@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type ResourceOf, SlError } from '@silverlining/protocol';
-import { writeFileDurable } from '@silverlining/system';
+import { removeTemporariesOf, writeFileDurable } from '@silverlining/system';
 import { describeTextChange } from '../../core/converge/text-change.ts';
 import type { Executor } from '../../ports.ts';
 import { attributeDifferences, kindOf, lookAt, resolveOwner } from './attributes.ts';
@@ -28,6 +28,7 @@ export function fileExecutor(node: Observations): Executor<'file'> {
       const owner = await resolveOwner(wanted, node);
       const undo = await remember(path);
       await mkdir(dirname(path), { recursive: true });
+      await removeTemporariesOf(path);
       await writeFileDurable(path, wanted.content, wanted.mode, owner);
       node.unitFileChanged(wanted.path);
       return { undo };

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { chmod, lstat, mkdir, mkdtemp, readdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -81,6 +82,22 @@ describe('file', () => {
     await symlink('/nowhere', at('etc/link'));
     expect(await check({ ...wanted, path: '/etc/link' })).toBe('is a link');
     await apply({ ...wanted, path: '/etc/link' });
+  });
+});
+
+describe('what an agent that was killed left beside a resource', () => {
+  const temporary = (path: string) => `${path}.${randomUUID()}.dpkg-tmp`;
+
+  it.each<[string, ResourceInput & { path: string }]>([
+    ['a file', { type: 'file', path: '/etc/it', content: 'new' }],
+    ['a link', { type: 'link', path: '/etc/it', target: 'new' }],
+    ['a block', { type: 'block', path: '/etc/it', name: 'app', content: 'new' }],
+  ])('goes when %s is written', async (_what, wanted) => {
+    const others = [temporary('etc/other'), 'etc/it.dpkg-tmp', 'etc/it.conf'];
+    for (const path of [temporary('etc/it'), temporary('etc/it'), ...others]) await writeFile(at(path), 'n');
+    await apply(wanted);
+    const names = others.map((path) => path.slice('etc/'.length));
+    expect((await readdir(at('etc'))).sort()).toEqual([...names, 'group', 'it', 'passwd'].sort());
   });
 });
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { chmod, mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -64,6 +65,9 @@ describe('what was there before', () => {
   it('comes back: files, links, and nothing where nothing was', async () => {
     await open().keep(RESOURCES, 'everything');
     await change();
+    // Of an agent that was killed.
+    for (const name of ['hosts', 'ports.conf', 'ours'])
+      await writeFile(`${root}/etc/${name}.${randomUUID()}.dpkg-tmp`, '');
     expect(await open().putBack()).toEqual([]);
     expect((await readdir(`${root}/etc`)).sort()).toEqual(['default-site', 'hosts', 'ports.conf']);
     expect(await readFile(`${root}/etc/ports.conf`, 'utf8')).toBe('Listen 80\n');

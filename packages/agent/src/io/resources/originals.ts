@@ -1,6 +1,6 @@
 import { readdir, readFile, readlink, rm, rmdir } from 'node:fs/promises';
 import type { Resource } from '@silverlining/protocol';
-import { errno, linkDurable, readFileIfAny, writeFileDurable } from '@silverlining/system';
+import { errno, linkDurable, readFileIfAny, removeTemporariesOf, writeFileDurable } from '@silverlining/system';
 import { replaceBlock } from '../../core/converge/block.ts';
 import { type Original, untouched } from '../../core/converge/originals.ts';
 import type { UnitState } from '../../core/converge/unit-state.ts';
@@ -69,6 +69,7 @@ async function lookAtPath(root: string, path: string): Promise<Original[]> {
 
 async function restore(root: string, it: Exclude<Original, { kind: 'unit' }>): Promise<void> {
   const path = root + it.path;
+  await removeTemporariesOf(path);
   if (it.kind === 'nothing') return removeTree(path);
   if (it.kind === 'link') return linkDurable(path, it.target);
   if (it.kind === 'block') return removeBlock(path, it.name);
