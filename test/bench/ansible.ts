@@ -8,25 +8,25 @@ export interface AnsibleOptions {
   scratch: string;
   sshConfig: string;
   addresses: readonly string[];
+  /** Configured for speed; otherwise as Ansible is when it was just installed. */
+  isTuned: boolean;
 }
 
 /** Writes inventory and configuration, and returns what runs a playbook with them. */
-export async function ansibleProject({ scratch, sshConfig, addresses }: AnsibleOptions) {
+export async function ansibleProject({ scratch, sshConfig, addresses, isTuned }: AnsibleOptions) {
   await mkdir(scratch, { recursive: true });
   await writeFile(join(scratch, 'hosts'), `[app]\n${addresses.join('\n')}\n`);
   await writeFile(
     join(scratch, 'ansible.cfg'),
     `[defaults]
 inventory = ${scratch}/hosts
-forks = ${Math.max(10, addresses.length)}
-gathering = explicit
+${isTuned ? `forks = ${Math.max(10, addresses.length)}\ngathering = explicit` : ''}
 interpreter_python = /usr/bin/python3
 host_key_checking = true
 remote_user = root
 local_tmp = ${scratch}/tmp
 [ssh_connection]
-ssh_args = -F ${sshConfig}
-pipelining = true
+${isTuned ? `ssh_args = -F ${sshConfig}\npipelining = true` : `ssh_common_args = -F ${sshConfig}`}
 `,
   );
 }
@@ -42,17 +42,25 @@ export function playbook(scratch: string, name: string, variables: Readonly<Reco
 
 const COMPRESS: Record<string, boolean> = { plain: false, zlib: true };
 
+const HOW = '`ansible.posix.synchronize` with `link_dest`, then `file: state=link`';
+
 export function ansible(input: PeerInput): Contender {
-  const { fleet, site, scratch } = input;
-  const root = rootOf('ansible');
+  const { fleet, site, scratch, isTuned } = input;
+  const root = rootOf(input.name);
   return peerContender(input, {
-    name: 'ansible',
     title: 'Ansible',
-    variants: Object.keys(COMPRESS),
-    how: '`ansible.posix.synchronize` with `link_dest`, then `file: state=link`; forks for all nodes, pipelining, no fact gathering, one SSH connection to each node that is kept open (`ControlMaster`).',
+    variants: isTuned ? Object.keys(COMPRESS) : ['zlib'],
+    how: isTuned
+      ? `${HOW}; forks for all nodes, pipelining, no fact gathering, one SSH connection to each node that is kept open (\`ControlMaster\`), with the quickest cipher.`
+      : `${HOW}; five forks, facts gathered, files compressed, SSH connections kept for a minute, as it comes.`,
     deploy: (variant) => playbook(scratch, 'deploy.yml', { source: site.dir, root, compress: COMPRESS[variant] }),
     rollback: () => playbook(scratch, 'rollback.yml', { root }),
     begin: () =>
-      ansibleProject({ scratch, sshConfig: fleet.sshConfig, addresses: fleet.nodes.map(({ address }) => address) }),
+      ansibleProject({
+        scratch,
+        sshConfig: isTuned ? fleet.sshConfig : fleet.sshDefaults,
+        addresses: fleet.nodes.map(({ address }) => address),
+        isTuned,
+      }),
   });
 }

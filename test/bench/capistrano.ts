@@ -25,13 +25,12 @@ export function capistrano(input: PeerInput): Contender {
       KNOWN_HOSTS: fleet.knownHosts,
       SOURCE: site.dir,
       SCRATCH: scratch,
-      ROOT: rootOf('capistrano'),
+      ROOT: rootOf(input.name),
       STRATEGY: variant,
       REPOSITORY: `git://${fleet.hostAddress}:${port}/site.git`,
     },
   });
   return peerContender(input, {
-    name: 'capistrano',
     title: 'Capistrano',
     variants: VARIANTS.filter((it) => it !== 'git' || site.shape.name !== 'large'),
     how: 'all nodes in parallel. `git`: a shallow fetch from a Git server on this machine, the commit itself not counted; `copy`: one archive, uploaded to all nodes and unpacked there.',

@@ -18,6 +18,7 @@ const HOW = `
   machine is let come to rest.
 - After each one every file on every node is compared by digest, and each node is asked over HTTP for what changed. A
   wrong answer ends the run.
+- **defaults**: the same tool as it is when it was just installed. Without that word it is configured as its documents recommend for speed.
 - A warm-up comes first. Of the ways to run a tool that are named below its figures the quickest was chosen (\`--tune\` tries them all anew).
   SSH connections are open already where a tool can keep them.
 - **on disk**: from the start of the command until a \`sync\` after it has ended. Silver Lining waits for the disk of each node before it switches, the other

@@ -15,6 +15,8 @@ export interface Fleet {
   /** Files for tools that use SSH: addresses one a line, the client's configuration, the key, the known hosts. */
   hosts: string;
   sshConfig: string;
+  /** The client's configuration without what makes it quicker. */
+  sshDefaults: string;
   identity: string;
   knownHosts: string;
   /** Runs shell text as root on all nodes at once; the outputs in the order of the nodes. */
@@ -32,30 +34,37 @@ export async function findFleet(set: string, dir: string): Promise<Fleet> {
 
 export type SshAccess = Omit<Fleet, 'nodes' | 'hostAddress'>;
 
-/** What SSH needs to reach the nodes, with one connection to each that is kept open. */
+/** What SSH needs to reach the nodes, as it is by default, and with one connection to each that is kept open. */
 export async function sshAccess(nodes: readonly ProviderNode[], dir: string): Promise<SshAccess> {
   await mkdir(join(dir, 'c'), { recursive: true, mode: 0o700 });
-  const files = { hosts: join(dir, 'hosts'), sshConfig: join(dir, 'ssh_config'), knownHosts: join(dir, 'known_hosts') };
+  const at = (name: string) => join(dir, name);
+  const files = {
+    hosts: at('hosts'),
+    sshConfig: at('ssh_config'),
+    sshDefaults: at('ssh_defaults'),
+    knownHosts: at('known_hosts'),
+  };
   const identity = nodes[0]?.ssh.identityFile ?? '';
   const keys = nodes.flatMap(({ address, ssh }) => (ssh.hostKeys ?? []).map((key) => `${address} ${key}`));
   await writeFile(files.knownHosts, lines(keys));
   await writeFile(files.hosts, lines(nodes.map((node) => node.address)));
-  await writeFile(
-    files.sshConfig,
-    lines([
-      'Host *',
-      '  User root',
-      `  IdentityFile ${identity}`,
-      '  IdentitiesOnly yes',
-      '  BatchMode yes',
-      `  UserKnownHostsFile ${files.knownHosts}`,
-      '  ControlMaster auto',
-      `  ControlPath ${dir}/c/%C`,
-      '  ControlPersist 30m',
-      '  Compression no',
-      '  Ciphers aes128-gcm@openssh.com',
-    ]),
-  );
+  const access = [
+    'Host *',
+    '  User root',
+    `  IdentityFile ${identity}`,
+    '  IdentitiesOnly yes',
+    '  BatchMode yes',
+    `  UserKnownHostsFile ${files.knownHosts}`,
+  ];
+  const quicker = [
+    '  ControlMaster auto',
+    `  ControlPath ${dir}/c/%C`,
+    '  ControlPersist 30m',
+    '  Compression no',
+    '  Ciphers aes128-gcm@openssh.com',
+  ];
+  await writeFile(files.sshDefaults, lines(access));
+  await writeFile(files.sshConfig, lines([...access, ...quicker]));
   const on = async (address: string, script: string, signal: AbortSignal) =>
     (
       await exec(plainSsh(files.sshConfig, address), {

@@ -7,16 +7,20 @@ import type { ToolGroup } from './tool-group.ts';
 export const PEER_FILES = join(import.meta.dirname, 'peers');
 
 export interface PeerInput {
+  /** Names its control group, files and folder on the nodes. */
+  name: string;
   fleet: Fleet;
   tool: ToolGroup;
   /** Folder of its own for what it needs here. */
   scratch: string;
   site: Site;
+  /** Configured as its own documents recommend for speed; otherwise as it is when it was just installed. */
+  isTuned: boolean;
   signal: AbortSignal;
 }
 
 export interface Peer {
-  name: string;
+  /** Names the tool, without its configuration. */
   title: string;
   variants: readonly string[];
   how: string;
@@ -32,8 +36,9 @@ export function rootOf(name: string): string {
 }
 
 /** The whole contender of what is particular to a peer. */
-export function peerContender({ fleet, tool, signal }: PeerInput, peer: Peer): Contender {
-  const { name, title, how, variants } = peer;
+export function peerContender({ name, fleet, tool, isTuned, signal }: PeerInput, peer: Peer): Contender {
+  const { how, variants } = peer;
+  const title = isTuned ? peer.title : `${peer.title}, defaults`;
   const root = rootOf(name);
   const clear = async () => {
     await fleet.shell(`rm -rf ${root} && mkdir -p ${root}/releases`, signal);

@@ -150,7 +150,12 @@ function ansibleWay({ work, tools }: RolesInput): Way {
     how: 'a playbook of 16 tasks that sets up the same and copies the page (`test/bench/peers/ansible/appserver.yml`); Python, unattended-upgrades and what Apache stands on are on the machines already.',
     tool: tools.ansible,
     prepare: async ({ machines, access }) => {
-      await ansibleProject({ scratch, sshConfig: access.sshConfig, addresses: machines.map((it) => it.address) });
+      await ansibleProject({
+        scratch,
+        sshConfig: access.sshConfig,
+        addresses: machines.map((it) => it.address),
+        isTuned: true,
+      });
       const names = Object.fromEntries(machines.map(({ name, address }) => [address, name]));
       return playbook(scratch, 'appserver.yml', { names, host: HOST, page: FIRST_PAGE });
     },

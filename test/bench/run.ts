@@ -25,8 +25,16 @@ const BASE = '/var/tmp/silverlining-bench';
 /** Nodes, tools and apps are on a file system of their own. */
 const DISK = join(BASE, 'disk');
 const WORK = join(DISK, 'work');
-const TOOLS = ['silver', 'rsync', 'capistrano', 'ansible'] as const;
-const PEERS = { rsync, capistrano, ansible } as const;
+/** Control groups, and the contenders in them besides Silver Lining; those of defaults take their turns with the others. */
+const PEERS = [
+  { name: 'rsync', make: rsync, isTuned: true },
+  { name: 'rsync-defaults', make: rsync, isTuned: false },
+  { name: 'capistrano', make: capistrano, isTuned: true },
+  { name: 'ansible', make: ansible, isTuned: true },
+  { name: 'ansible-defaults', make: ansible, isTuned: false },
+] as const;
+const PEER_NAMES = PEERS.map(({ name }) => name);
+const TOOLS = ['silver', ...PEER_NAMES] as const;
 const NEEDS = [
   { file: 'ansible-playbook', package: 'ansible' },
   { file: 'cap', package: 'capistrano' },
@@ -86,9 +94,7 @@ async function bench(options: BenchOptions, lock: FileLock, signal: AbortSignal)
 /** The tools' control groups, empty. */
 async function makeTools(): Promise<Tools> {
   const make = (name: string) => ToolGroup.make(name, join(BASE, 'logs'));
-  const [silver, rsyncs, capistranos, ansibles] = await Promise.all(TOOLS.map(make));
-  if (!silver || !rsyncs || !capistranos || !ansibles) throw new Error('a tool is missing');
-  return { silver, rsync: rsyncs, capistrano: capistranos, ansible: ansibles };
+  return Object.fromEntries(await Promise.all(TOOLS.map(async (name) => [name, await make(name)]))) as Tools;
 }
 
 /** Nothing of this or an earlier run is running or left. */
@@ -121,7 +127,7 @@ async function raiseFleet({ options, tools, signal }: Bench, file: string): Prom
   await tools.silver.run(sl(['up', '-f', file, '--yes']), signal);
   const fleet = await findFleet(SET, join(WORK, 'ssh'));
   say('preparing them for the other tools');
-  await prepareForPeers(fleet, Object.keys(PEERS), signal);
+  await prepareForPeers(fleet, PEER_NAMES, signal);
   return fleet;
 }
 
@@ -136,9 +142,9 @@ function measureApp({ options, tools, signal }: Bench, { fleet, file, dir, shape
   const site = { shape, dir: join(dir, 'app/static') };
   const entrants: Entrant[] = [
     { tool: tools.silver, contender: silverLining({ file, site, tool: tools.silver, signal }) },
-    ...(['rsync', 'capistrano', 'ansible'] as const).map((name) => {
+    ...PEERS.map(({ name, make, isTuned }) => {
       const tool = tools[name];
-      return { tool, contender: PEERS[name]({ fleet, site, tool, signal, scratch: join(WORK, name) }) };
+      return { tool, contender: make({ name, fleet, site, tool, isTuned, signal, scratch: join(WORK, name) }) };
     }),
   ];
   const { runs, tune } = options;
