@@ -32,9 +32,12 @@ export class SmallSet {
   version = 1;
   /** Nodes on which every new release crashes. */
   readonly crashing = new Set<string>();
+  /** Releases that crash again and again once they serve, and answer in between. */
+  readonly looping = new Set<string>();
   readonly #machines = new Set<string>();
   /** What each node has. */
   readonly #releases = new Map<string, InstanceReport[]>();
+  #runs = 0;
 
   constructor() {
     const { store, fleet, clock } = this;
@@ -96,7 +99,7 @@ export class SmallSet {
       topology: ({ topology }) => ({ generation: topology.generation }),
       'topology-change': ({ generation }) => ({ generation }),
       converge: () => ({ reports: [] }),
-      serving: () => ({ epoch, active, instances, apps: healthy(active) }),
+      serving: () => ({ epoch, active, instances, apps: this.#healthy(active) }),
       offer: () => ({ missing: '', free: 0 }),
       stage: ({ instance }) => {
         if (this.crashing.has(name)) throw new SlError('E_APP_CRASHED', 'it exited with 1');
@@ -114,6 +117,13 @@ export class SmallSet {
       ...{ abort: () => ({}), hold: () => ({}), retire: () => ({}) },
       ...answers,
     };
+  }
+
+  #healthy(active: ActiveMap) {
+    return Object.entries(active).map(([app, instance]) => {
+      const run = this.looping.has(instance) ? `run ${this.#runs++}` : 'run';
+      return { app, instance, healthy: true, run };
+    });
   }
 
   #scanned() {
@@ -137,10 +147,6 @@ export class SmallSet {
       },
     };
   }
-}
-
-function healthy(active: ActiveMap) {
-  return Object.entries(active).map(([app, instance]) => ({ app, instance, healthy: true }));
 }
 
 export function operation(emit: (progress: ProgressReport) => void = () => undefined): OperationContext {

@@ -63,6 +63,18 @@ describe('a service that moves between nodes that stay', () => {
     expect(steps().slice(-3)).toEqual(['app uses 192.0.2.2', 'switch', 'app1 has none']);
   });
 
+  it('goes on at its old place when the apps go back to that by themselves', async () => {
+    const [before, after] = ['blog.19700101_001', 'blog.19700101_002'];
+    small.looping.add(after);
+    await expect(upWith(NEW)).rejects.toMatchObject({ error: { code: 'E_APP_CRASHED' } });
+    expect(steps()).not.toContain('app1 has none');
+    expect((await small.store.set(SET))?.active).toEqual({ blog: before });
+    expect((await small.store.deploys(SET)).at(-1)?.record).toMatchObject({ outcome: 'rolled-back' });
+    small.looping.clear();
+    await upWith(NEW);
+    expect(steps().slice(-3)).toEqual(['app uses 192.0.2.2', 'switch', 'app1 has none']);
+  });
+
   it('goes on when the next file has it where it was', async () => {
     small.crashing.add('app2');
     await expect(upWith(NEW)).rejects.toMatchObject({ error: { code: 'E_APP_CRASHED' } });

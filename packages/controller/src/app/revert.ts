@@ -13,25 +13,41 @@ import { runMachine } from './rollout-machine.ts';
 import { deployRecord } from './rollout-record.ts';
 import { type Failing, isWatched } from './watch.ts';
 
-/** It goes on under the id of the operation that it takes back, so that their record is one. */
-export async function revert(deps: ControllerDeps, name: string, { rows, error }: Failing): Promise<void> {
-  const [first] = rows;
-  if (first === undefined) return;
-  const operationId = first.id.slice(0, first.id.indexOf('.'));
-  const op: OperationContext = {
-    ...{ operationId, by: first.record.by, signal: new AbortController().signal },
-    emit: ({ status, text, node }) => deps.log.info({ set: name, status, node }, text),
-  };
-  await withLease(deps, op, { set: name, holder: 'the automatic rollback' }, async (token) => {
-    const set = await deps.store.set(name);
-    // Whoever held the lease until now may have put something else in its place.
-    if (set === undefined || rows.some((it) => set.active[it.app] !== it.instance)) return;
-    const items = await itemsOf(deps, set, rows);
-    const nodes = await membersOf(deps, name);
-    const roles = { appservers: nodesWithRole(nodes, 'appserver'), balancers: nodesWithRole(nodes, 'balancer') };
-    const context = contextOf(deps, op, { set, token, items, ...roles });
-    await goBack(context, rows, error);
-  });
+export async function revert(deps: ControllerDeps, name: string, failing: Failing): Promise<void> {
+  const emit: OperationContext['emit'] = ({ status, text, node }) => deps.log.info({ set: name, status, node }, text);
+  const op = operationOf(failing, emit);
+  await withLease(deps, op, { set: name, holder: 'the automatic rollback' }, (token) =>
+    revertUnder(token, deps, { name, emit, failing }),
+  );
+}
+
+/** It goes on under the id of the operation that it takes back, so that their record is one. Nobody cancels it. */
+function operationOf({ rows: [first] }: Failing, emit: OperationContext['emit']): OperationContext {
+  const [operationId = ''] = first?.id.split('.') ?? [];
+  return { operationId, by: first?.record.by, signal: new AbortController().signal, emit };
+}
+
+interface Reverting {
+  name: string;
+  emit: OperationContext['emit'];
+  failing: Failing;
+}
+
+/** The same for who has the set's lease, with this token. */
+export async function revertUnder(
+  token: number,
+  deps: ControllerDeps,
+  { name, emit, failing }: Reverting,
+): Promise<void> {
+  const { rows, error } = failing;
+  const set = await deps.store.set(name);
+  // Whoever held the lease until now may have put something else in its place.
+  if (set === undefined || rows.some((it) => set.active[it.app] !== it.instance)) return;
+  const items = await itemsOf(deps, set, rows);
+  const nodes = await membersOf(deps, name);
+  const roles = { appservers: nodesWithRole(nodes, 'appserver'), balancers: nodesWithRole(nodes, 'balancer') };
+  const context = contextOf(deps, operationOf(failing, emit), { set, token, items, ...roles });
+  await goBack(context, rows, error);
 }
 
 async function itemsOf(deps: ControllerDeps, set: SetRecord, rows: readonly DeployRow[]): Promise<RolloutItem[]> {

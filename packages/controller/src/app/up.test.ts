@@ -42,6 +42,22 @@ describe('a service that the file no longer has', () => {
     expect(await small.passing(upping)).toMatchObject({ changes });
   });
 
+  it('stays when what replaced that is taken back by itself', async () => {
+    small.looping.add('blog.19700101_002');
+    await expect(small.up([APP1])).rejects.toMatchObject({ error: { code: 'E_APP_CRASHED' } });
+    expect(small.done).toEqual([expect.stringMatching(/^stage .*_002$/), 'switch app1', 'switch app1']);
+  });
+
+  it('stays when a deploy right before that replaced what needs it is taken back by itself', async () => {
+    const op = { ...operation(), operationId: 'deploy-2' };
+    await small.passing(deploy(small.deps, op, { set: setOf([APP1]), apps: [] }));
+    small.looping.add('blog.19700101_002');
+    await expect(small.up([APP1])).rejects.toMatchObject({ code: 'E_APP_CRASHED' });
+    expect(small.done).not.toContain('destroy db1');
+    expect((await small.store.deploy('deploy-2.blog'))?.record).toMatchObject({ outcome: 'rolled-back' });
+    expect((await small.store.set(SET))?.active).toEqual({ blog: 'blog.19700101_001' });
+  });
+
   it('stays when the deploy fails', async () => {
     small.crashing.add('app1');
     await expect(small.up([APP1])).rejects.toMatchObject({ error: { code: 'E_APP_CRASHED' } });

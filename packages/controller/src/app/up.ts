@@ -26,6 +26,7 @@ import { listenFor } from './listen.ts';
 import { tellOfRollbacks } from './notices.ts';
 import { type Observed, observe } from './observe.ts';
 import { prepareItems, splitApps } from './prepare.ts';
+import { endProbation } from './probation.ts';
 import { raiseNode } from './raise-node.ts';
 import { goneApps, removeApps, removeLeaving } from './shrink.ts';
 import { chooseSizes } from './sizes.ts';
@@ -116,8 +117,7 @@ async function reshape(run: Run): Promise<void> {
     await shrink(run, ({ roles }) => !roles.some(isService));
     await dropApps(run);
     await deployChanged(run, run.nodes);
-    await endServices(run);
-    return shrink(run);
+    return endFormer(run);
   }
   await configureIdle(run);
   // While visitors or balancers may still be sent to nodes that leave or lose a role, those take part.
@@ -128,6 +128,12 @@ async function reshape(run: Run): Promise<void> {
   run.set = (await run.deps.store.set(run.set.name)) ?? run.set;
   await dropApps(run, gone);
   await configureLate(run);
+  await endFormer(run);
+}
+
+/** What only releases before could need any more. */
+async function endFormer(run: Run): Promise<void> {
+  await endProbation(run);
   await endServices(run);
   await shrink(run);
 }
