@@ -1,7 +1,8 @@
-import type { RequestBody, ServerSet, WantedNode } from '@silverlining/protocol';
+import { type RequestBody, type ServerSet, SlError, type WantedNode } from '@silverlining/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { operation, SET, SmallSet, setOf } from '../../../../test/fakes/small-set.ts';
 import { APP } from '../io/store/contract-records.ts';
+import { rollback } from './rollback.ts';
 import { up } from './up.ts';
 
 const APP1: WantedNode = { name: 'app1', roles: ['appserver'] };
@@ -18,10 +19,10 @@ beforeEach(async () => {
   small.fleet.asked.length = 0;
 });
 
-function upWith(nodes: WantedNode[], more: Partial<ServerSet> = {}) {
+function upWith(nodes: WantedNode[], more: Partial<ServerSet> = {}, op = operation()) {
   const apps = [{ ...APP, services: { mysql: '' } }];
   const set = { ...setOf(nodes), apps, services: [{ name: 'mysql', options: {} }], ...more };
-  return small.passing(up(small.deps, operation(), { set, installHostPackages: false }));
+  return small.passing(up(small.deps, op, { set, installHostPackages: false }));
 }
 
 /** What became of the database, and when the app was switched. */
@@ -94,6 +95,36 @@ describe('a service that moves between nodes that stay', () => {
     await upWith([...NEW, APP3]);
     const all = steps();
     expect(all.indexOf('app1 has none')).toBeGreaterThan(all.lastIndexOf('switch'));
+  });
+});
+
+describe('going back to a release of before a service moved', () => {
+  const back = () => small.passing(rollback(small.deps, { ...operation(), operationId: 'back-1' }, { set: SET }));
+
+  it('is refused once the service has stopped where that looks for it', async () => {
+    await upWith(NEW);
+    small.fleet.asked.length = 0;
+    await expect(back()).rejects.toMatchObject({
+      code: 'E_SERVICE',
+      message: expect.stringMatching(/blog.19700101_001 .* mysql/),
+    });
+    expect(steps()).toEqual([]);
+  });
+
+  it('is done where the file itself says which host the app uses', async () => {
+    const apps = [{ ...APP, services: { mysql: '' }, env: { CONFIG_MYSQL_HOST: 'db.example' } }];
+    await upWith(OLD, { apps });
+    await upWith(NEW, { apps });
+    expect(await back()).toMatchObject({ deploys: [{ outcome: 'done', instance: 'blog.19700101_002' }] });
+  });
+
+  it('is done while the service runs at both places', async () => {
+    const stop = new AbortController();
+    const emit = ({ action }: { action: string }) =>
+      action === 'watch' && stop.abort(new SlError('E_ABORTED', 'Ctrl-C'));
+    const cut = upWith(NEW, {}, { ...operation(emit), signal: stop.signal });
+    await expect(cut).rejects.toMatchObject({ error: { code: 'E_ABORTED' } });
+    expect(await back()).toMatchObject({ deploys: [{ outcome: 'done', instance: 'blog.19700101_001' }] });
   });
 });
 

@@ -1,5 +1,6 @@
 /** `sl rollback`: a rollout of releases that are still on the nodes. */
 import { type ApiRequest, type DeployResult, SlError } from '@silverlining/protocol';
+import { lostServices } from '../core/services/index.ts';
 import type { ReleaseRecord, SetRecord } from '../ports.ts';
 import type { OperationContext } from '../service.ts';
 import { servedNow } from './agree.ts';
@@ -21,6 +22,7 @@ export async function rollback(
     const targets = await Promise.all(
       (await appsOf(deps, set, request)).map((app) => findTarget(deps, set, { app, to: request.to })),
     );
+    for (const target of targets) requireServices(set, target);
     for (const target of targets) await announce(deps, op, set, target);
     const nodes = await membersOf(deps, set.name);
     await awaitAgents(deps, op, { set, nodes });
@@ -46,6 +48,14 @@ async function announce(
 
 function time(at: number): string {
   return new Date(at).toISOString().slice(0, 19).replace('T', ' ').concat(' UTC');
+}
+
+/** A release brings its environment along, and that says where its services are. E_SERVICE where they are no more. */
+function requireServices({ name, topology }: SetRecord, { instance, config, spec }: ReleaseRecord): void {
+  const lost = topology === undefined ? [] : lostServices(config, spec.env, topology);
+  if (lost.length === 0) return;
+  const text = `${instance} looks for ${lost.join(', ')} where ${name} does not have it any more; nothing was switched. Give it its node back in the file, run sl up, then sl rollback --to ${instance}`;
+  throw new SlError('E_SERVICE', text);
 }
 
 /** The app that is named, by itself or by its instance, or all that the last deploy or rollback switched. */

@@ -22,6 +22,7 @@ export const mysql: ServiceModule = {
   trace: { unit: UNIT, mark: CONFIG },
   clientPackages: () => ['mariadb-client'],
   env,
+  hostVariable: 'CONFIG_MYSQL_HOST',
   secretsNeeded: (app) => [passwordName(app)],
 };
 

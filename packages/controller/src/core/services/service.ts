@@ -37,6 +37,8 @@ export interface ServiceModule {
   clientPackages(os: OsFacts): string[];
   /** CONFIG_* of an app that uses the service. */
   env(app: App, context: ServiceContext): Record<string, string>;
+  /** Of these, the one with the address of the service's node. */
+  hostVariable: string;
   /** Names of the secrets that exist once for each app and set. */
   secretsNeeded(app: App): string[];
 }
