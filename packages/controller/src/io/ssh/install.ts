@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { stat } from 'node:fs/promises';
 import { SlError } from '@silverlining/protocol';
 import {
   agentConfigText,
@@ -96,15 +95,15 @@ async function pushPrograms(remote: RemoteScript, facts: NodeFacts, { runtime, b
   if (!facts.has.has(runtimePath(runtime.digest))) {
     report(`sending the runtime (${Math.round(runtime.size / 1e6)} MB)`);
     const words = ['put', runtimePath(runtime.digest), '755', runtime.size, runtime.digest, 'gzip'];
-    await remote.order(words, { file: runtime.path });
+    await remote.order(words, { file: runtime.path, size: runtime.size });
   }
   if (!facts.has.has(bundlePath(bundle.digest))) {
     report('sending the agent');
     const words = ['put', bundlePath(bundle.digest), '644', bundle.size, bundle.digest, 'plain'];
-    await remote.order(words, { file: bundle.path });
+    await remote.order(words, { file: bundle.path, size: bundle.size });
   }
-  const { size } = await stat(enrol.path);
-  await remote.order(['put', ENROL_PATH, '644', size, enrol.digest, 'plain'], { file: enrol.path });
+  const { path, size, digest } = enrol;
+  await remote.order(['put', ENROL_PATH, '644', size, digest, 'plain'], { file: path, size });
   await remote.order(['link', '/opt/silverlining/node', `runtime/${runtime.digest}/node`]);
 }
 

@@ -26,7 +26,7 @@ it('gives orders with their content and returns the answers', async () => {
   const script = remote(ECHO);
   expect(await script.greeting()).toEqual(['arch x86_64']);
   expect(await script.order(['put', 5], 'hello')).toEqual(['got hello']);
-  expect(await script.order(['put', 11], { file: join(folder, 'content') })).toEqual(['got from a file']);
+  expect(await script.order(['put', 11], { file: join(folder, 'content'), size: 11 })).toEqual(['got from a file']);
   await script.close();
 });
 
@@ -56,7 +56,7 @@ it('refuses an order whose content is still being sent, whatever ends first, and
   await writeFile(file, Buffer.alloc(32 << 20));
   const send = async (signal: AbortSignal) => {
     const script = remote('echo silver:ready; read -r order; exec cat >/dev/null', signal);
-    const sent = script.greeting().then(() => script.order(['put', 32 << 20], { file }));
+    const sent = script.greeting().then(() => script.order(['put', 32 << 20], { file, size: 32 << 20 }));
     await expect(sent).rejects.toBeInstanceOf(RemoteEnded);
     await script.close();
   };
@@ -109,7 +109,33 @@ it('refuses an order whose content cannot be read, and those after it', async ()
   const script = remote(ECHO);
   await script.greeting();
   const refusal = { code: 'E_SSH', message: expect.stringContaining('/no/such/file of this machine cannot be read') };
-  await expect(script.order(['put', 5], { file: '/no/such/file' })).rejects.toMatchObject(refusal);
+  await expect(script.order(['put', 5], { file: '/no/such/file', size: 5 })).rejects.toMatchObject(refusal);
   await expect(script.order(['put', 1], 'x')).rejects.toMatchObject(refusal);
   await script.close();
+});
+
+it('refuses an order whose content turns out shorter than it was, which the other end would wait for', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'sl-remote-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const file = join(folder, 'content');
+  await writeFile(file, 'cut');
+  const script = remote(ECHO);
+  onTestFinished(() => script.close());
+  await script.greeting();
+  await expect(script.order(['put', 11], { file, size: 11 })).rejects.toMatchObject({
+    code: 'E_SSH',
+    message: expect.stringMatching(/content of this machine .* 3 of 11 bytes/),
+  });
+});
+
+it('sends no more of a file than was announced', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'sl-remote-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const file = join(folder, 'content');
+  await writeFile(file, 'it has grown');
+  const script = remote(ECHO);
+  onTestFinished(() => script.close());
+  await script.greeting();
+  expect(await script.order(['put', 2], { file, size: 2 })).toEqual(['got it']);
+  expect(await script.order(['put', 1], 'x')).toEqual(['got x']);
 });

@@ -1,6 +1,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
+import type { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { SlError } from '@silverlining/protocol';
 import { giveUp } from '@silverlining/system';
@@ -12,12 +13,18 @@ const KILL_AFTER = 2_000;
 const PIPES_HELD = 1_000;
 const MAX_STDERR = 16_384;
 
+/** `size`: bytes that the order announces. */
+interface FileToSend {
+  file: string;
+  size: number;
+}
+
 /** The install script on the other end of ssh: one order, one answer. */
 export interface RemoteScript {
   /** Lines that the script said before it was ready for orders. */
   greeting(): Promise<string[]>;
   /** Gives an order, with the content that belongs to it, and returns the lines of its answer. */
-  order(words: readonly (string | number)[], content?: string | { file: string }): Promise<string[]>;
+  order(words: readonly (string | number)[], content?: string | FileToSend): Promise<string[]>;
   /** Ends the connection, whatever state it is in. */
   close(): Promise<void>;
 }
@@ -57,10 +64,9 @@ export function startRemote(argv: readonly string[], signal: AbortSignal): Remot
       child.stdin.write(`${words.join(' ')}\n`);
       if (typeof content === 'string') child.stdin.write(content);
       else if (content !== undefined) {
-        await pipeline(createReadStream(content.file), child.stdin, { end: false }).catch((cause: Error) => {
-          // When the script gives up in the middle, its answer says why. When it still waits, it is the file.
-          if (child.stdin.writable) answers.refuse(unreadable(content.file, cause));
-        });
+        const wrong = await sendFile(content, child.stdin);
+        // When the script gives up in the middle, its answer says why. When it still waits, it is the file.
+        if (wrong !== undefined && child.stdin.writable) answers.refuse(wrong);
       }
       return answer;
     },
@@ -74,8 +80,18 @@ export function startRemote(argv: readonly string[], signal: AbortSignal): Remot
   };
 }
 
-function unreadable(file: string, cause: Error): SlError {
-  return new SlError('E_SSH', `${file} of this machine cannot be read: ${cause.message}`, { cause });
+/** Returns why not all of it was sent, if so. */
+async function sendFile({ file, size }: FileToSend, to: Writable): Promise<SlError | undefined> {
+  const content = createReadStream(file, { end: size - 1 });
+  try {
+    await pipeline(content, to, { end: false });
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    return new SlError('E_SSH', `${file} of this machine cannot be read: ${why}`, { cause });
+  }
+  if (content.bytesRead === size) return undefined;
+  const text = `${file} of this machine has ${content.bytesRead} of ${size} bytes by now; run it again, and it is made anew`;
+  return new SlError('E_SSH', text);
 }
 
 interface Waiting {
