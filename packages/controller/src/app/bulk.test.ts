@@ -1,8 +1,10 @@
 import { Writable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
-import { expect, it } from 'vitest';
-import { withTransfer } from './bulk.ts';
+import { describe, expect, it } from 'vitest';
+import { ManualClock } from '../../../../test/fakes/manual-clock.ts';
+import { STUCK, withTransfer } from './bulk.ts';
 
+const clock = new ManualClock();
 const limits = { signal: new AbortController().signal, deadline: 300_000 };
 
 it('feeds some sockets at a time, and waits for no answer before it feeds the next', async () => {
@@ -14,7 +16,7 @@ it('feeds some sockets at a time, and waits for no answer before it feeds the ne
     return { id: String(opened), socket: Promise.resolve(new Writable() as never), close: () => undefined };
   };
   const all = Array.from({ length: 100 }, (_, i) =>
-    withTransfer({ fleet: { transfer } as never }, `app${i}`, limits, {
+    withTransfer({ fleet: { transfer } as never, clock }, `app${i}`, limits, {
       request: () => new Promise<string>((resolve) => answers.push(resolve)),
       send: () => new Promise<void>((resolve) => feeds.push(resolve)),
     }),
@@ -39,6 +41,58 @@ it('waits for a socket as long as for the answer: the agent may have other work 
     return { id: 'it', socket: Promise.resolve(new Writable() as never), close: () => undefined };
   };
   const work = { request: async () => 'answer', send: async () => undefined };
-  await withTransfer({ fleet: { transfer } as never }, 'app1', limits, work);
+  await withTransfer({ fleet: { transfer } as never, clock }, 'app1', limits, work);
   expect(asked).toEqual([['app1', limits]]);
+});
+
+describe('while 64 nodes take nothing', () => {
+  /** Of 65 nodes, how many were let in. */
+  function begin(socketOf: () => Promise<Writable>) {
+    let opened = 0;
+    const transfer = () => {
+      opened++;
+      return { id: '', socket: socketOf(), close: () => undefined };
+    };
+    const moves: (() => void)[] = [];
+    const ends: (() => void)[] = [];
+    const all = Array.from({ length: 65 }, (_, i) =>
+      withTransfer({ fleet: { transfer } as never, clock }, `app${i}`, limits, {
+        request: async () => 'answer',
+        send: (_socket, moved) => {
+          moves.push(moved);
+          return new Promise<void>((resolve) => ends.push(resolve));
+        },
+      }),
+    );
+    const end = async () => {
+      for (let i = 0; i < 2; i++, await setImmediate()) for (const it of ends.splice(0)) it();
+      await Promise.all(all);
+    };
+    return { opened: () => opened, moves, end };
+  }
+
+  it('others get their turn after a while, and what hangs goes on when it can', async () => {
+    const { opened, moves, end } = begin(async () => new Writable());
+    await setImmediate();
+    for (const moved of moves) moved();
+    await clock.advance(STUCK);
+    for (const moved of moves) moved();
+    await clock.advance(STUCK);
+    expect(opened()).toBe(64);
+    await clock.advance(STUCK);
+    expect(opened()).toBe(65);
+    await end();
+  });
+
+  it('nor is a socket waited for that nobody opens', async () => {
+    let come: ((socket: Writable) => void) | undefined;
+    const socket = new Promise<Writable>((resolve) => (come = resolve));
+    const { opened, end } = begin(() => socket);
+    await clock.advance(STUCK);
+    await clock.advance(STUCK);
+    expect(opened()).toBe(65);
+    come?.(new Writable());
+    await setImmediate();
+    await end();
+  });
 });

@@ -2,6 +2,7 @@
 import type { Duplex } from 'node:stream';
 import { SlError } from '@silverlining/protocol';
 import pLimit from 'p-limit';
+import type { Clock } from '../ports.ts';
 import type { ControllerDeps } from './deps.ts';
 
 /** Bytes a millisecond of the slowest link that is waited for: about a megabit a second. */
@@ -10,6 +11,8 @@ export const SLOWEST = 128;
 export const READS = 20_000;
 /** Bulk sockets that are fed at once: each takes some 100 KB, and the memory of a thousand would be in pieces ever after. */
 const AT_ONCE = 64;
+/** Milliseconds after which a transfer that does not get on leaves its place to another one, and goes on beside that when it can. */
+export const STUCK = 30_000;
 
 /** Of the process, as its memory is. */
 const limit = pLimit(AT_ONCE);
@@ -21,29 +24,47 @@ interface Limits {
   deadline: number;
 }
 
+interface Work<R> {
+  request(transfer: string): Promise<R>;
+  /** Says each time when the socket has taken something, where that takes long. */
+  send(socket: Duplex, moved: () => void): Promise<void>;
+}
+
 /**
  * Makes a request that names a bulk socket and feeds the socket once the agent opened it. What the agent answers is the
  * outcome, unless what was to be sent could not be read: then the agent only saw the echo of that.
  */
 export async function withTransfer<R>(
-  deps: Pick<ControllerDeps, 'fleet'>,
+  deps: Pick<ControllerDeps, 'fleet' | 'clock'>,
   node: string,
   limits: Limits,
-  work: { request: (transfer: string) => Promise<R>; send: (socket: Duplex) => Promise<void> },
+  work: Work<R>,
 ): Promise<R> {
   const { both } = await limit(async () => {
     const transfer = deps.fleet.transfer(node, limits);
-    const sent = transfer.socket.then(work.send);
+    let moves = 0;
+    const sent = transfer.socket.then((socket) => work.send(socket, () => moves++));
     const answered = work.request(transfer.id).finally(() => transfer.close());
     const settled = Promise.allSettled([sent, answered]);
     // What the node does with it may take minutes, in which others get theirs.
-    await Promise.allSettled([sent]);
+    await endOrStuck(deps.clock, sent, () => moves);
     return { both: settled };
   });
   const [sent, answered] = await both;
   if (answered.status === 'fulfilled') return answered.value;
   const ours = sent.status === 'rejected' && sent.reason instanceof SlError && OURS.has(sent.reason.code);
   throw ours ? sent.reason : answered.reason;
+}
+
+/** Resolves when it has ended, or `moves` has stayed the same for so long. */
+async function endOrStuck(clock: Pick<Clock, 'sleep'>, sent: Promise<void>, moves: () => number): Promise<void> {
+  const over = new AbortController();
+  const end = () => over.abort();
+  sent.then(end, end);
+  for (let before = -1; before !== moves() && !over.signal.aborted; ) {
+    before = moves();
+    await clock.sleep(STUCK, over.signal).catch(() => undefined);
+  }
 }
 
 /** The other way round: makes a request that names a bulk socket, and reads what the agent sends into it, to its end. */

@@ -9,6 +9,7 @@ import {
   type RequestBody,
 } from '@silverlining/protocol';
 import { beforeEach, expect, it, vi } from 'vitest';
+import { ManualClock } from '../../../../test/fakes/manual-clock.ts';
 import { SendingFleet } from '../../../../test/fakes/sending-fleet.ts';
 import type { ControllerDeps } from './deps.ts';
 import { offer } from './rollout-offer.ts';
@@ -43,7 +44,7 @@ async function offerTo(
   fleet.connect('app1', { offer: answer }, hello);
   const release = { digest: 'd', manifest, bytes };
   const target = { app: { name: 'blog' }, instance: 'blog.20260131_002', release, beside, base: undefined, spec };
-  const deps = { fleet } as unknown as ControllerDeps;
+  const deps = { fleet, clock: new ManualClock() } as unknown as ControllerDeps;
   expect(await offer(deps, target as unknown as StageTarget, 'app1', signal)).toBe('all');
   return offered;
 }

@@ -2,6 +2,7 @@ import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { encodeBitmap, type InstanceReport, type NoticeBody, type RequestBody, SlError } from '@silverlining/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { ManualClock } from '../../../../test/fakes/manual-clock.ts';
 import { SendingFleet } from '../../../../test/fakes/sending-fleet.ts';
 import type { PackWish, ReleaseSource } from '../ports.ts';
 import type { ControllerDeps } from './deps.ts';
@@ -74,7 +75,7 @@ const borrow: ReleaseSource['borrow'] = async (_release, _missing, fetch) => {
 };
 const deps = () =>
   ({
-    ...{ fleet, source: { pack, borrow }, clock: { monotonic: () => 7 } },
+    ...{ fleet, source: { pack, borrow }, clock: new ManualClock(7) },
     log: { warn: () => undefined },
   }) as unknown as ControllerDeps;
 const stage = (more: Partial<StageTarget> = {}) => stageOnNode(deps(), { ...target, ...more }, 'app1', signal);

@@ -139,12 +139,13 @@ async function send(
     return { ms, wire: Buffer.byteLength(archive, 'base64') };
   }
   let wire = 0;
-  const took = (bytes: number) => {
-    wire += bytes;
-  };
   const { ms } = await withTransfer(deps, node, limits, {
     request: (transfer) => deps.fleet.request(node, 'stage', { ...request, transfer }, limits),
-    send: (socket) => packed.send(socket, signal, took),
+    send: (socket, moved) =>
+      packed.send(socket, signal, (bytes) => {
+        wire += bytes;
+        moved();
+      }),
   });
   return { ms, wire };
 }
