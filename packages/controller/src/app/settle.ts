@@ -55,8 +55,13 @@ export async function settleSet(
     ...nodesWithRole(members, 'appserver').map((node) => ({ name: node.name, set, node, stays })),
     ...formerAppservers(deps, set, members).map((node) => ({ name: node.name, set, node, stays: new Map() })),
   ];
-  const settled = await onEach(work, (it) => settleNode(deps, it, signal));
-  await recordDrained(deps.store, name, settled.flat());
+  const drained: Drained[] = [];
+  try {
+    await onEach(work, async (it) => drained.push(...(await settleNode(deps, it, signal))));
+  } finally {
+    // Nobody says it a second time: the next settling finds it stopped.
+    await recordDrained(deps.store, name, drained);
+  }
   for (const { drop } of stays.values()) await deps.store.deleteReleases(name, drop);
 }
 

@@ -118,3 +118,16 @@ describe('an agent that comes back again and again', () => {
     expect(settled()).toEqual(['app1', 'app1', 'app2']);
   });
 });
+
+it('what one node stopped is recorded also where another one cannot be settled', async () => {
+  fleet.connect('app1', { serving, settle: () => ({ stopped: [OLD], removed: [] }) });
+  await store.putNode(nodeRecord(SET, 'app2', { roles: ['appserver'] }));
+  const cannot = () => {
+    throw new SlError('E_SWITCH', 'its map cannot be written');
+  };
+  fleet.connect('app2', { serving, settle: cannot });
+  await deployNew();
+  await seconds(CALM / 1000);
+  expect(settled()).toEqual(['app1', 'app2']);
+  expect((await store.deploy(NEW))?.record.timeline).toContainEqual(expect.objectContaining({ event: 'drained' }));
+});
