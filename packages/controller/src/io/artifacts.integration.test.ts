@@ -71,6 +71,24 @@ it('who asks for the runtime while another makes it gets it when that one is can
   expect(given).toMatchObject({ status: 'fulfilled', value: { arch } });
 }, 60_000);
 
+it('who waits for the runtime that another makes can give that up', async () => {
+  const made = createArtifacts(await mkdtemp(join(cache, 'given-up-')));
+  const arch = process.arch === 'arm64' ? 'arm64' : 'x64';
+  const [first, second] = [new AbortController(), new AbortController()];
+  let isMade = false;
+  const making = made
+    .runtime(arch, () => second.abort(), first.signal)
+    .finally(() => {
+      isMade = true;
+      first.abort();
+    });
+  making.catch(() => undefined);
+  await expect(made.runtime(arch, () => undefined, second.signal)).rejects.toMatchObject({ code: 'E_ABORTED' });
+  expect(isMade).toBe(false);
+  first.abort();
+  await expect(making).rejects.toMatchObject({ code: 'E_ABORTED' });
+}, 60_000);
+
 it('the enrolment program makes a key of its own and a request for it', async () => {
   const { path } = await artifacts.enrolBundle();
   const key = join(cache, 'key.pem');

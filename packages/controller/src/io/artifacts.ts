@@ -37,9 +37,10 @@ export function createArtifacts(cache: string, agentEntry = agentSource('start.t
     once(
       (report: (text: string) => void, signal: AbortSignal) =>
         findRuntime(arch, { cache, report, signal }).catch((cause: unknown) => {
-          throw signal.aborted ? new SlError('E_ABORTED', 'making the runtime was cancelled', { cause }) : cause;
+          throw signal.aborted ? cancelled(cause) : cause;
         }),
       isThere,
+      (_report, signal) => signal,
     );
   const runtimes = { x64: runtime('x64'), arm64: runtime('arm64') };
   return {
@@ -102,13 +103,18 @@ async function isThere({ path, size }: { path: string; size: number }): Promise<
   return (await sizeOf(path)) === size;
 }
 
+function cancelled(cause: unknown): SlError {
+  return new SlError('E_ABORTED', 'making the runtime was cancelled', { cause });
+}
+
 /**
  * Remembers the first success for as long as it holds. After a failure the next one to ask tries again; who asked meanwhile shares it,
- * unless whoever asked first was only cancelled.
+ * unless whoever asked first was only cancelled, and for as long as their own signal lets them wait.
  */
 function once<A extends unknown[], T>(
   make: (...args: A) => Promise<T>,
   holds: (made: T) => Promise<boolean> = async () => true,
+  signalOf: (...args: A) => AbortSignal | undefined = () => undefined,
 ): (...args: A) => Promise<T> {
   let made: Promise<T> | undefined;
   const forget = (it: Promise<T>) => {
@@ -122,13 +128,24 @@ function once<A extends unknown[], T>(
       return making;
     }
     const known = made;
-    const isGood = await known.then(holds).catch((error: unknown) => {
+    const looked = known.then(holds).catch((error: unknown) => {
       if (toSlError(error).code !== 'E_ABORTED') throw error;
       return false;
     });
+    const isGood = await unlessAborted(looked, signalOf(...args));
     if (isGood) return known;
     forget(known);
     return get(...args);
   };
   return get;
+}
+
+/** What others wait for as well goes on. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const giveUp = () => reject(cancelled(signal?.reason));
+    if (signal?.aborted) giveUp();
+    signal?.addEventListener('abort', giveUp, { once: true });
+    work.then(resolve, reject).finally(() => signal?.removeEventListener('abort', giveUp));
+  });
 }
