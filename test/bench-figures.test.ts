@@ -1,4 +1,5 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -110,7 +111,7 @@ describe('the app', () => {
   beforeEach(async () => {
     dir = await mkdtemp(join(tmpdir(), 'sl-bench-'));
   });
-  afterEach(() => rm(dir, { recursive: true }));
+  afterEach(() => rmSync(dir, { recursive: true }));
 
   it('follows from its seed, and shares nothing with that of another', async () => {
     if (SMALL === undefined) throw new Error('no small app');

@@ -1,5 +1,6 @@
 /** The two ends together: what the controller packs is what agents unpack. */
-import { lstat, mkdir, mkdtemp, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { lstat, mkdir, mkdtemp, readFile, readlink, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -41,7 +42,7 @@ it('brings any tree over as it is', async () => {
       try {
         await roundTrip(folder, files);
       } finally {
-        await rm(folder, { recursive: true });
+        rmSync(folder, { recursive: true });
       }
     }),
     { numRuns: 25 },

@@ -1,5 +1,6 @@
 /** The agent's own link to a running agent server, with an identity on disk. */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
@@ -20,7 +21,7 @@ export async function agentLink(
   { serverName = SERVER_NAME, orderKey }: AgentLinkOptions = {},
 ) {
   const root = await mkdtemp(join(tmpdir(), 'sl-link-'));
-  onTestFinished(() => rm(root, { recursive: true }));
+  onTestFinished(() => rmSync(root, { recursive: true }));
   const paths = agentPaths(root);
   await mkdir(dirname(paths.key), { recursive: true });
   await writeFile(paths.key, agent.keyPem);

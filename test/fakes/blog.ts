@@ -1,7 +1,7 @@
 /** Releases of an app `blog`, by number, on a fake node with a disk of its own. */
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { existsSync, rmSync } from 'node:fs';
+import { mkdtemp, readdir, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Duplex } from 'node:stream';
@@ -28,7 +28,7 @@ export function useBlog(): void {
     blog.node = new FakeNode();
     await restart();
   });
-  afterEach(() => rm(blog.root, { recursive: true }));
+  afterEach(() => rmSync(blog.root, { recursive: true }));
 }
 
 /** An agent that is started again on the same disk. */

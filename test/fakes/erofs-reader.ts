@@ -1,5 +1,5 @@
 /** Reads images as the kernel does: by their superblock, and the names as its binary search needs them. */
-import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 
 const BLOCK = 4096;
 const S_IFMT = 0o170000;
@@ -40,13 +40,13 @@ function isDots(name: string): boolean {
 }
 
 /** Makes the files of an image below a folder that exists. */
-export async function unpackErofs(path: string, folder: string): Promise<void> {
-  for (const inode of readErofs(await readFile(path)).values()) {
+export function unpackErofs(path: string, folder: string): void {
+  for (const inode of readErofs(readFileSync(path)).values()) {
     const target = `${folder}/${inode.path}`;
     const kind = inode.mode & S_IFMT;
-    if (kind === FOLDER) await mkdir(target, { recursive: true });
-    else if (kind === LINK) await symlink(inode.content.toString(), target);
-    else await writeFile(target, inode.content, { mode: inode.mode & 0o777 });
+    if (kind === FOLDER) mkdirSync(target, { recursive: true });
+    else if (kind === LINK) symlinkSync(inode.content.toString(), target);
+    else writeFileSync(target, inode.content, { mode: inode.mode & 0o777 });
   }
 }
 

@@ -1,5 +1,16 @@
 /** Mounts where nothing can be mounted: none at all, or copies of what the kernel would show. */
-import { cp, lstat, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import {
+  copyFileSync,
+  cpSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { SlError } from '@silverlining/protocol';
 import type { Mounts } from '../../packages/agent/src/io/release/mounts.ts';
 import { unpackErofs } from './erofs-reader.ts';
@@ -23,14 +34,14 @@ export function copiedMounts(): Mounts & { points: Set<string> } {
   return {
     points,
     mount: async ({ path, type, source, options }) => {
-      if (type === 'overlay') await copyOverlay(path, options);
-      else await unpackErofs(source, path);
+      if (type === 'overlay') copyOverlay(path, options);
+      else unpackErofs(source, path);
       points.add(path);
     },
     unmount: async (path) => {
       points.delete(path);
-      await rm(path, { recursive: true });
-      await mkdir(path);
+      rmSync(path, { recursive: true });
+      mkdirSync(path);
     },
     mounted: below,
     shared: below,
@@ -38,25 +49,21 @@ export function copiedMounts(): Mounts & { points: Set<string> } {
   };
 }
 
-async function copyOverlay(path: string, mountOptions: string): Promise<void> {
+function copyOverlay(path: string, mountOptions: string): void {
   const [layer = '', base = ''] = /lowerdir=(.*)$/.exec(mountOptions)?.[1]?.split(':') ?? [];
-  await readdir(base);
-  const options = { recursive: true, verbatimSymlinks: true };
-  await cp(base, path, options);
-  for (const name of await readdir(layer, { recursive: true })) {
-    const text = await readFile(`${layer}/${name}`, 'utf8').catch(() => '');
-    if (text === WHITEOUT) await rm(`${path}/${name}`, { recursive: true });
-    // A folder over anything else hides it, and the reverse.
-    else if ((await isFolder(`${layer}/${name}`)) !== (await isFolder(`${path}/${name}`)))
-      await rm(`${path}/${name}`, { recursive: true, force: true });
+  cpSync(base, path, { recursive: true, verbatimSymlinks: true });
+  coverWith(layer, path);
+}
+
+/** What the layer has of a folder hides what is below, unless both are folders. */
+function coverWith(layer: string, path: string): void {
+  mkdirSync(path, { recursive: true });
+  for (const entry of readdirSync(layer, { withFileTypes: true })) {
+    const [from, to] = [`${layer}/${entry.name}`, `${path}/${entry.name}`];
+    const isOverFolder = lstatSync(to, { throwIfNoEntry: false })?.isDirectory() === true;
+    if (!entry.isDirectory() || !isOverFolder) rmSync(to, { recursive: true, force: true });
+    if (entry.isDirectory()) coverWith(from, to);
+    else if (entry.isSymbolicLink()) symlinkSync(readlinkSync(from), to);
+    else if (readFileSync(from, 'utf8') !== WHITEOUT) copyFileSync(from, to);
   }
-  await cp(layer, path, { ...options, filter: async (it) => (await textOf(it)) !== WHITEOUT });
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  return (await lstat(path).catch(() => undefined))?.isDirectory() === true;
-}
-
-function textOf(path: string): Promise<string> {
-  return readFile(path, 'utf8').catch(() => '');
 }

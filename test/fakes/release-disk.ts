@@ -1,6 +1,7 @@
 /** Releases on a disk of their own, as an agent makes them of what it receives; mounts are copies. */
 import { createHash } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdtemp, readdir, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -38,7 +39,7 @@ export function useReleaseDisk(): void {
     Object.assign(disk, { paths: releasePaths(root), mounts: copiedMounts() });
     await start(disk.mounts);
   });
-  afterEach(() => rm(root, { recursive: true }));
+  afterEach(() => rmSync(root, { recursive: true }));
 }
 
 /** As an agent does that begins, or begins again. */

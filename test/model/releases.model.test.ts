@@ -25,10 +25,10 @@ const { SL_MODEL_RUNS: RUNS, SL_MODEL_SEED: SEED, SL_MODEL_REPLAY: REPLAY } = pr
 /** Histories of a batch: small enough that threads end together. */
 const BATCH = 500;
 
-/** The unit tests play the same 300 histories each time; `npm run test:model` plays new ones, unless it is told a seed. */
+/** The unit tests play the same 100 histories each time; `npm run test:model` plays new ones, unless it is told a seed. */
 function batches(): Batch[] {
   if (REPLAY !== undefined) return [replay(REPLAY)];
-  if (RUNS === undefined) return [0, 1].map((i) => ({ seed: 20260131 + i, runs: 150 }));
+  if (RUNS === undefined) return [{ seed: 20260131, runs: 100 }];
   const seed = SEED === undefined ? Math.floor(Math.random() * 1e6) : Number(SEED);
   const count = Math.ceil(Number(RUNS) / BATCH);
   return Array.from({ length: count }, (_, i) => ({ seed: seed * 1000 + i, runs: Math.min(BATCH, Number(RUNS)) }));

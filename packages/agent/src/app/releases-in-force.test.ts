@@ -1,5 +1,6 @@
 /** Nodes that could not follow to a commit, or were brought back from it, and do so by themselves. */
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SlError } from '@silverlining/protocol';
@@ -28,7 +29,7 @@ beforeEach(async () => {
   releases = createReleases(ports);
   await releases.recover();
 });
-afterEach(() => rm(root, { recursive: true }));
+afterEach(() => rmSync(root, { recursive: true }));
 
 const switchTo = (epoch: number, n: number) => releases.switch({ epoch, active: { blog: name(n) } }, context());
 const report = () => releases.appHealth(context().signal);

@@ -1,5 +1,6 @@
 /** Offers on a node whose disk is nearly full. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Manifest, manifestText } from '@silverlining/protocol';
@@ -19,7 +20,7 @@ beforeEach(async () => {
   ports.store = { ...ports.store, space: async () => ({ bytes: 35 << 20, inodes: undefined }) };
   releases = createReleases(ports);
 });
-afterEach(() => rm(root, { recursive: true }));
+afterEach(() => rmSync(root, { recursive: true }));
 
 it('are refused where the copies have no room that a script of the release may write to', async () => {
   const manifest: Manifest = { version: 1, app: 'blog', files: [file('app/a', 'x'.repeat(2 << 20))], links: [] };

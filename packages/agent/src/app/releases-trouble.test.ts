@@ -1,5 +1,5 @@
 /** What is left when the machine itself fails half-way, and that it is made good without another start. */
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -36,7 +36,7 @@ beforeEach(async () => {
   releases = createReleases(ports);
   await releases.recover();
 });
-afterEach(() => rm(root, { recursive: true }));
+afterEach(() => rmSync(root, { recursive: true }));
 
 function guarded<A extends unknown[], R>(what: Fragile, act: (...args: A) => Promise<R>) {
   return async (...args: A): Promise<R> => {

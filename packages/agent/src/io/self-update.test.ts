@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, readlink, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Duplex } from 'node:stream';
@@ -41,7 +42,7 @@ beforeEach(async () => {
   await mkdir(dirname(paths.bundleLink), { recursive: true });
   await symlink(`agent/${digestOf(OLD)}/agent.js`, paths.bundleLink);
 });
-afterEach(() => rm(root, { recursive: true }));
+afterEach(() => rmSync(root, { recursive: true }));
 
 type Order = Parameters<SelfUpdate['install']>[1];
 const { signal } = new AbortController();

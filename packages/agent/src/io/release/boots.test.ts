@@ -1,4 +1,5 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
@@ -6,7 +7,7 @@ import { createBoots } from './boots.ts';
 
 it('a boot is one until all that it asks for is done, and the next one again', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'sl-boots-'));
-  onTestFinished(() => rm(folder, { recursive: true }));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
   const boots = createBoots(join(folder, 'boot-id'));
   expect([await boots.rebooted(), await boots.rebooted()]).toEqual([true, true]);
   await boots.noteBoot();

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ManifestFile } from '@silverlining/protocol';
@@ -17,7 +18,7 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'sl-pack-'));
   writer = PackWriter.create(folder);
 });
-afterEach(() => rm(folder, { recursive: true }));
+afterEach(() => rmSync(folder, { recursive: true }));
 
 /** Around the sizes of blocks and of the writer's buffer, and several of these. */
 const SIZES = [0, 1, BLOCK - 1, BLOCK, 200_000, (256 << 10) - 1, 256 << 10, (256 << 10) + 1, 7, 3_000_000, 0, 5_000];

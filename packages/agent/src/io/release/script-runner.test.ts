@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs';
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { existsSync, rmSync } from 'node:fs';
+import { chmod, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { exec } from '@silverlining/system';
@@ -14,7 +14,7 @@ let folder: string;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'sl-script-'));
 });
-afterEach(() => rm(folder, { recursive: true }));
+afterEach(() => rmSync(folder, { recursive: true }));
 
 const script = (user: string, env: Record<string, string>, ...argv: string[]) => ({
   ...{ argv, env, user, cwd: folder, timeout: 10_000, code: 'E_UPDATE_FETCH' as const },

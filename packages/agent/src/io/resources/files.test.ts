@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { chmod, lstat, mkdir, mkdtemp, readdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { chmod, lstat, mkdir, mkdtemp, readdir, readFile, readlink, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Resource, type ResourceInput, resource } from '@silverlining/protocol';
@@ -19,7 +20,7 @@ beforeEach(async () => {
   const context = { signal: new AbortController().signal, say: () => undefined };
   run = createConvergeHost(join(root, 'state'), root).open([], context);
 });
-afterEach(() => rm(root, { recursive: true }));
+afterEach(() => rmSync(root, { recursive: true }));
 
 const at = (path: string) => join(root, path);
 const executor = (it: Resource): Executor<Resource['type']> => run.executors[it.type] as Executor<Resource['type']>;

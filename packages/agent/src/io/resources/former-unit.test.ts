@@ -1,4 +1,5 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdtemp, readdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ResourceOf, SlError } from '@silverlining/protocol';
@@ -14,7 +15,7 @@ beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'sl-former-'));
   ended = [];
 });
-afterEach(() => rm(root, { recursive: true }));
+afterEach(() => rmSync(root, { recursive: true }));
 
 function executor(end = async (names: readonly string[]) => void ended.push(...names)) {
   const context = { signal: new AbortController().signal, say: () => undefined, root };

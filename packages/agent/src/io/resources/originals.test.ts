@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,7 +22,7 @@ beforeEach(async () => {
   await writeFile(`${root}/etc/hosts`, '127.0.0.1 localhost\n');
   await symlink('../available/default', `${root}/etc/default-site`);
 });
-afterEach(() => rm(root, { recursive: true }));
+afterEach(() => rmSync(root, { recursive: true }));
 
 /** A systemd that knows `apache2.service` alone. */
 const units: UnitControl = {
