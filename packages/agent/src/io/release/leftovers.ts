@@ -8,6 +8,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  utimesSync,
 } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
@@ -84,12 +85,16 @@ export class Leftovers {
     }
   }
 
-  /** Bytes that there are of a content: all of them only when they are the right ones. Others than the first are of no use. */
+  /**
+   * Bytes that there are of a content: all of them only when they are the right ones. Others than the first are of no use. Whoever
+   * asks is about to go on with it: it expires as if it had been left now.
+   */
   async bytesOf(file: ManifestFile, signal: AbortSignal): Promise<number> {
     const key = blobKey(file);
     const stat = statSync(this.path(key), { throwIfNoEntry: false });
     const whole = stat?.size === file.size;
     const good = stat !== undefined && stat.size <= file.size;
+    if (good) utimesSync(this.path(key), new Date(), new Date());
     if (good && (!whole || (await sha256Of(this.path(key), signal)) === file.sha256)) return stat.size;
     this.remove(key);
     return 0;
