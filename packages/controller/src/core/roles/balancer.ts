@@ -7,8 +7,8 @@ import { HOLD_MAP, HOLD_MAP_TEXT, HOLD_SCRIPT, HOLD_SCRIPT_TEXT } from './haprox
 const UNIT = 'haproxy.service';
 const CONFIG = '/etc/haproxy/haproxy.cfg';
 const RELOAD = [{ unit: UNIT, action: 'reload' as const, check: ['haproxy', '-c', '-f', CONFIG] }];
-/** HAProxy's own configuration is there without the role, too. */
-export const BALANCER_TRACE: RoleTrace = { unit: UNIT, mark: HOLD_SCRIPT };
+/** HAProxy's own configuration is there without the role, too. The map goes: it would be outdated should the role come back. */
+export const BALANCER_TRACE: RoleTrace = { unit: UNIT, mark: BALANCER_MAP };
 
 export function balancer({ topology }: RoleContext): RoleParts {
   return {

@@ -152,6 +152,11 @@ describe('the resources of a node', () => {
     expect(paths(others)).not.toContain(mark);
   });
 
+  it('take the map from a node that is no balancer any more: HAProxy would start with it, should the node become one again', () => {
+    const former = ofType('former-unit', resources(apart, 'app1')).find((it) => it.name === 'haproxy.service');
+    expect(former?.mark).toBe('/etc/haproxy/silverlining/active.map');
+  });
+
   it('take our lines out of /etc/hosts when the set leaves it alone', () => {
     expect(ofType('block', resources(apart, 'lb'))[0]?.content.split('\n')).toContain('10.0.0.4 lb.shop.internal lb');
     expect(ofType('block', resources({ ...apart, setEtcHosts: false }, 'lb'))[0]?.content).toBe('');
