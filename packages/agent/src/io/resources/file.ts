@@ -1,13 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { type ResourceOf, SlError } from '@silverlining/protocol';
-import { removeTemporariesOf, writeFileDurable } from '@silverlining/system';
+import { writeFileDurable } from '@silverlining/system';
 import { describeTextChange } from '../../core/converge/text-change.ts';
 import type { Executor } from '../../ports.ts';
 import { attributeDifferences, kindOf, lookAt, resolveOwner } from './attributes.ts';
 import type { Observations } from './observations.ts';
-import { remember } from './undo.ts';
+import { replace } from './undo.ts';
 
 export function fileExecutor(node: Observations): Executor<'file'> {
   return {
@@ -26,10 +24,7 @@ export function fileExecutor(node: Observations): Executor<'file'> {
       const found = lookAt(path);
       if (found?.isDirectory()) throw new SlError('E_RESOURCE', `${wanted.path} is a directory`);
       const owner = await resolveOwner(wanted, node);
-      const undo = await remember(path);
-      await mkdir(dirname(path), { recursive: true });
-      await removeTemporariesOf(path);
-      await writeFileDurable(path, wanted.content, wanted.mode, owner);
+      const undo = await replace(path, () => writeFileDurable(path, wanted.content, wanted.mode, owner));
       node.unitFileChanged(wanted.path);
       return { undo };
     },

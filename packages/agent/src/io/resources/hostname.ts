@@ -1,7 +1,8 @@
 import { hostname } from 'node:os';
-import { exec, readFileIfAny, removeTemporariesOf, writeFileDurable } from '@silverlining/system';
+import { exec, readFileIfAny, writeFileDurable } from '@silverlining/system';
 import type { Executor } from '../../ports.ts';
 import type { Observations } from './observations.ts';
+import { replace } from './undo.ts';
 
 export function hostnameExecutor(node: Observations): Executor<'hostname'> {
   const path = `${node.root}/etc/hostname`;
@@ -12,8 +13,7 @@ export function hostnameExecutor(node: Observations): Executor<'hostname'> {
       return hostname() === name ? undefined : `is ${hostname()}`;
     },
     async apply({ name }) {
-      await removeTemporariesOf(path);
-      await writeFileDurable(path, `${name}\n`, 0o644);
+      await replace(path, () => writeFileDurable(path, `${name}\n`, 0o644));
       await exec(['hostname', '--', name], { signal: node.signal, code: 'E_RESOURCE' });
       return {};
     },

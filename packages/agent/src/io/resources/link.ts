@@ -1,12 +1,10 @@
 import { readlinkSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { SlError } from '@silverlining/protocol';
-import { linkDurable, removeTemporariesOf } from '@silverlining/system';
+import { linkDurable } from '@silverlining/system';
 import type { Executor } from '../../ports.ts';
 import { kindOf, lookAt } from './attributes.ts';
 import type { Observations } from './observations.ts';
-import { remember } from './undo.ts';
+import { replace } from './undo.ts';
 
 export function linkExecutor(node: Observations): Executor<'link'> {
   return {
@@ -21,10 +19,7 @@ export function linkExecutor(node: Observations): Executor<'link'> {
     async apply(wanted) {
       const path = node.root + wanted.path;
       if (lookAt(path)?.isDirectory()) throw new SlError('E_RESOURCE', `${wanted.path} is a directory`);
-      const undo = await remember(path);
-      await mkdir(dirname(path), { recursive: true });
-      await removeTemporariesOf(path);
-      await linkDurable(path, wanted.target);
+      const undo = await replace(path, () => linkDurable(path, wanted.target));
       node.unitFileChanged(wanted.path);
       return { undo };
     },

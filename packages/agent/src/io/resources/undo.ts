@@ -1,5 +1,6 @@
-import { readFile, readlink, rm } from 'node:fs/promises';
-import { linkDurable, writeFileDurable } from '@silverlining/system';
+import { mkdir, readFile, readlink, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { linkDurable, removeTemporariesOf, writeFileDurable } from '@silverlining/system';
 import { lookAt } from './attributes.ts';
 
 /** Remembers what is at the path now, a file, a link or nothing; the function that it returns puts that back. */
@@ -12,4 +13,16 @@ export async function remember(path: string): Promise<() => Promise<void>> {
   }
   const content = await readFile(path);
   return () => writeFileDurable(path, content, found.mode & 0o7777, { uid: found.uid, gid: found.gid });
+}
+
+/**
+ * Writes what is to be at the path, in a folder that is made where it is missing; what an agent left there that was killed as it wrote
+ * goes first. The function that it returns puts back what was there.
+ */
+export async function replace(path: string, write: () => Promise<void>): Promise<() => Promise<void>> {
+  const undo = await remember(path);
+  await mkdir(dirname(path), { recursive: true });
+  await removeTemporariesOf(path);
+  await write();
+  return undo;
 }
