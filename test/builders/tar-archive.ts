@@ -24,7 +24,7 @@ const BLOCK = 512;
 
 /** An uncompressed tar of the entries, with the blocks that end it. */
 export function tarOf(entries: readonly TarEntry[]): Buffer {
-  return Buffer.concat([...entries.map(entryBlocks), Buffer.alloc(2 * BLOCK)]);
+  return Buffer.concat([...entries.flatMap(entryBlocks), Buffer.alloc(2 * BLOCK)]);
 }
 
 /** What agents receive. */
@@ -32,12 +32,12 @@ export function archiveOf(entries: readonly TarEntry[]): Buffer {
   return zstdCompressSync(tarOf(entries));
 }
 
-function entryBlocks(entry: TarEntry): Buffer {
+function entryBlocks(entry: TarEntry): Buffer[] {
   const body = Buffer.from(entry.content ?? '');
   const { path, type = 'File', mode = 0o644, linkpath } = entry;
   const block = Buffer.alloc(BLOCK);
   const fields = { path, type, mode, size: entry.size ?? body.length, mtime: new Date(0) };
   const header = new Header(linkpath === undefined ? fields : { ...fields, linkpath });
   const extended = header.encode(block) ? new Pax({ path }).encode() : Buffer.alloc(0);
-  return Buffer.concat([extended, block, body, Buffer.alloc((BLOCK - (body.length % BLOCK)) % BLOCK)]);
+  return [extended, block, body, Buffer.alloc((BLOCK - (body.length % BLOCK)) % BLOCK)];
 }
