@@ -36,7 +36,7 @@ export default defineConfig({
           exclude: [INTEGRATION],
         },
       },
-      // What starts `sl`, the controller, shells or the bundler: a third of the time of all that needs no node.
+      // What starts `sl`, the controller, Node, npm, shells or the bundler: a third of the time of all that needs no node.
       { test: { name: 'integration', ...QUICK, include: [INTEGRATION] } },
       {
         test: {

@@ -75,7 +75,7 @@ async function serve(outfit: Outfit): Promise<void> {
   const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, LOG);
   const stop = new AbortController();
   keepSmall({ signal: stop.signal, ...SPARE });
-  const store = openStore(join(directories.state, 'store.sqlite'), (text) => log.warn(text));
+  const store = openStore(join(directories.state, 'store.sqlite'), { warn: (text) => log.warn(text) });
   const startedAt = systemClock.now();
   const agents = await createAgents(directories, store, { log, agentEntry: outfit.agentEntry });
   const operations = new Operations({

@@ -44,7 +44,7 @@ export async function enrolAll({ directories, sets, keyFile, agentsFile }: Works
   const world = { clock: systemClock, ids: randomIds };
   const certificates = await openCertificates(join(directories.state, 'ca'), world);
   const keys = await keysOf(keyFile, sets.flatMap((it) => it.nodes).length);
-  const db = openDatabase(join(directories.state, 'store.sqlite'), () => undefined);
+  const db = openDatabase(join(directories.state, 'store.sqlite'));
   try {
     const agents: ScaleAgent[] = [];
     for (const set of sets) agents.push(...(await enrolSet(db, certificates, set, keys.splice(0, set.nodes.length))));

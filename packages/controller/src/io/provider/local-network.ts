@@ -44,10 +44,10 @@ export async function readNetwork(file: string): Promise<LocalNetwork | undefine
 }
 
 /** Chooses the network if there is none yet, and makes its bridge and routes if they are not there (any more). */
-export async function ensureNetwork(file: string, signal: AbortSignal): Promise<LocalNetwork> {
+export async function ensureNetwork(file: string, signal: AbortSignal, lock = LOCK): Promise<LocalNetwork> {
   const known = await readNetwork(file);
   if (known !== undefined && (await isUp(known))) return known;
-  return withFileLock(LOCK, { signal, deadline: LOCK_TIMEOUT_MS }, async () => {
+  return withFileLock(lock, { signal, deadline: LOCK_TIMEOUT_MS }, async () => {
     // Whoever had the lock before may have chosen it.
     const network = (await readNetwork(file)) ?? (await choose(file));
     await refuseClash(network);

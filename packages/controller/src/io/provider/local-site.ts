@@ -27,11 +27,14 @@ type NodeWish = Pick<NodeRecord, 'uuid' | 'set' | 'name' | 'image'>;
  */
 export class LocalSite {
   readonly #directories: Directories;
+  readonly #networkLock: string | undefined;
   readonly #mutex = new KeyedMutex();
   #reserving = 0;
 
-  constructor(directories: Directories) {
+  /** `networkLock` in place of the one of this machine, where nothing of the machine's own network is touched. */
+  constructor(directories: Directories, networkLock?: string) {
     this.#directories = directories;
+    this.#networkLock = networkLock;
   }
 
   paths(uuid: string): NodePaths {
@@ -123,7 +126,7 @@ export class LocalSite {
 
   async #network(signal: AbortSignal): Promise<LocalNetwork> {
     await makeDirectoryDurable(this.#path());
-    return ensureNetwork(this.#path('network.json'), signal);
+    return ensureNetwork(this.#path('network.json'), signal, this.#networkLock);
   }
 
   #path(...parts: string[]): string {

@@ -13,9 +13,9 @@ export class Database {
   readonly #statements = new Map<string, StatementSync>();
 
   /** Opens the file for this process alone: two controllers on one store would both think that they decide. */
-  constructor(file: string) {
+  constructor(file: string, timeout = BUSY_TIMEOUT) {
     this.file = file;
-    this.#db = this.#guard(() => new DatabaseSync(file, { timeout: BUSY_TIMEOUT, enableForeignKeyConstraints: true }));
+    this.#db = this.#guard(() => new DatabaseSync(file, { timeout, enableForeignKeyConstraints: true }));
     try {
       this.exec('PRAGMA locking_mode = EXCLUSIVE');
       this.exec('PRAGMA journal_mode = WAL');

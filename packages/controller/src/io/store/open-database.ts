@@ -9,8 +9,15 @@ import { backupPath, damaged, storeError } from './store-error.ts';
 
 const BACKUP_AGE_MS = 60 * 60 * 1000;
 
+export interface OpenOptions {
+  /** Hears of a copy that could not be made. */
+  warn?: (text: string) => void;
+  /** Milliseconds to wait for whoever has the store open. */
+  busyTimeout?: number;
+}
+
 /** Opens the store's file, made (0600) when there is none. E_STORE when it is damaged, in use or of a newer version. */
-export function openDatabase(file: string, warn: (text: string) => void): Database {
+export function openDatabase(file: string, { warn = () => undefined, busyTimeout }: OpenOptions = {}): Database {
   const fresh = sizeOf(file) === undefined;
   try {
     if (fresh) create(file);
@@ -20,7 +27,7 @@ export function openDatabase(file: string, warn: (text: string) => void): Databa
   } catch (error) {
     throw storeError(error, file);
   }
-  const db = new Database(file);
+  const db = new Database(file, busyTimeout);
   try {
     check(db);
     const upgraded = upgrade(db, warn);

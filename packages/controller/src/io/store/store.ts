@@ -2,18 +2,17 @@ import type { Store } from '../../ports.ts';
 import { deploysTable } from './deploys.ts';
 import { leasesTable } from './leases.ts';
 import { nodesTable } from './nodes.ts';
-import { openDatabase } from './open-database.ts';
+import { type OpenOptions, openDatabase } from './open-database.ts';
 import { releasesTable } from './releases.ts';
 import { secretsTable } from './secrets.ts';
 import { setsTable } from './sets.ts';
 
 /**
  * Opens the store in a SQLite file, made when there is none, for this process alone. E_STORE when it is damaged (with
- * how to restore it), open in another controller, or written by a newer version. `warn` hears of a copy that could not
- * be made.
+ * how to restore it), open in another controller, or written by a newer version.
  */
-export function openStore(file: string, warn: (text: string) => void = () => undefined): Store {
-  const db = openDatabase(file, warn);
+export function openStore(file: string, options?: OpenOptions): Store {
+  const db = openDatabase(file, options);
   return {
     ...setsTable(db),
     ...nodesTable(db),

@@ -17,12 +17,14 @@ const work = { report: () => undefined, signal };
 
 let folder: string;
 let state: string;
+let lock: string;
 let site: LocalSite;
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'sl-site-'));
   state = join(folder, 'state');
-  site = new LocalSite({ state, cache: join(folder, 'cache') });
+  lock = join(folder, 'network.lock');
+  site = new LocalSite({ state, cache: join(folder, 'cache') }, lock);
   await mkdir(join(state, 'local'), { recursive: true });
   await exec(['mkfifo', join(folder, 'deleting'), join(folder, 'gate')]);
   await command('ip', ip());
@@ -51,7 +53,7 @@ function ip(onDelete = ':'): string {
     *address\\ show*) read -r it < ${address} && echo "[{\\"addr_info\\":[{\\"local\\":\\"$it\\"}],\\"flags\\":[\\"UP\\"]}]" ;;
     route\\ replace*) echo "{\\"dst\\":\\"$4\\"}" > ${route} ;;
     *route\\ show\\ type\\ unreachable*) echo unreachable ;;
-    *route\\ show*) echo "[$(cat ${route} 2> /dev/null)]" ;;
+    *route\\ show*) it=; read -r it < ${route}; echo "[$it]" ;;
     link\\ delete*) ${onDelete} ;;
   esac`;
 }
@@ -61,8 +63,7 @@ function reserve(set: string) {
   return site.reserve({ uuid: crypto.randomUUID(), set, name, image: 'debian:bookworm' }, work);
 }
 
-// As local nodes do: the lock of their networks is root's.
-describe.runIf(process.getuid?.() === 0)('the site of local nodes', () => {
+describe('the site of local nodes', () => {
   it('gives nodes of several sets an address each', async () => {
     const first = await reserve('one');
     const others = await Promise.all([reserve('two'), reserve('three')]);
@@ -71,7 +72,7 @@ describe.runIf(process.getuid?.() === 0)('the site of local nodes', () => {
 
   it('has one network, whoever else chooses one meanwhile', async () => {
     const file = join(state, 'local/network.json');
-    const [one, two] = await Promise.all([ensureNetwork(file, signal), ensureNetwork(file, signal)]);
+    const [one, two] = await Promise.all([ensureNetwork(file, signal, lock), ensureNetwork(file, signal, lock)]);
     expect(one).toEqual(two);
   });
 
