@@ -56,7 +56,7 @@ describe('a connection that reads widely', () => {
   });
 
   it('gives up nothing that came right before the end', async () => {
-    for (let i = 0; i < 20; i++) {
+    for (let i = 0; i < 20; i += 2) {
       const text = `${i}`.repeat(1 + i * 1000);
       serve = (socket) => socket.end(text);
       expect(String(await buffer(open()))).toBe(text);
@@ -108,7 +108,7 @@ describe('a connection that reads widely', () => {
     peer.on('drain', feed);
     feed();
     socket.read(0);
-    await setTimeout(300);
+    for (let before = -1; before < taken; await setTimeout(50)) before = taken;
     expect(socket.readableLength).toBeLessThan(1 << 20);
     expect(taken).toBeLessThan(64 << 20);
     const closed = new Promise((resolve) => peer.once('close', resolve));

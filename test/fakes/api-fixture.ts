@@ -24,10 +24,15 @@ export interface ApiFixture {
 }
 
 /** The real API on a real socket, with a fake service behind it. */
-export async function startApiFixture(
-  options: { requestTimeout?: number; directory?: string } = {},
-): Promise<ApiFixture> {
-  const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'sl-api-')));
+export async function startApiFixture({
+  directory: given,
+  ...limits
+}: {
+  requestTimeout?: number;
+  closeGrace?: number;
+  directory?: string;
+} = {}): Promise<ApiFixture> {
+  const directory = given ?? (await mkdtemp(join(tmpdir(), 'sl-api-')));
   const socketPath = join(directory, 'controller.sock');
   const service = new FakeService();
   const defects: unknown[] = [];
@@ -54,7 +59,7 @@ export async function startApiFixture(
     onShutdown: () => {
       fixture.shutdowns += 1;
     },
-    ...(options.requestTimeout === undefined ? {} : { requestTimeout: options.requestTimeout }),
+    ...limits,
   });
   return fixture;
 }

@@ -23,7 +23,7 @@ describe('codec', () => {
   it.each([
     ['not JSON', 'x'],
     ['a thousand levels deep', '['.repeat(1000) + ']'.repeat(1000)],
-    ['a million brackets', '['.repeat(1_000_000)],
+    ['a hundred thousand brackets', '['.repeat(100_000)],
     ['another version', '{"v":2,"id":"a","type":"health","body":{}}'],
     ['no type', '{"v":1,"id":"a","body":{}}'],
   ])('refuses %s with E_FRAME', (_name, text) => {

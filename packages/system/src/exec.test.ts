@@ -49,13 +49,17 @@ describe('exec', () => {
   });
 
   it('does not wait for what left the group with its pipes', async () => {
+    const controller = new AbortController();
     const pids: number[] = [];
-    const slow = exec(['sh', '-c', 'setsid sleep 600 & echo $!; wait'], {
-      deadline: 500,
-      grace: 100,
-      onLine: (line) => pids.push(Number(line)),
+    const slow = exec(['sh', '-c', `setsid sh -c 'echo $$; exec sleep 600' & wait`], {
+      signal: controller.signal,
+      grace: 50,
+      onLine: (line) => {
+        pids.push(Number(line));
+        controller.abort();
+      },
     });
-    await expect(slow).rejects.toMatchObject({ code: 'E_DEADLINE' });
+    await expect(slow).rejects.toMatchObject({ code: 'E_ABORTED' });
     for (const pid of pids) process.kill(pid, 'SIGKILL');
     expect(pids).toHaveLength(1);
   });

@@ -47,9 +47,9 @@ it('says so when there is no such program', async () => {
 
 it('does not wait for ever', async () => {
   await checker('exec sleep 60');
-  await expect(checkAppConfig(app(), signal, 200)).rejects.toMatchObject({
+  await expect(checkAppConfig(app(), signal, 100)).rejects.toMatchObject({
     code: 'E_APP_CONFIG',
-    message: expect.stringContaining('did not finish in 0.2 s'),
+    message: expect.stringContaining('did not finish in 0.1 s'),
   });
 });
 

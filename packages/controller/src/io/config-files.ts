@@ -46,7 +46,8 @@ function readLimited(path: string): Uint8Array | undefined {
   const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     if (!fstatSync(descriptor).isFile()) return undefined;
-    const buffer = new Uint8Array(MAX_CONFIG_BYTES + 1);
+    // Memory that nobody wrote to before has only the pages that the file needs.
+    const buffer = Buffer.allocUnsafe(MAX_CONFIG_BYTES + 1);
     let length = 0;
     for (;;) {
       const read = readSync(descriptor, buffer, length, buffer.length - length, null);

@@ -142,7 +142,7 @@ describe('bad frames', () => {
   it.each([
     ['not JSON', 'hello', undefined, 'E_FRAME'],
     ['a thousand levels deep', '['.repeat(1000) + ']'.repeat(1000), undefined, 'E_FRAME'],
-    ['half a million brackets', '['.repeat(500_000), undefined, 'E_FRAME'],
+    ['a hundred thousand brackets', '['.repeat(100_000), undefined, 'E_FRAME'],
     ['of protocol 99', '{"v":99,"id":"b","type":"health","body":{}}', undefined, 'E_FRAME'],
     ['binary', Buffer.from('{"v":1,"id":"b","type":"health","body":{}}'), undefined, 'E_FRAME'],
     ['of an unknown type', '{"v":1,"id":"b","type":"nope","body":{}}', 'b', 'E_UNKNOWN_TYPE'],

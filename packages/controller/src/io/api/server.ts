@@ -17,6 +17,8 @@ export interface ApiOptions extends RouteContext {
   logger: ApiLogger;
   /** Milliseconds in which a request has to arrive whole, else 408; ten seconds when not given. */
   requestTimeout?: number;
+  /** Milliseconds that streams have left when it closes; half a second when not given. */
+  closeGrace?: number;
 }
 
 export interface Api {
@@ -50,7 +52,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const refuse = () => stopping.abort();
   const close = () => {
     refuse();
-    return closeApp(app);
+    return closeApp(app, options.closeGrace ?? CLOSE_GRACE_MS);
   };
   return { socketPath, refuse, close };
 }
@@ -85,8 +87,8 @@ function buildApp(options: ApiOptions, stopping: AbortSignal): FastifyInstance {
   return app;
 }
 
-async function closeApp(app: FastifyInstance): Promise<void> {
-  const cut = setTimeout(() => app.server.closeAllConnections(), CLOSE_GRACE_MS);
+async function closeApp(app: FastifyInstance, grace: number): Promise<void> {
+  const cut = setTimeout(() => app.server.closeAllConnections(), grace);
   await app.close();
   clearTimeout(cut);
 }

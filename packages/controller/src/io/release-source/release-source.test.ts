@@ -205,9 +205,9 @@ describe('pack', () => {
   });
 
   it('leaves no file open when it is given up at any moment', async () => {
-    await writeFile(join(folder, 'app/big'), randomBytes(4 << 20));
+    await writeFile(join(folder, 'app/big'), randomBytes(2 << 20));
     const release = await source.scan(app, signal);
-    for (let round = 0; round < 50; round++) {
+    for (let round = 0; round < 20; round++) {
       const pack = source.pack(app, release, everything(4));
       const sink = new PassThrough();
       const begun = once(sink, 'data');
