@@ -1,5 +1,5 @@
 /** The two ends of the control socket together: the agent's link against the controller's server, over real TLS. */
-import { createHash, X509Certificate } from 'node:crypto';
+import { randomBytes, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
@@ -118,13 +118,13 @@ it('brings bulk over a socket of its own', async () => {
 });
 
 it('loses nothing of large frames whose memory is given back', async () => {
-  const frames = Array.from({ length: 40 }, (_, i) => Buffer.alloc(256 << 10, `${i} silver`));
-  const received = createHash('sha256');
+  const frames = Array.from({ length: 16 }, () => randomBytes(256 << 10));
+  const received: Buffer[] = [];
   const { node } = await sessionOf({
     async 'update-agent'({ transfer }, { openTransfer }) {
       for await (const content of await openTransfer(transfer)) {
         await setImmediate();
-        received.update(content);
+        received.push(Buffer.from(content));
         giveBack(content);
       }
       return {};
@@ -135,7 +135,7 @@ it('loses nothing of large frames whose memory is given back', async () => {
   const asked = fixture.server.fleet.request(node.uuid, 'update-agent', body, limits());
   await pipeline(frames, await transfer.socket);
   await asked;
-  expect(received.digest('hex')).toBe(createHash('sha256').update(Buffer.concat(frames)).digest('hex'));
+  expect(Buffer.concat(received).equals(Buffer.concat(frames))).toBe(true);
 });
 
 it('ends when it is told to, and aborts what runs', async () => {
