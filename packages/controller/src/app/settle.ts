@@ -57,7 +57,7 @@ export async function settleSet(
   ];
   const drained: Drained[] = [];
   try {
-    await onEach(work, async (it) => drained.push(...(await settleNode(deps, it, signal))));
+    await onEach(work, (it) => settleNode(deps, { ...it, drained }, signal));
   } finally {
     // Nobody says it a second time: the next settling finds it stopped.
     await recordDrained(deps.store, name, drained);
@@ -98,18 +98,25 @@ function formerAppservers(
   return members.filter((node) => !appservers.has(node.name) && isTold(node));
 }
 
+interface NodeToSettle {
+  set: SetRecord;
+  node: NodeRecord;
+  stays: ReadonlyMap<string, Partition>;
+  /** Takes what it stops, app by app: one that cannot be settled may come after others. */
+  drained: Drained[];
+}
+
 /** Settles one node: every app of which the store, or the node, knows a release. */
 async function settleNode(
   deps: SettleDeps,
-  { set, node, stays }: { set: SetRecord; node: NodeRecord; stays: ReadonlyMap<string, Partition> },
+  { set, node, stays, drained }: NodeToSettle,
   signal: AbortSignal,
-): Promise<Drained[]> {
+): Promise<void> {
   const session = deps.fleet.session(node.uuid);
   // One that came back within a drain may have switched only then: its turn comes with the next settling, which its return begins.
-  if (session === undefined || deps.clock.now() - session.connectedAt < CALM) return [];
+  if (session === undefined || deps.clock.now() - session.connectedAt < CALM) return;
   // One that has in force what this controller never committed may serve what would be taken for leftovers.
-  if (disputes(set, session.health ?? session.hello)) return [];
-  const drained: Drained[] = [];
+  if (disputes(set, session.health ?? session.hello)) return;
   const here = (session.health ?? session.hello).instances.map((it) => it.app);
   for (const app of new Set([...stays.keys(), ...here])) {
     const { keep, running } = stays.get(app) ?? NOTHING;
@@ -117,7 +124,6 @@ async function settleNode(
     const { stopped } = await deps.fleet.request(node.uuid, 'settle', order, { signal, deadline: DEADLINE });
     drained.push({ node: node.name, app, stopped, at: deps.clock.now() });
   }
-  return drained;
 }
 
 /** `keep`: what stays on disk; `running`: what stays up; `drop`: what goes. */

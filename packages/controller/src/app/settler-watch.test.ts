@@ -131,3 +131,16 @@ it('what one node stopped is recorded also where another one cannot be settled',
   expect(settled()).toEqual(['app1', 'app2']);
   expect((await store.deploy(NEW))?.record.timeline).toContainEqual(expect.objectContaining({ event: 'drained' }));
 });
+
+it('what a node stopped of one app is recorded also where it cannot settle another one', async () => {
+  const hello = { instances: [{ app: 'shop', instance: 'shop.20260131_001', state: 'stopped' as const, digest: 'd' }] };
+  const settleBlog = ({ app }: { app: string }) => {
+    if (app !== 'blog') throw new SlError('E_SWITCH', 'its map cannot be written');
+    return { stopped: [OLD], removed: [] };
+  };
+  fleet.connect('app1', { serving, settle: settleBlog }, hello);
+  await deployNew();
+  await seconds(CALM / 1000);
+  expect(fleet.bodies('settle')).toHaveLength(2);
+  expect((await store.deploy(NEW))?.record.timeline).toContainEqual(expect.objectContaining({ event: 'drained' }));
+});
