@@ -126,6 +126,21 @@ describe('going back to a release of before a service moved', () => {
     await expect(cut).rejects.toMatchObject({ error: { code: 'E_ABORTED' } });
     expect(await back()).toMatchObject({ deploys: [{ outcome: 'done', instance: 'blog.19700101_001' }] });
   });
+
+  it('is done while a node that is to go still has the service', async () => {
+    const DB1: WantedNode = { name: 'db1', roles: ['service:mysql'] };
+    await small.add(DB1);
+    await upWith([APP1, APP2, DB1]);
+    small.version++;
+    await upWith([APP1, APP2, DB1]);
+    small.version++;
+    small.crashing.add('app2');
+    const failing = upWith(NEW, {}, { ...operation(), operationId: 'up-2' });
+    await expect(failing).rejects.toMatchObject({ error: { code: 'E_APP_CRASHED' } });
+    expect(small.done).not.toContain('destroy db1');
+    small.crashing.clear();
+    expect(await back()).toMatchObject({ deploys: [{ outcome: 'done', instance: 'blog.19700101_002' }] });
+  });
 });
 
 it('a service that no app uses any more stops when the apps do without it, on a node that stays', async () => {

@@ -1,7 +1,7 @@
 /** `sl rollback`: a rollout of releases that are still on the nodes. */
 import { type ApiRequest, type DeployResult, SlError } from '@silverlining/protocol';
 import { lostServices } from '../core/services/index.ts';
-import type { ReleaseRecord, SetRecord } from '../ports.ts';
+import type { NodeRecord, ReleaseRecord, SetRecord } from '../ports.ts';
 import type { OperationContext } from '../service.ts';
 import { servedNow } from './agree.ts';
 import { awaitAgents, rollOut } from './deploy.ts';
@@ -22,9 +22,9 @@ export async function rollback(
     const targets = await Promise.all(
       (await appsOf(deps, set, request)).map((app) => findTarget(deps, set, { app, to: request.to })),
     );
-    for (const target of targets) requireServices(set, target);
-    for (const target of targets) await announce(deps, op, set, target);
     const nodes = await membersOf(deps, set.name);
+    for (const target of targets) requireServices(set, nodes, target);
+    for (const target of targets) await announce(deps, op, set, target);
     await awaitAgents(deps, op, { set, nodes });
     const items = targets.map((it) => ({ ...itemOf(it), previous: servedNow(deps, set, { nodes, app: it.app }) }));
     return { deploys: await rollOut(deps, op, { set, token, items, nodes }) };
@@ -51,10 +51,16 @@ function time(at: number): string {
 }
 
 /** A release brings its environment along, and that says where its services are. E_SERVICE where they are no more. */
-function requireServices({ name, topology }: SetRecord, { instance, config, spec }: ReleaseRecord): void {
-  const lost = topology === undefined ? [] : lostServices(config, spec.env, topology);
+function requireServices(
+  { name, config, topology }: SetRecord,
+  members: readonly NodeRecord[],
+  { instance, config: app, spec }: ReleaseRecord,
+): void {
+  // A node that the file has no more goes on with its services until what replaces them is trusted; the topology may be without it by then.
+  const leaving = members.filter((node) => !config.nodes.some((wanted) => wanted.name === node.name));
+  const lost = topology === undefined ? [] : lostServices(app, spec.env, [...topology.nodes, ...leaving]);
   if (lost.length === 0) return;
-  const text = `${instance} looks for ${lost.join(', ')} where ${name} does not have it any more; nothing was switched. Give it its node back in the file, run sl up, then sl rollback --to ${instance}`;
+  const text = `${instance} looks for ${lost.join(', ')} where ${name} does not have it any more; nothing was switched. Give it its node back in the file, run sl up, then sl rollback --to ${instance}; or deploy the app as it was then`;
   throw new SlError('E_SERVICE', text);
 }
 

@@ -1,7 +1,6 @@
 /** The services there are, and what of them concerns a node, an app or a set. */
-import { type App, nodesWithRole, type Role, type ServerSet, SlError, type Topology } from '@silverlining/protocol';
+import { type App, nodesWithRole, type Role, type ServerSet, SlError } from '@silverlining/protocol';
 import type { OsFacts, RoleFunction, RoleTrace } from '../roles/context.ts';
-import { addressWord } from '../roles/words.ts';
 import { mysql } from './mysql.ts';
 import type { ServiceContext, ServiceModule } from './service.ts';
 
@@ -48,14 +47,17 @@ export function serviceEnv(app: App, context: ServiceContext): Record<string, st
   return Object.assign({}, ...all.map((name) => serviceNamed(name).env(app, context)));
 }
 
-/** The services that an app of an earlier release, with this environment, would look for where the set does not have them any more. */
-export function lostServices(app: App, env: Readonly<Record<string, string>>, { nodes }: Topology): string[] {
+/** The services that an app of an earlier release, with this environment, would look for where none of these nodes has them. */
+export function lostServices(
+  app: App,
+  env: Readonly<Record<string, string>>,
+  nodes: readonly { roles: readonly Role[]; address?: string | undefined }[],
+): string[] {
   return Object.keys(app.services).filter((name) => {
     const { hostVariable } = serviceNamed(name);
     // What the file itself says may be any host.
     if (hostVariable in app.env) return false;
-    const places = nodesWithRole(nodes, `service:${name}`).map((it) => addressWord(it.address));
-    return !places.some((it) => it === env[hostVariable]);
+    return !nodesWithRole(nodes, `service:${name}`).some((it) => it.address === env[hostVariable]);
   });
 }
 
