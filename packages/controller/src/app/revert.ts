@@ -6,6 +6,7 @@ import type { OperationContext } from '../service.ts';
 import type { ControllerDeps } from './deps.ts';
 import { withLease } from './lease.ts';
 import { membersOf } from './members.ts';
+import { endLeftDeploys } from './recover.ts';
 import { itemOf } from './rollback.ts';
 import { contextOf, type RolloutItem } from './rollout.ts';
 import type { RolloutContext } from './rollout-context.ts';
@@ -46,8 +47,14 @@ export async function revertUnder(
   const items = await itemsOf(deps, set, rows);
   const nodes = await membersOf(deps, name);
   const roles = { appservers: nodesWithRole(nodes, 'appserver'), balancers: nodesWithRole(nodes, 'balancer') };
-  const context = contextOf(deps, operationOf(failing, emit), { set, token, items, ...roles });
-  await goBack(context, rows, error);
+  const op = operationOf(failing, emit);
+  try {
+    await goBack(contextOf(deps, op, { set, token, items, ...roles }), rows, error);
+  } catch (thrown) {
+    // Nodes keep what belongs to a deploy under way, and whoever has the lease may not know of this one.
+    await endLeftDeploys(deps, (await deps.store.set(name)) ?? set, op.operationId);
+    throw thrown;
+  }
 }
 
 async function itemsOf(deps: ControllerDeps, set: SetRecord, rows: readonly DeployRow[]): Promise<RolloutItem[]> {

@@ -1,5 +1,5 @@
 import { type OperationEvent, SlError, type WantedNode } from '@silverlining/protocol';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { operation, SET, SmallSet, setOf } from '../../../../test/fakes/small-set.ts';
 import { nodeRecord } from '../io/store/contract-records.ts';
 import { deploy } from './deploy.ts';
@@ -46,6 +46,17 @@ describe('a service that the file no longer has', () => {
     small.looping.add('blog.19700101_002');
     await expect(small.up([APP1])).rejects.toMatchObject({ error: { code: 'E_APP_CRASHED' } });
     expect(small.done).toEqual([expect.stringMatching(/^stage .*_002$/), 'switch app1', 'switch app1']);
+  });
+
+  it('stays, and no deploy is left open, when how that was taken back could not be written', async () => {
+    small.looping.add('blog.19700101_002');
+    const full = new SlError('E_STORE', 'the disk is full');
+    vi.spyOn(small.store, 'deleteReleases').mockRejectedValueOnce(full);
+    const upping = small.up([APP1], { ...operation(), operationId: 'up-2' });
+    await expect(upping).rejects.toMatchObject({ error: { code: 'E_STORE' } });
+    expect(small.done).not.toContain('destroy db1');
+    const row = await small.store.deploy('up-2.blog');
+    expect(row).toMatchObject({ state: 'ended', record: { outcome: 'rolled-back' } });
   });
 
   it('stays when a deploy right before that replaced what needs it is taken back by itself', async () => {
