@@ -27,7 +27,7 @@ export const ERROR_CATALOGUE = {
   E_PACKAGES: 'packages could not be installed on a node',
   E_PROVIDER: 'a provider failed or refused',
   E_RESOURCE: 'a resource could not be brought to its wanted state',
-  E_SERVICE: 'a service could not be set up for an app',
+  E_SERVICE: 'a service is not where an app would look for it',
   E_SIGNATURE: 'an order is not signed by the controller that the node trusts',
   E_SSH: 'a node could not be reached or set up over SSH',
   E_STALE_EPOCH: 'an order carries an epoch lower than the newest one seen',

@@ -45,7 +45,7 @@ export interface RoleParts {
   watch: string[];
 }
 
-/** The server of a role, and how a node knows that it had the role: by a file that nothing else writes, and that goes with the role. */
+/** The server of a role, and how a node knows that it had the role: by a file that is written for nothing else, and that goes with the role. */
 export interface RoleTrace {
   unit: string;
   mark: string;
