@@ -1,5 +1,5 @@
 /** The middle of `sl up`: every node gets its topology and its roles, in an order in which visitors notice nothing. */
-import { type DeployRecord, nodesWithRole, type Topology } from '@silverlining/protocol';
+import { type DeployRecord, isService, nodesWithRole, type Topology, toSlError } from '@silverlining/protocol';
 import { disputes } from '../core/release/dispute.ts';
 import { aboveAll, buildTopology } from '../core/topology.ts';
 import type { NodeRecord, SetRecord } from '../ports.ts';
@@ -47,6 +47,7 @@ export async function configure(run: Run): Promise<boolean> {
     run,
     run.nodes.filter((node) => !isLate(run, node)),
   );
+  await admit(run);
   const scanned = new Map(observed.apps.map((it) => [it.app.name, it.scanned]));
   // Agents that connected meanwhile may have told of a higher epoch.
   run.set = (await deps.store.set(run.set.name)) ?? run.set;
@@ -54,6 +55,21 @@ export async function configure(run: Run): Promise<boolean> {
   run.set = backfilled.set;
   if (run.changes === 0) run.changes += backfilled.brought;
   return backfilled.isWhole;
+}
+
+/**
+ * New app servers get what is live first, which may use a service on a node that leaves: it lets them in. One that is broken does not
+ * hold up its own end.
+ */
+async function admit(run: Run): Promise<void> {
+  const { deps, op, leaving } = run;
+  const hosts = leaving.filter(({ uuid, roles }) => roles.some(isService) && deps.fleet.session(uuid) !== undefined);
+  await onEach(hosts, async (node) => {
+    await converge(run, [node]).catch((error: unknown) => {
+      op.signal.throwIfAborted();
+      op.emit({ status: 'warning', action: 'converge', node: node.name, text: toSlError(error).message });
+    });
+  });
 }
 
 /** The balancers hear of what exists behind them by now: all of it is ready, live releases included. */

@@ -98,6 +98,43 @@ describe('a service that moves between nodes that stay', () => {
   });
 });
 
+describe('a service on a node that goes', () => {
+  const db1: WantedNode = { name: 'db1', roles: ['service:mysql'] };
+  const db2: WantedNode = { name: 'db2', roles: ['service:mysql'] };
+  const hosts: string[] = [];
+  let isBroken: boolean;
+
+  beforeEach(async () => {
+    [small, isBroken] = [new SmallSet(), false];
+    await small.add(APP1);
+    const converge = ({ resources }: RequestBody<'converge'>) => {
+      if (isBroken) throw new SlError('E_RESOURCE', 'its disk is full');
+      hosts.push(...resources.flatMap((it) => (it.type === 'mysql-database' ? it.hosts : [])));
+      small.done.push('db1 lets in');
+      return { reports: [] };
+    };
+    await small.add(db1, { converge });
+    await upWith([APP1, db1]);
+    for (const node of [APP2, db2]) await small.add(node);
+    for (const list of [hosts, small.done]) list.splice(0);
+  });
+
+  it('lets a new app server in, which gets what is live first', async () => {
+    await upWith([APP1, APP2, db2]);
+    expect(hosts).toEqual(['192.0.2.1', '192.0.2.3']);
+    expect(small.done.slice(0, 2)).toEqual(['db1 lets in', expect.stringMatching(/^stage .*_001$/)]);
+  });
+
+  it('does not hold up its own end when it is broken', async () => {
+    isBroken = true;
+    const warned: unknown[] = [];
+    const op = operation(({ status, node }) => status === 'warning' && warned.push(node));
+    expect(await upWith([APP1, db2], {}, op)).toMatchObject({ deploys: [{ outcome: 'done' }] });
+    expect(warned).toEqual(['db1']);
+    expect(small.done).toContain('destroy db1');
+  });
+});
+
 describe('going back to a release of before a service moved', () => {
   const back = () => small.passing(rollback(small.deps, { ...operation(), operationId: 'back-1' }, { set: SET }));
 
