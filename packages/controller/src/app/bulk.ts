@@ -61,10 +61,11 @@ async function endOrStuck(clock: Pick<Clock, 'sleep'>, sent: Promise<void>, move
   const over = new AbortController();
   const end = () => over.abort();
   sent.then(end, end);
-  for (let before = -1; before !== moves() && !over.signal.aborted; ) {
+  let before: number;
+  do {
     before = moves();
     await clock.sleep(STUCK, over.signal).catch(() => undefined);
-  }
+  } while (moves() !== before && !over.signal.aborted);
 }
 
 /** The other way round: makes a request that names a bulk socket, and reads what the agent sends into it, to its end. */

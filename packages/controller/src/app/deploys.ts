@@ -2,6 +2,7 @@
 import { type ApiRequest, type DeploysResult, type OperationEvent, SlError } from '@silverlining/protocol';
 import type { DeployRow } from '../ports.ts';
 import type { ControllerDeps } from './deps.ts';
+import { operationIn } from './rollout-record.ts';
 import { unknownSet } from './status.ts';
 import { asOfNow } from './verdict.ts';
 
@@ -25,8 +26,8 @@ export async function deploys(
 function isNamed(rows: readonly DeployRow[], id: string): (row: DeployRow) => boolean {
   if (rows.some((it) => it.id === id)) return (it) => it.id === id;
   const found = rows.filter((it) => it.id.startsWith(id));
-  const operations = [...new Set(found.map((it) => operationOf(it.id)))];
-  if (operations.includes(id)) return (it) => operationOf(it.id) === id;
+  const operations = [...new Set(found.map((it) => operationIn(it.id)))];
+  if (operations.includes(id)) return (it) => operationIn(it.id) === id;
   if (operations.length === 1) return (it) => it.id.startsWith(id);
   const name = JSON.stringify(id.slice(0, 80));
   if (operations.length === 0) throw new SlError('E_NOT_FOUND', `no deploy is called ${name}; sl deploys lists them`);
@@ -34,14 +35,9 @@ function isNamed(rows: readonly DeployRow[], id: string): (row: DeployRow) => bo
   throw new SlError('E_USAGE', `${operations.length} operations begin with ${name}: ${some}; give more of the id`);
 }
 
-/** Ids are OPERATION.APP. */
-function operationOf(id: string): string {
-  return id.slice(0, id.indexOf('.'));
-}
-
 /** How an operation of an earlier controller ended: what it deployed is in the journal, its progress is not. */
 export async function recordedOperation(deps: ControllerDeps, id: string): Promise<OperationEvent[] | undefined> {
-  const operation = id.split('.')[0] ?? id;
+  const operation = operationIn(id);
   for (const { name } of await deps.store.sets()) {
     const rows = (await deps.store.deploys(name)).filter((it) => it.id.startsWith(`${operation}.`));
     if (rows.length === 0) continue;

@@ -15,6 +15,7 @@ import {
   type OperationSummary,
   type ProgressReport,
 } from '../service.ts';
+import { operationIn } from './rollout-record.ts';
 
 /** Ended operations that can still be attached to. */
 const KEPT = 20;
@@ -85,8 +86,7 @@ export class Operations implements OperationRegistry {
   }
 
   #entry(id: string): Entry {
-    // The id of one app's deploy is its operation's, a dot, and the app.
-    const entry = this.#entries.get(id) ?? this.#entries.get(id.split('.')[0] ?? id);
+    const entry = this.#entries.get(id) ?? this.#entries.get(operationIn(id));
     if (entry !== undefined) return entry;
     throw new SlError(
       'E_NOT_FOUND',

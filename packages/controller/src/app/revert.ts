@@ -11,7 +11,7 @@ import { itemOf } from './rollback.ts';
 import { contextOf, type RolloutItem } from './rollout.ts';
 import type { RolloutContext } from './rollout-context.ts';
 import { runMachine } from './rollout-machine.ts';
-import { deployRecord } from './rollout-record.ts';
+import { deployRecord, operationIn } from './rollout-record.ts';
 import { type Failing, isWatched } from './watch.ts';
 
 export async function revert(deps: ControllerDeps, name: string, failing: Failing): Promise<void> {
@@ -24,8 +24,12 @@ export async function revert(deps: ControllerDeps, name: string, failing: Failin
 
 /** It goes on under the id of the operation that it takes back, so that their record is one. Nobody cancels it. */
 function operationOf({ rows: [first] }: Failing, emit: OperationContext['emit']): OperationContext {
-  const [operationId = ''] = first?.id.split('.') ?? [];
-  return { operationId, by: first?.record.by, signal: new AbortController().signal, emit };
+  return {
+    operationId: operationIn(first?.id ?? ''),
+    by: first?.record.by,
+    signal: new AbortController().signal,
+    emit,
+  };
 }
 
 interface Reverting {

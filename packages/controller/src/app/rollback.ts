@@ -1,5 +1,6 @@
 /** `sl rollback`: a rollout of releases that are still on the nodes. */
 import { type ApiRequest, type DeployResult, SlError } from '@silverlining/protocol';
+import { leavingNodes } from '../core/plan/plan-up.ts';
 import { lostServices } from '../core/services/index.ts';
 import type { NodeRecord, ReleaseRecord, SetRecord } from '../ports.ts';
 import type { OperationContext } from '../service.ts';
@@ -9,6 +10,7 @@ import type { ControllerDeps } from './deps.ts';
 import { withLease } from './lease.ts';
 import { membersOf } from './members.ts';
 import type { RolloutItem } from './rollout.ts';
+import { operationIn } from './rollout-record.ts';
 import { unknownSet } from './status.ts';
 
 export async function rollback(
@@ -57,8 +59,8 @@ function requireServices(
   { instance, config: app, spec }: ReleaseRecord,
 ): void {
   // A node that the file has no more goes on with its services until what replaces them is trusted; the topology may be without it by then.
-  const leaving = members.filter((node) => !config.nodes.some((wanted) => wanted.name === node.name));
-  const lost = topology === undefined ? [] : lostServices(app, spec.env, [...topology.nodes, ...leaving]);
+  const places = [...(topology?.nodes ?? []), ...leavingNodes(config, members)];
+  const lost = topology === undefined ? [] : lostServices(app, spec.env, places);
   if (lost.length === 0) return;
   const text = `${instance} looks for ${lost.join(', ')} where ${name} does not have it any more; nothing was switched. Give it its node back in the file, run sl up, then sl rollback --to ${instance}; or deploy the app as it was then`;
   throw new SlError('E_SERVICE', text);
@@ -73,8 +75,8 @@ async function appsOf(deps: ControllerDeps, set: SetRecord, { app, to }: ApiRequ
     .sort((a, b) => b.startedAt - a.startedAt);
   const [last] = rows;
   if (last === undefined) throw new SlError('E_NOT_FOUND', `${set.name}: nothing was deployed yet`);
-  const operation = last.id.slice(0, last.id.indexOf('.') + 1);
-  return rows.filter((it) => it.id.startsWith(operation)).map((it) => it.app);
+  const operation = operationIn(last.id);
+  return rows.filter((it) => operationIn(it.id) === operation).map((it) => it.app);
 }
 
 /** The app's name; E_USAGE when the set has none of that name, in its file or served. */

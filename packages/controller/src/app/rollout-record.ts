@@ -70,6 +70,11 @@ export function deployId(operation: string, app: string): string {
   return `${operation}.${app}`;
 }
 
+/** The operation of a deploy's id; another id is an operation's own. */
+export function operationIn(id: string): string {
+  return id.split('.')[0] ?? id;
+}
+
 const OUTCOME: Partial<Record<RolloutState['phase'], DeployRecord['outcome']>> = {
   done: 'done',
   aborted: 'aborted',

@@ -11,6 +11,7 @@ import {
 import pLimit from 'p-limit';
 import { workstationHostsLines } from '../core/hosts-lines.ts';
 import { movedTo } from '../core/machine-change.ts';
+import { leavingNodes } from '../core/plan/plan-up.ts';
 import type { NodeRecord } from '../ports.ts';
 import { type OperationContext, OperationFailed } from '../service.ts';
 import { awaitBackends } from './backends.ts';
@@ -47,7 +48,7 @@ export async function up(deps: ControllerDeps, op: OperationContext, request: Ap
     await tellOfRollbacks(deps, op, record);
     await warnOfCapacity(deps, op);
     await listenFor(deps, set);
-    const leaving = leavingNodes(observed);
+    const leaving = leavingNodes(observed.set, observed.nodes);
     const run: Run = {
       ...{ deps, op, set: record, observed, sizes, token, nodes: [], leaving, broken: new Set() },
       ...{ changes: 0, deploys: [] },
@@ -68,10 +69,6 @@ export async function up(deps: ControllerDeps, op: OperationContext, request: Ap
 
 function resultOf({ set, nodes, changes, deploys }: Run): UpResult {
   return { set: set.name, changes, deploys, sites: sitesOf(set.config, nodes) };
-}
-
-function leavingNodes({ set, nodes }: Observed): NodeRecord[] {
-  return nodes.filter((node) => !set.nodes.some((wanted) => wanted.name === node.name));
 }
 
 function missingNodes(observed: Observed): WantedNode[] {

@@ -4,6 +4,7 @@ import { type Look, look, startWatch, type Verdict, whomToAsk } from '../core/re
 import type { DeployRow, SetRecord } from '../ports.ts';
 import type { ControllerDeps } from './deps.ts';
 import { membersOf } from './members.ts';
+import { operationIn } from './rollout-record.ts';
 
 export type WatchDeps = Pick<ControllerDeps, 'store' | 'fleet' | 'clock'>;
 
@@ -81,9 +82,9 @@ async function failing(
   const options = { signal: AbortSignal.timeout(LOG_DEADLINE), deadline: LOG_DEADLINE };
   const said = await deps.fleet.request(uuid, 'serving', { ask: true, log: LOG_LINES }, options).catch(() => undefined);
   const log = said?.apps.find((it) => it.instance === instance)?.log ?? [];
-  const operation = rows.find((it) => it.instance === instance)?.id.split('.')[0];
+  const { id = '' } = rows.find((it) => it.instance === instance) ?? {};
   return {
-    rows: rows.filter((it) => it.id.split('.')[0] === operation),
+    rows: rows.filter((it) => operationIn(it.id) === operationIn(id)),
     error: toWireError(
       new SlError(CODES[why], whatFailed({ instance, node, why, restarts }), { details: { node, log } }),
     ),

@@ -121,10 +121,17 @@ function driftSteps({ set, records, drift }: PlanInput): PlanStep[] {
   });
 }
 
+/** Nodes that there are and that the file does not have, in their order. */
+export function leavingNodes<N extends { name: string }>(
+  { nodes }: Pick<ServerSet, 'nodes'>,
+  existing: readonly N[],
+): N[] {
+  return existing.filter((it) => !nodes.some((wanted) => wanted.name === it.name));
+}
+
 /** Highest numbers first, as they go. */
 function leavingSteps({ set, records, keepsMachines }: PlanInput): PlanStep[] {
-  const unwanted = records.filter((it) => !set.nodes.some((wanted) => wanted.name === it.name));
-  const leaving = unwanted.sort((a, b) => b.name.localeCompare(a.name, 'en', { numeric: true }));
+  const leaving = leavingNodes(set, records).sort((a, b) => b.name.localeCompare(a.name, 'en', { numeric: true }));
   return leaving.flatMap(({ name, roles }): PlanStep[] => {
     const summary = keepsMachines
       ? `hand ${name} back as it was, packages and databases aside`
