@@ -1,5 +1,4 @@
 /** A node for the agent's release handling: releases on a real temporary folder; systemd, apps and HAProxy in memory. */
-import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { ActiveMap, Role, Topology } from '@silverlining/protocol';
 import { SlError } from '@silverlining/protocol';
@@ -10,6 +9,7 @@ import type { UnitStatus } from '../../packages/agent/src/core/release/unit-stat
 import { createAppPlaces } from '../../packages/agent/src/io/release/app-places.ts';
 import { openContentStore } from '../../packages/agent/src/io/release/content-store.ts';
 import { createExclusive } from '../../packages/agent/src/io/release/exclusive.ts';
+import { sha256OfText } from '../../packages/agent/src/io/release/file-hash.ts';
 import { openJournals } from '../../packages/agent/src/io/release/journals.ts';
 import { createProxyFiles } from '../../packages/agent/src/io/release/proxy-files.ts';
 import { createReleaseTree } from '../../packages/agent/src/io/release/release-tree.ts';
@@ -101,7 +101,7 @@ export async function fakeReleasePorts(root: string, node: FakeNode): Promise<Re
     readListing: () => Promise.reject(new SlError('E_MANIFEST', 'tests offer manifests inline')),
     readChunkLists,
     sendFiles,
-    sha256: (text) => createHash('sha256').update(text).digest('hex'),
+    sha256: sha256OfText,
     warn,
   };
 }

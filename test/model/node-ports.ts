@@ -1,8 +1,8 @@
 /** The ports of an agent's releases on a machine of the model, for one life of the agent. */
-import { createHash } from 'node:crypto';
 import { releasePaths } from '../../packages/agent/src/core/release/paths.ts';
 import type { UnitStatus } from '../../packages/agent/src/core/release/unit-status.ts';
 import { createExclusive } from '../../packages/agent/src/io/release/exclusive.ts';
+import { sha256OfText } from '../../packages/agent/src/io/release/file-hash.ts';
 import type { ReleasePorts } from '../../packages/agent/src/release-ports.ts';
 import { SlError } from '../../packages/protocol/src/index.ts';
 import type { Life } from './life.ts';
@@ -55,7 +55,7 @@ export function nodePorts(machine: NodeMachine, life: Life, rules: Rules): Relea
     readListing: () => Promise.reject(new SlError('E_MANIFEST', 'manifests of the model are small')),
     sendFiles: () => Promise.reject(new SlError('E_NOT_FOUND', 'nodes of the model lack no contents')),
     readChunkLists: () => Promise.reject(new SlError('E_MANIFEST', 'files of the model are small')),
-    sha256: (text) => createHash('sha256').update(text).digest('hex'),
+    sha256: sha256OfText,
     warn: (message) => world.note(life.name, `warns: ${message}`),
   };
 }

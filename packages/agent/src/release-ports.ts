@@ -233,7 +233,7 @@ export interface ReleasePorts {
     files: { folder: string; files: readonly ManifestFile[]; sink: Duplex },
     signal: AbortSignal,
   ): Promise<void>;
-  sha256(text: string): string;
+  sha256(pieces: Iterable<string>): string;
   /** Told about what went wrong where no request waits for it. */
   warn(message: string): void;
 }

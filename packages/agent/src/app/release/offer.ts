@@ -82,7 +82,7 @@ function checkOffer(state: ReleaseState, body: RequestBody<'offer'>, listing: Li
   if (listing.app !== body.app || !body.instance.startsWith(`${body.app}.`)) {
     throw new SlError('E_MANIFEST', `the manifest is of app ${listing.app}, offered for ${body.instance}`);
   }
-  const digest = state.ports.sha256(listing.text);
+  const digest = state.ports.sha256(listing.pieces());
   if (digest !== body.digest) {
     throw new SlError('E_MANIFEST', `the manifest's digest is ${digest}; the offer says ${body.digest}`);
   }

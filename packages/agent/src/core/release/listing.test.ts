@@ -1,4 +1,4 @@
-import { comparePaths, diffManifests, type Manifest, manifestText } from '@silverlining/protocol';
+import { comparePaths, diffManifests, encodeBitmap, type Manifest, manifestText } from '@silverlining/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { contentsOf, Listing } from './listing.ts';
@@ -30,15 +30,19 @@ describe('a listing', () => {
     );
   });
 
-  it('finds what is in it, and nothing else', () => {
+  it('finds what is in it, and nothing else, described in full or by changes', () => {
     fc.assert(
-      fc.property(anyManifest, name, (manifest, any) => {
-        const listing = Listing.of(manifest);
+      fc.property(anyManifest, fc.option(anyManifest), name, (manifest, before, any) => {
+        const listing =
+          before === null ? Listing.of(manifest) : Listing.of(before).with(diffManifests(before, manifest));
         const path = `app/${any}`;
         const all = [...manifest.files, ...manifest.links].map((it) => it.path);
         expect(listing.find(path)).toEqual(manifest.files.find((it) => it.path === path));
         expect(listing.has(path)).toBe(all.includes(path));
         expect(listing.holds(path)).toBe(all.some((it) => it.startsWith(`${path}/`)));
+        const index = manifest.files.findIndex((it) => it.path === path);
+        const bitmap = encodeBitmap(manifest.files.length, index < 0 ? [] : [index]);
+        expect(listing.bitmap(new Set([path, 'app/none']))).toBe(bitmap);
       }),
     );
   });
@@ -48,8 +52,10 @@ describe('a listing', () => {
       fc.property(anyManifest, anyManifest, anyManifest, (first, second, third) => {
         const whole = Listing.of(first);
         const next = whole.with(diffManifests(first, second)).with(diffManifests(second, third));
+        expect([...next.pieces()].join('')).toBe(manifestText(third));
         expect(next.text).toBe(manifestText(third));
         expect(next.manifest()).toEqual(third);
+        expect(next.fileCount).toBe(third.files.length);
         expect(next.whole).toBe(whole);
         expect(next.changes).toEqual(diffManifests(first, third));
       }),
@@ -69,6 +75,17 @@ describe('a listing', () => {
     expect(next.bitmap(new Set(['app/b', 'app/j', 'app/c.link', 'app/none']))).toBe(bitmap);
     const others = Array.from({ length: 300 }, (_, i) => `app/none/${i}`);
     expect(next.bitmap(new Set(['app/b', 'app/j', ...others]))).toBe(bitmap);
+  });
+
+  it('gives its text in pieces of whole lines, and no character in two', () => {
+    const files = Array.from({ length: 500 }, (_, i) => ({
+      ...{ path: `app/${'\u{1f600}'.repeat(20)}${i}`, mode: 0o644 as const, size: i, sha256: '0'.repeat(64) },
+    }));
+    const listing = Listing.of({ version: 1, app: 'blog', files: files.sort(comparePaths), links: [] });
+    const pieces = [...listing.pieces()];
+    expect(pieces.length).toBeGreaterThan(5);
+    expect(pieces.every((it) => it.endsWith('\n'))).toBe(true);
+    expect(pieces.join('')).toBe(listing.text);
   });
 
   it('is refused when it is cut, and is not readable when it is damaged', () => {

@@ -24,6 +24,13 @@ export async function sha256Of(path: string, signal: AbortSignal, { offset, size
   }
 }
 
+/** The SHA-256 of a text that comes in pieces, in hex. */
+export function sha256OfText(pieces: Iterable<string>): string {
+  const digest = createHash('sha256');
+  for (const piece of pieces) digest.update(piece);
+  return digest.digest('hex');
+}
+
 /** Whether the file at the path, or a part of it, is that content. What the disk does not give is not. */
 export async function isContent(
   { sha256 }: ManifestFile,

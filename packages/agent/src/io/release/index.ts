@@ -1,5 +1,4 @@
 /** The release ports on a real node. */
-import { createHash } from 'node:crypto';
 import { dirname } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { SlError } from '@silverlining/protocol';
@@ -13,6 +12,7 @@ import { createAppPlaces } from './app-places.ts';
 import { createBoots } from './boots.ts';
 import { openContentStore } from './content-store.ts';
 import { createExclusive } from './exclusive.ts';
+import { sha256OfText } from './file-hash.ts';
 import { openBalancer } from './haproxy.ts';
 import { createInstanceUnits } from './instance-units.ts';
 import { openJournals } from './journals.ts';
@@ -59,7 +59,7 @@ export async function openReleasePorts({ node, installPackages, warn }: ReleaseP
     readListing,
     readChunkLists,
     sendFiles,
-    sha256: (text) => createHash('sha256').update(text).digest('hex'),
+    sha256: sha256OfText,
     warn,
   };
 }

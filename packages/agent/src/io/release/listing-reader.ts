@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { manifest as manifestSchema } from '@silverlining/protocol';
 import { Listing } from '../../core/release/listing.ts';
@@ -37,6 +37,6 @@ function isThere(folder: string): boolean {
 }
 
 async function readListing(folder: string): Promise<Listing> {
-  if (existsSync(`${folder}/${LISTING}`)) return Listing.read(await readFile(`${folder}/${LISTING}`, 'utf8'));
+  if (existsSync(`${folder}/${LISTING}`)) return Listing.read(readFileSync(`${folder}/${LISTING}`, 'utf8'));
   return Listing.of(manifestSchema.parse(JSON.parse(await readFile(`${folder}/${FORMER}`, 'utf8'))));
 }

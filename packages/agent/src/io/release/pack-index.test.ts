@@ -55,6 +55,17 @@ describe('the index of a pack', () => {
     expect([1, 2, 3, 4].map((i) => readPlaces(path).get(key(i)))).toEqual(wanted);
   });
 
+  it('says the same of what stands anywhere in it, in a part that is read by itself or across two', async () => {
+    const noise = '0'.repeat(40_000);
+    const text = `${lines(...Array.from({ length: 300 }, (_, i) => i))}${noise}\n${lines(300, 301)}${noise}`;
+    const path = await written(text);
+    const found = [0, 150, 200, 201, 299, 300, 301, 302].map((i) => new PackIndex(path).find(key(i))?.size);
+    expect(found).toEqual([0, 150, 200, 201, 299, 300, 301, undefined]);
+    // Each of them is looked for in the file.
+    const all = Array.from({ length: 300 }, (_, i) => new PackIndex(path).find(key(i))?.offset);
+    expect(all).toEqual(Array.from({ length: 300 }, (_, i) => place(i).offset));
+  });
+
   it('is empty when it is not there', () => {
     expect(new PackIndex(join(folder, 'contents')).find(key(1))).toBeUndefined();
   });

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { isBlobKey } from './blob-keys.ts';
 
 /** A content in a file that holds many. */
@@ -7,8 +7,11 @@ export interface Packed {
   size: number;
 }
 
-/** Searches after which a table of all lines is quicker. */
+/** Searches of the file after which its text had better be read, and searches of that after which a table of all lines is quicker. */
 const SEARCHES = 16;
+/** Bytes that are read at a time: less than what the C library maps anew each time. */
+const READ = 16 << 10;
+const NEWLINE = 0x0a;
 
 /** Keys that somebody asks about; a map's will do. */
 export type Keys = Pick<ReadonlySet<string>, 'has' | 'size' | 'keys'>;
@@ -20,18 +23,21 @@ interface Loaded {
 }
 
 /**
- * The index of a pack that does not change any more. It stays on disk, and in memory for as long as that is not wanted for
- * something else: between deploys nobody asks, and a table of ten thousand contents takes some 3 MB.
+ * The index of a pack that does not change any more. It stays on disk, where a few contents are looked for, and in memory for as long as
+ * that is not wanted for something else: between deploys nobody asks, and a table of ten thousand contents takes some 3 MB.
  */
 export class PackIndex {
   readonly #path: string;
   #loaded: WeakRef<Loaded> | undefined;
+  /** Searches of the file since it was read whole. */
+  #searches = 0;
 
   constructor(path: string) {
     this.#path = path;
   }
 
   find(key: string): Packed | undefined {
+    if (this.#loaded?.deref() === undefined && this.#searches++ < SEARCHES) return searchFile(this.#path, key);
     const loaded = this.#load();
     if (loaded.searches++ === SEARCHES) loaded.lines = linesIn(loaded.text);
     if (loaded.lines === undefined) return search(loaded.text, key);
@@ -52,6 +58,7 @@ export class PackIndex {
     if (known !== undefined) return known;
     const loaded = { text: readIndex(this.#path), searches: 0, lines: undefined };
     this.#loaded = new WeakRef(loaded);
+    this.#searches = 0;
     return loaded;
   }
 }
@@ -105,8 +112,46 @@ function search(text: string, key: string): Packed | undefined {
   return place;
 }
 
+/** The same where it stands, without the text in memory. */
+function searchFile(path: string, key: string): Packed | undefined {
+  const wanted = `${key} `;
+  let place: Packed | undefined;
+  try {
+    for (const lines of linesOf(path)) {
+      for (let at = lines.indexOf(wanted); at >= 0; at = lines.indexOf(wanted, at + key.length)) {
+        place = placeIn(lines.toString('latin1', at, lines.indexOf(NEWLINE, at))) ?? place;
+      }
+    }
+  } catch {
+    // Cut off before the first line, or not to be read.
+  }
+  return place;
+}
+
+/** Some whole lines at a time, in memory that the next ones take. */
+function* linesOf(path: string): Generator<Buffer> {
+  const descriptor = openSync(path, 'r');
+  try {
+    const buffer = Buffer.allocUnsafeSlow(READ);
+    for (let at = 0; ; ) {
+      const read = buffer.subarray(0, readSync(descriptor, buffer, 0, READ, at));
+      const end = read.lastIndexOf(NEWLINE) + 1;
+      if (end > 0) yield read.subarray(0, end);
+      // No line is that long: damage is passed over.
+      at += end > 0 ? end : read.length;
+      if (read.length < READ) return;
+    }
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
 function placeAt(text: string, at: number): Packed | undefined {
-  const [key = '', offset = '', size = ''] = text.slice(at, text.indexOf('\n', at)).split(' ');
+  return placeIn(text.slice(at, text.indexOf('\n', at)));
+}
+
+function placeIn(line: string): Packed | undefined {
+  const [key = '', offset = '', size = ''] = line.split(' ');
   const place = { offset: Number(offset), size: Number(size) };
   const isPlace = isBlobKey(key) && Number.isSafeInteger(place.offset) && Number.isSafeInteger(place.size);
   return isPlace ? place : undefined;

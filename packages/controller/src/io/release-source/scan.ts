@@ -31,17 +31,10 @@ export async function scan(app: App, caches: Caches, signal: AbortSignal): Promi
   }
   const found = trees.flatMap((tree) => tree.files);
   const links = trees.flatMap((tree) => tree.links);
-  const cache = await openStatCache(caches.stats, [app.dir, app.config ?? '']);
-  const files = await hashAll(found, { stats: cache, chunks: caches.chunks }, signal);
-  await cache.save(
-    files.map(({ file, stat }) => ({ path: file.path, stat, sha256: file.sha256 })),
-    scannedAt,
-  );
-  const manifest = buildManifest(
-    app.name,
-    files.map(({ file }) => file),
-    links,
-  );
+  const stats = openStatCache(caches.stats, [app.dir, app.config ?? ''], scannedAt);
+  const files = await hashAll(found, { stats, chunks: caches.chunks }, signal);
+  await stats.save();
+  const manifest = buildManifest(app.name, files, links);
   const digest = createHash('sha256').update(manifestText(manifest)).digest('hex');
   return { manifest, digest, bytes: manifest.files.reduce((sum, file) => sum + file.size, 0) };
 }
@@ -68,19 +61,14 @@ async function readRegularFile(path: string): Promise<string> {
   }
 }
 
-interface HashedFile {
-  file: ManifestFile;
-  stat: FoundFile['stat'];
-}
-
 async function hashAll(
   found: readonly FoundFile[],
   { stats, chunks }: { stats: StatCache; chunks: ChunkCache },
   signal: AbortSignal,
-): Promise<HashedFile[]> {
+): Promise<ManifestFile[]> {
   const slices = createSlices(signal);
   const hashFile = createHasher();
-  const hashed: HashedFile[] = [];
+  const hashed: ManifestFile[] = [];
   for (const { path, absolute, stat } of found) {
     const size = Number(stat.size);
     let sha256 = stats.lookUp(path, stat);
@@ -92,11 +80,12 @@ async function hashAll(
       if (content.bytes !== size)
         throw new SlError('E_APP_CONFIG', `${absolute} changed while being deployed; try again`);
       sha256 = content.sha256;
+      stats.add(path, stat, sha256);
       if (!isLarge) await slices(1 + size / BYTES_PER_CALL);
     }
     // Executable or not is all that a release knows of modes.
     const mode = (stat.mode & 0o100n) === 0n ? 0o644 : 0o755;
-    hashed.push({ file: { path, mode, size, sha256 }, stat });
+    hashed.push({ path, mode, size, sha256 });
   }
   return hashed;
 }
