@@ -7,7 +7,7 @@ import { type Paint, painter, plain } from './paint.ts';
 import { planLines } from './plan.ts';
 import { readResult, resultLines } from './result.ts';
 import { statusLines } from './status.ts';
-import { bytes, clean, clock, cut, dateTime, duration, table } from './text.ts';
+import { bytes, clean, clock, cut, dateTime, duration, grouped, table } from './text.ts';
 
 const tagged: Paint = (style, text) => `<${style}>${text}</>`;
 
@@ -24,6 +24,10 @@ describe('text', () => {
     [92_000_000, '92 MB'],
     [5e15, '5000 TB'],
   ])('%d bytes', (n, text) => expect(bytes(n)).toBe(text));
+
+  it('groups digits as English does', () => {
+    for (const n of [0, 7, 999, 1000, 10_000, 123_456, 1_234_567]) expect(grouped(n)).toBe(n.toLocaleString('en'));
+  });
 
   it.each([
     [12.4, '12 ms'],

@@ -1,6 +1,6 @@
 import { anyResult, type DeployRecord, type UpResult } from '@silverlining/protocol';
 import type { Paint } from './paint.ts';
-import { bytes, count, duration, table } from './text.ts';
+import { bytes, count, duration, grouped, table } from './text.ts';
 
 /** What the result of any operation may hold. */
 export interface AnyResult {
@@ -78,7 +78,7 @@ function cost(it: DeployRecord): string {
 
 export function sentText({ files, bytes: size }: DeployRecord): string {
   if (files.sent === 0) return 'no file sent';
-  return `${files.sent.toLocaleString('en')} of ${count(files.total, 'file')} sent (${bytes(size.sent)})`;
+  return `${grouped(files.sent)} of ${count(files.total, 'file')} sent (${bytes(size.sent)})`;
 }
 
 export function timesText({ ms }: DeployRecord): string {

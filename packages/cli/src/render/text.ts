@@ -17,7 +17,12 @@ export function cleanLines(text: string): string[] {
 
 /** `1 file`, `10,000 files`. */
 export function count(n: number, noun: string): string {
-  return `${n.toLocaleString('en')} ${noun}${n === 1 ? '' : 's'}`;
+  return `${grouped(n)} ${noun}${n === 1 ? '' : 's'}`;
+}
+
+/** `10,000`: what `toLocaleString` says of it in English, without loading the data of all languages for it, which takes 20 ms. */
+export function grouped(n: number): string {
+  return String(n).replace(/\B(?=(?:\d{3})+$)/g, ',');
 }
 
 /** `92.0 MB`, in powers of 1000. */

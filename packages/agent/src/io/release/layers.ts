@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { mkdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { SlError } from '@silverlining/protocol';
 import { errno } from '@silverlining/system';
 import {
@@ -67,8 +67,7 @@ export function createLayers({ paths, packs, mounts }: LayersOptions): Layers {
   const isImage = (instance: string) => existsSync(`${folderOf(instance)}/${PACK_DATA}`);
 
   const read = async (instance: string): Promise<Layer | undefined> => {
-    const text = await readFile(`${folderOf(instance)}/layer.json`, 'utf8').catch(() => undefined);
-    return text === undefined ? undefined : parseLayer(text);
+    return readLayer(`${folderOf(instance)}/layer.json`);
   };
   const mountOf = async (instance: string): Promise<ReleaseMount | undefined> => {
     const point = { instance, path: pointOf(instance) };
@@ -193,11 +192,12 @@ export function createLayers({ paths, packs, mounts }: LayersOptions): Layers {
   }
 }
 
-function parseLayer(text: string): Layer | undefined {
+/** Of what changed alone, so small: read in one go, where four turns to another thread and back would cost more. */
+function readLayer(path: string): Layer | undefined {
   try {
-    return layerRecord.parse(JSON.parse(text));
+    return layerRecord.parse(JSON.parse(readFileSync(path, 'utf8')));
   } catch {
-    // Cut by a crash: then it was never reported as staged.
+    // None, or cut by a crash: then it was never reported as staged.
     return undefined;
   }
 }

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import { exec } from '@silverlining/system';
 import { mountsIn, type ReleaseMount } from '../../core/release/layer.ts';
 
@@ -23,9 +23,9 @@ export const mounts: Mounts = {
   unmount: async (path) => {
     await exec(['umount', '--lazy', '--', path]);
   },
-  mounted: async (folder) => mountsIn(await readFile('/proc/self/mountinfo', 'utf8'), folder),
+  mounted: async (folder) => mountsIn(readFileSync('/proc/self/mountinfo', 'utf8'), folder),
   // All others get what init has.
-  shared: async (folder) => mountsIn(await readFile('/proc/1/mountinfo', 'utf8'), folder),
+  shared: async (folder) => mountsIn(readFileSync('/proc/1/mountinfo', 'utf8'), folder),
   makeWhiteout: async (path) => {
     await exec(['mknod', '--', path, 'c', '0', '0'], { code: 'E_RESOURCE' });
   },

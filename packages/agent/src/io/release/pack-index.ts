@@ -29,15 +29,16 @@ interface Loaded {
 export class PackIndex {
   readonly #path: string;
   #loaded: WeakRef<Loaded> | undefined;
-  /** Searches of the file since it was read whole. */
-  #searches = 0;
+  /** What was found in the file, or not, since it was read whole: one deploy asks several times. */
+  readonly #known = new Map<string, Packed | undefined>();
 
   constructor(path: string) {
     this.#path = path;
   }
 
   find(key: string): Packed | undefined {
-    if (this.#loaded?.deref() === undefined && this.#searches++ < SEARCHES) return searchFile(this.#path, key);
+    if (this.#known.has(key)) return this.#known.get(key);
+    if (this.#loaded?.deref() === undefined && this.#known.size < SEARCHES) return this.#note(key);
     const loaded = this.#load();
     if (loaded.searches++ === SEARCHES) loaded.lines = linesIn(loaded.text);
     if (loaded.lines === undefined) return search(loaded.text, key);
@@ -53,12 +54,18 @@ export class PackIndex {
     return whole.map(([key]) => key);
   }
 
+  #note(key: string): Packed | undefined {
+    const place = searchFile(this.#path, key);
+    this.#known.set(key, place);
+    return place;
+  }
+
   #load(): Loaded {
     const known = this.#loaded?.deref();
     if (known !== undefined) return known;
     const loaded = { text: readIndex(this.#path), searches: 0, lines: undefined };
     this.#loaded = new WeakRef(loaded);
-    this.#searches = 0;
+    this.#known.clear();
     return loaded;
   }
 }
