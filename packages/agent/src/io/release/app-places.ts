@@ -1,4 +1,5 @@
-import { chmod, chown, mkdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
+import { chmodSync, chownSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { rm, rmdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errno, type FileOwner, readFileIfAny } from '@silverlining/system';
 import type { ReleasePaths } from '../../core/release/paths.ts';
@@ -21,14 +22,14 @@ export function createAppPlaces({ paths, ensureAccount }: PlacesOptions): AppPla
     ensureFolders: async ({ temp, logs, user }) => {
       const owner = await ensureAccount(user);
       await rm(temp, { recursive: true, force: true });
-      await mkdir(dirname(temp), { recursive: true, mode: 0o755 });
-      await makeOwned(temp, owner, 0o700);
-      await makeOwned(logs, owner, 0o750);
+      mkdirSync(dirname(temp), { recursive: true, mode: 0o755 });
+      makeOwned(temp, owner, 0o700);
+      makeOwned(logs, owner, 0o750);
     },
     writeEnv: async (path, env) => {
-      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-      await writeFile(`${path}.new`, environmentFile(env), { mode: 0o600 });
-      await rename(`${path}.new`, path);
+      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+      writeFileSync(`${path}.new`, environmentFile(env), { mode: 0o600 });
+      renameSync(`${path}.new`, path);
     },
     readEnv: async (path) => parseEnvironmentFile((await readFileIfAny(path)) ?? ''),
     remove: async ({ env, temp }) => {
@@ -49,10 +50,10 @@ export function createAppPlaces({ paths, ensureAccount }: PlacesOptions): AppPla
   };
 }
 
-async function makeOwned(path: string, owner: FileOwner, mode: number): Promise<void> {
-  await mkdir(path, { recursive: true, mode: 0o755 });
-  await chown(path, owner.uid, owner.gid);
-  await chmod(path, mode);
+function makeOwned(path: string, owner: FileOwner, mode: number): void {
+  mkdirSync(path, { recursive: true, mode: 0o755 });
+  chownSync(path, owner.uid, owner.gid);
+  chmodSync(path, mode);
 }
 
 async function sweepTemp(folder: string, keep: ReadonlySet<string>): Promise<void> {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmdirSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { SlError } from '@silverlining/protocol';
 import { errno } from '@silverlining/system';
 import {
@@ -92,17 +92,17 @@ export function createLayers({ paths, packs, mounts }: LayersOptions): Layers {
   };
   const drop = async (instance: string): Promise<void> => {
     await unmount(instance);
-    await removeMountUnit(paths.units, pointOf(instance));
+    removeMountUnit(paths.units, pointOf(instance));
     if (isImage(instance)) packs.takeBack(folderOf(instance));
     else await removeFolder(folderOf(instance), aside());
-    await removeEmpty(pointOf(instance));
+    removeEmpty(pointOf(instance));
   };
   /** Shows the release to all of the node. */
   const show = async (instance: string): Promise<ReleaseMount> => {
     const mount = await mountOf(instance);
     if (mount === undefined) throw new SlError('E_INTERNAL', `${instance} is neither an image nor a layer`);
-    await mkdir(mount.path, { recursive: true });
-    await writeMountUnit(paths.units, mount);
+    mkdirSync(mount.path, { recursive: true });
+    writeMountUnit(paths.units, mount);
     await mounts.mount(mount);
     const seen = (await mounts.shared(paths.releases)).has(instance);
     if (seen && existsSync(`${mount.path}/app`)) return mount;
@@ -175,7 +175,7 @@ export function createLayers({ paths, packs, mounts }: LayersOptions): Layers {
 
   async function whiteout(): Promise<string> {
     const path = folderOf('.whiteout');
-    await mkdir(paths.layers, { recursive: true, mode: 0o755 });
+    mkdirSync(paths.layers, { recursive: true, mode: 0o755 });
     if (!existsSync(path)) await mounts.makeWhiteout(path);
     return path;
   }
@@ -183,7 +183,7 @@ export function createLayers({ paths, packs, mounts }: LayersOptions): Layers {
   async function mountAgain(mount: ReleaseMount | undefined): Promise<boolean> {
     try {
       if (mount === undefined) return false;
-      await mkdir(mount.path, { recursive: true });
+      mkdirSync(mount.path, { recursive: true });
       await mounts.mount(mount);
       return true;
     } catch {
@@ -206,12 +206,12 @@ async function writeLayer(
   { layer, support, store, owners }: NewLayer,
   { folder, temporary, hidden }: { folder: string; temporary: string; hidden: NonNullable<TreeInput['hidden']> },
 ): Promise<void> {
-  await mkdir(`${temporary}/tree`, { recursive: true, mode: 0o755 });
+  mkdirSync(`${temporary}/tree`, { recursive: true, mode: 0o755 });
   await buildByLinks({
     ...{ folder: `${temporary}/tree`, release: { parts: layer.changes, support }, store, owners, hidden },
   });
-  await writeFile(`${temporary}/layer.json`, JSON.stringify({ version: 1, ...layer }), { mode: 0o600 });
-  await rename(temporary, folder);
+  writeFileSync(`${temporary}/layer.json`, JSON.stringify({ version: 1, ...layer }), { mode: 0o600 });
+  renameSync(temporary, folder);
 }
 
 /** The kernel shows what the layer says. */
@@ -225,9 +225,9 @@ async function checkLayer(
 }
 
 /** The mount point; what is in it is no layer's, but a release of its own. */
-async function removeEmpty(path: string): Promise<void> {
+function removeEmpty(path: string): void {
   try {
-    await rmdir(path);
+    rmdirSync(path);
   } catch (error) {
     if (errno(error) !== 'ENOENT' && errno(error) !== 'ENOTEMPTY') throw error;
   }

@@ -1,21 +1,21 @@
 /** The units that bring mounts of releases back at boot. */
-import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { mountUnitName, mountUnitText, type ReleaseMount } from '../../core/release/layer.ts';
 import { namesIn } from './names-in.ts';
 
-export async function writeMountUnit(units: string, mount: ReleaseMount): Promise<void> {
+export function writeMountUnit(units: string, mount: ReleaseMount): void {
   const name = mountUnitName(mount.path);
   const wants = `${units}/multi-user.target.wants`;
-  await mkdir(wants, { recursive: true });
-  await writeFile(`${units}/${name}`, mountUnitText(mount), { mode: 0o644 });
-  await rm(`${wants}/${name}`, { force: true });
-  await symlink(`../${name}`, `${wants}/${name}`);
+  mkdirSync(wants, { recursive: true });
+  writeFileSync(`${units}/${name}`, mountUnitText(mount), { mode: 0o644 });
+  rmSync(`${wants}/${name}`, { force: true });
+  symlinkSync(`../${name}`, `${wants}/${name}`);
 }
 
-export async function removeMountUnit(units: string, path: string): Promise<void> {
+export function removeMountUnit(units: string, path: string): void {
   const name = mountUnitName(path);
-  await rm(`${units}/multi-user.target.wants/${name}`, { force: true });
-  await rm(`${units}/${name}`, { force: true });
+  rmSync(`${units}/multi-user.target.wants/${name}`, { force: true });
+  rmSync(`${units}/${name}`, { force: true });
 }
 
 /** Removes units of mounts below the releases' folder that belong to none of the instances, and the links to them. */
@@ -27,6 +27,6 @@ export async function sweepMountUnits(
   const wanted = new Set([...instances].map((name) => mountUnitName(`${releases}/${name}`)));
   for (const folder of [`${units}/multi-user.target.wants`, units]) {
     const ours = (await namesIn(folder)).filter((name) => name.startsWith(prefix) && name.endsWith('.mount'));
-    for (const name of ours) if (!wanted.has(name)) await rm(`${folder}/${name}`, { force: true });
+    for (const name of ours) if (!wanted.has(name)) rmSync(`${folder}/${name}`, { force: true });
   }
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync, lstatSync } from 'node:fs';
-import { mkdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { existsSync, lstatSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdir, readlink, rename, rm, writeFile } from 'node:fs/promises';
 import { diffManifests, toSlError } from '@silverlining/protocol';
 import { type Layer, worthLayering } from '../../core/release/layer.ts';
 import type { Listing } from '../../core/release/listing.ts';
@@ -54,15 +54,15 @@ export function createReleaseTree({ paths, store, owners, mounts, warn }: Releas
   };
   /** Returns what it lay over. */
   const removeAlone = async (instance: string): Promise<string | undefined> => {
-    await rm(link(instance), { force: true });
+    rmSync(link(instance), { force: true });
     const base = (await layers.read(instance))?.base;
     if (base === undefined) await removeWhole(instance);
     else await layers.drop(instance);
     return base;
   };
-  const makeLink = async (instance: string): Promise<void> => {
-    await mkdir(paths.www, { recursive: true });
-    await symlink(`${folder(instance)}/app`, link(instance));
+  const makeLink = (instance: string): void => {
+    mkdirSync(paths.www, { recursive: true });
+    symlinkSync(`${folder(instance)}/app`, link(instance));
   };
 
   return {
@@ -78,7 +78,7 @@ export function createReleaseTree({ paths, store, owners, mounts, warn }: Releas
       // What others lie over is made again in its place.
       const isBase = existsSync(folder(release.instance));
       if ((isBase || !(await buildLayer(release))) && !(await buildImage(release))) await buildFull(release);
-      await makeLink(release.instance);
+      makeLink(release.instance);
     },
     intact: async (instance) => {
       const listed = await listing(instance);
@@ -105,7 +105,7 @@ export function createReleaseTree({ paths, store, owners, mounts, warn }: Releas
       const target = await linkTarget(link(name));
       if (target?.startsWith(`${paths.releases}/`) && !keep.has(name)) await rm(link(name));
     }
-    for (const name of keep) if (!isThere(link(name)) && existsSync(`${folder(name)}/app`)) await makeLink(name);
+    for (const name of keep) if (!isThere(link(name)) && existsSync(`${folder(name)}/app`)) makeLink(name);
   }
 
   /** Nothing new is laid over what is damaged. */

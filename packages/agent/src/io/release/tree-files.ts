@@ -1,6 +1,6 @@
 /** What folders of releases and of layers have in common. */
-import { lstatSync, readlinkSync } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
+import { lstatSync, readlinkSync, renameSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import type { Manifest } from '@silverlining/protocol';
 import { errno } from '@silverlining/system';
 import { inSlices } from './slices.ts';
@@ -29,7 +29,7 @@ export async function holdsAllOf(
 /** Out of sight in one step, then removed: a crash in between leaves nothing that looks whole. */
 export async function removeFolder(path: string, aside: string): Promise<void> {
   try {
-    await rename(path, aside);
+    renameSync(path, aside);
   } catch (error) {
     if (errno(error) === 'ENOENT') return;
     throw error;
