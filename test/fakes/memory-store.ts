@@ -50,7 +50,7 @@ export function memoryStore(tables: Tables = noRows()): MemoryStore {
     ...leases(tables),
     ...secrets(tables),
     close: () => undefined,
-    copy: () => memoryStore(structuredClone(tables)),
+    copy: () => memoryStore(copyOf(tables)),
     peek: (set) => ({
       epoch: tables.fences.get(set)?.epoch ?? 0,
       active: tables.sets.get(set)?.active ?? {},
@@ -63,6 +63,14 @@ function noRows(): Tables {
   return {
     ...{ sets: new Map(), fences: new Map(), leases: new Map(), nodes: new Map() },
     ...{ releases: [], deploys: new Map(), secrets: new Map() },
+  };
+}
+
+/** Other tables with the same rows: those are replaced, and never changed. */
+function copyOf({ sets, fences, leases, nodes, releases, deploys, secrets }: Tables): Tables {
+  return {
+    ...{ sets: new Map(sets), fences: new Map(fences), leases: new Map(leases), nodes: new Map(nodes) },
+    ...{ releases: [...releases], deploys: new Map(deploys), secrets: new Map(secrets) },
   };
 }
 
@@ -190,9 +198,9 @@ function commit(tables: Tables, { set, token, active, deploys, now }: CommitDeci
     return isActive && !before.includes(release.instance) ? { ...release, committedAt: now } : release;
   });
   tables.sets.set(set, { ...row, active: kept(active) });
-  fence.epoch = Math.max(fence.epoch, fence.heardEpoch) + 1;
-  fence.committed = true;
-  return fence.epoch;
+  const epoch = Math.max(fence.epoch, fence.heardEpoch) + 1;
+  tables.fences.set(set, { ...fence, epoch, committed: true });
+  return epoch;
 }
 
 function leases(tables: Tables): Pick<Store, 'acquireLease' | 'releaseLease' | 'beatLease' | 'dropLeases'> {
