@@ -41,7 +41,7 @@ export interface MemoryStore extends Store {
   peek(set: string): { epoch: number; active: ActiveMap; deploys: string[] };
 }
 
-export function memoryStore(tables: Tables = noRows()): MemoryStore {
+export function memoryStore(tables = tablesOf()): MemoryStore {
   return {
     ...sets(tables),
     ...nodes(tables),
@@ -50,7 +50,7 @@ export function memoryStore(tables: Tables = noRows()): MemoryStore {
     ...leases(tables),
     ...secrets(tables),
     close: () => undefined,
-    copy: () => memoryStore(copyOf(tables)),
+    copy: () => memoryStore(tablesOf(tables)),
     peek: (set) => ({
       epoch: tables.fences.get(set)?.epoch ?? 0,
       active: tables.sets.get(set)?.active ?? {},
@@ -59,15 +59,8 @@ export function memoryStore(tables: Tables = noRows()): MemoryStore {
   };
 }
 
-function noRows(): Tables {
-  return {
-    ...{ sets: new Map(), fences: new Map(), leases: new Map(), nodes: new Map() },
-    ...{ releases: [], deploys: new Map(), secrets: new Map() },
-  };
-}
-
-/** Other tables with the same rows: those are replaced, and never changed. */
-function copyOf({ sets, fences, leases, nodes, releases, deploys, secrets }: Tables): Tables {
+/** Other tables with the same rows, which are replaced and never changed; without any, empty ones. */
+function tablesOf({ sets, fences, leases, nodes, releases = [], deploys, secrets }: Partial<Tables> = {}): Tables {
   return {
     ...{ sets: new Map(sets), fences: new Map(fences), leases: new Map(leases), nodes: new Map(nodes) },
     ...{ releases: [...releases], deploys: new Map(deploys), secrets: new Map(secrets) },

@@ -32,6 +32,11 @@ const PIECE = 8 << 10;
 
 const NO_CHANGES: ManifestChanges = { files: [], links: [], removed: [] };
 
+interface Move {
+  path: string;
+  by: number;
+}
+
 interface Origin {
   whole: Listing;
   changes: ManifestChanges;
@@ -77,7 +82,7 @@ export class Listing {
   }
 
   get text(): string {
-    this.#text ??= this.#parts.length === 1 ? (this.#parts[0] ?? '') : this.#parts.join('');
+    this.#text ??= this.#parts.join('');
     return this.#text;
   }
 
@@ -98,12 +103,8 @@ export class Listing {
   }
 
   get fileCount(): number {
-    if (this.#count === undefined) {
-      const { whole } = this;
-      const moved = whole === this ? [] : this.#moves();
-      const known = whole === this ? this.#fileLines().length : whole.fileCount;
-      this.#count = moved.reduce((sum, { by }) => sum + by, known);
-    }
+    const { whole } = this;
+    this.#count ??= whole === this ? this.#fileLines().length : moved(whole.fileCount, this.#moves());
     return this.#count;
   }
 
@@ -149,11 +150,11 @@ export class Listing {
       return encodeBitmap(lines.length, all);
     }
     const lines = this.whole.#fileLines();
-    const moves = this.whole === this ? [] : this.#moves();
+    const moves = this.#moves();
     const few = [...paths].filter((path) => this.#line('f', path) !== '');
     const places = few.map((path) => {
       const before = moves.filter((it) => it.path < path);
-      return before.reduce((sum, { by }) => sum + by, firstFrom(lines, path));
+      return moved(firstFrom(lines, path), before);
     });
     return encodeBitmap(this.fileCount, places);
   }
@@ -189,13 +190,17 @@ export class Listing {
   }
 
   /** By how much the number of files differs from that of the whole, where it does. */
-  #moves(): { path: string; by: number }[] {
+  #moves(): Move[] {
     const { paths, f } = this.#edits;
     const all = [...paths].map((path) => {
       return { path, by: Number(f.has(path)) - Number(this.whole.#line('f', path) !== '') };
     });
     return all.filter(({ by }) => by !== 0);
   }
+}
+
+function moved(count: number, moves: readonly Move[]): number {
+  return moves.reduce((sum, { by }) => sum + by, count);
 }
 
 /** Files that any of the releases is made of, and perhaps some of what they were described by: a text is read once. */

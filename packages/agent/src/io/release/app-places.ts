@@ -38,10 +38,10 @@ export function createAppPlaces({ paths, ensureAccount }: PlacesOptions): AppPla
       await removeIfEmpty(dirname(temp));
     },
     sweep: async (keep) => {
-      for (const name of await namesIn(paths.env)) {
+      for (const name of namesIn(paths.env)) {
         if (!keep.has(name.replace(/\.env$/, ''))) await rm(`${paths.env}/${name}`, { force: true });
       }
-      for (const app of await namesIn(paths.tmp)) await sweepTemp(`${paths.tmp}/${app}`, keep);
+      for (const app of namesIn(paths.tmp)) await sweepTemp(`${paths.tmp}/${app}`, keep);
     },
     removeAll: async () => {
       await rm(paths.env, { recursive: true, force: true });
@@ -57,7 +57,7 @@ function makeOwned(path: string, owner: FileOwner, mode: number): void {
 }
 
 async function sweepTemp(folder: string, keep: ReadonlySet<string>): Promise<void> {
-  for (const name of await namesIn(folder)) {
+  for (const name of namesIn(folder)) {
     if (!keep.has(name)) await rm(`${folder}/${name}`, { recursive: true, force: true });
   }
   await removeIfEmpty(folder);

@@ -43,15 +43,15 @@ export interface Layers {
   /** The same of an image, of a pack that was claimed; what there was of the release is gone then. When it throws, the pack waits in the store. */
   buildImage(release: NewImage): Promise<void>;
   /** Of what is a layer over another. */
-  read(instance: string): Promise<Layer | undefined>;
+  read(instance: string): Layer | undefined;
   /** The folder of an image; undefined of anything else. */
   imageFolder(instance: string): string | undefined;
   /** Removes one, whole or in part; the contents of an image go back to the store. Harmless where there is none. */
   drop(instance: string): Promise<void>;
   /** Those that lie over another. */
-  overlays(): Promise<string[]>;
+  overlays(): string[];
   /** What these lie over. */
-  bases(): Promise<Set<string>>;
+  bases(): Set<string>;
   /** Removes what is not in `keep` and not below something that is, and mounts that belong to none. */
   sweep(keep: ReadonlySet<string>): Promise<void>;
   /** Mounts what lies over that base anew: the folder was replaced. */
@@ -66,24 +66,22 @@ export function createLayers({ paths, packs, mounts }: LayersOptions): Layers {
   const aside = () => folderOf(`${PARTIAL}${randomUUID()}`);
   const isImage = (instance: string) => existsSync(`${folderOf(instance)}/${PACK_DATA}`);
 
-  const read = async (instance: string): Promise<Layer | undefined> => {
-    return readLayer(`${folderOf(instance)}/layer.json`);
-  };
-  const mountOf = async (instance: string): Promise<ReleaseMount | undefined> => {
+  const read = (instance: string): Layer | undefined => readLayer(`${folderOf(instance)}/layer.json`);
+  const mountOf = (instance: string): ReleaseMount | undefined => {
     const point = { instance, path: pointOf(instance) };
     if (isImage(instance)) return imageMount(point, `${folderOf(instance)}/${PACK_DATA}`);
-    const base = (await read(instance))?.base;
+    const base = read(instance)?.base;
     if (base === undefined) return undefined;
     return overlayMount(point, { layer: `${folderOf(instance)}/tree`, base: pointOf(base) });
   };
   /** Images first: others lie over them. */
-  const instances = async () => {
-    const all = (await namesIn(paths.layers)).filter((name) => !name.startsWith('.'));
+  const instances = () => {
+    const all = namesIn(paths.layers).filter((name) => !name.startsWith('.'));
     return [...all.filter(isImage), ...all.filter((name) => !isImage(name))];
   };
-  const overlays = async () => (await instances()).filter((name) => !isImage(name));
-  const bases = async () => {
-    const layers = await Promise.all((await overlays()).map(read));
+  const overlays = () => instances().filter((name) => !isImage(name));
+  const bases = () => {
+    const layers = overlays().map(read);
     return new Set(layers.flatMap((layer) => (layer === undefined ? [] : [layer.base])));
   };
   const unmount = async (instance: string): Promise<void> => {
@@ -99,7 +97,7 @@ export function createLayers({ paths, packs, mounts }: LayersOptions): Layers {
   };
   /** Shows the release to all of the node. */
   const show = async (instance: string): Promise<ReleaseMount> => {
-    const mount = await mountOf(instance);
+    const mount = mountOf(instance);
     if (mount === undefined) throw new SlError('E_INTERNAL', `${instance} is neither an image nor a layer`);
     mkdirSync(mount.path, { recursive: true });
     writeMountUnit(paths.units, mount);
@@ -145,30 +143,30 @@ export function createLayers({ paths, packs, mounts }: LayersOptions): Layers {
       }
     },
     sweep: async (keep) => {
-      const partial = (await namesIn(paths.layers)).filter((name) => name.startsWith(PARTIAL));
+      const partial = namesIn(paths.layers).filter((name) => name.startsWith(PARTIAL));
       for (const name of partial) await rm(folderOf(name), { recursive: true, force: true });
-      for (const name of await overlays()) if (!keep.has(name)) await drop(name);
-      const wanted = new Set([...keep, ...(await bases())]);
-      const there = new Set((await instances()).filter((name) => wanted.has(name)));
+      for (const name of overlays()) if (!keep.has(name)) await drop(name);
+      const wanted = new Set([...keep, ...bases()]);
+      const there = new Set(instances().filter((name) => wanted.has(name)));
       // Mounts without a folder are what a crash left between the steps of `drop`.
-      const all = [...(await instances()), ...(await mounts.mounted(paths.releases))];
+      const all = [...instances(), ...(await mounts.mounted(paths.releases))];
       for (const name of new Set(all)) if (!there.has(name)) await drop(name);
       for (const name of [...there].filter(isImage)) packs.open(folderOf(name));
-      await sweepMountUnits(paths, there);
+      sweepMountUnits(paths, there);
     },
     remount: async (base) => {
-      for (const instance of await overlays()) {
-        if ((await read(instance))?.base !== base) continue;
+      for (const instance of overlays()) {
+        if (read(instance)?.base !== base) continue;
         await unmount(instance);
-        const mount = await mountOf(instance);
+        const mount = mountOf(instance);
         if (mount !== undefined) await mounts.mount(mount);
       }
     },
     mountAll: async () => {
       const mounted = await mounts.mounted(paths.releases);
-      const missing = (await instances()).filter((name) => !mounted.has(name));
+      const missing = instances().filter((name) => !mounted.has(name));
       const failed = [];
-      for (const instance of missing) if (!(await mountAgain(await mountOf(instance)))) failed.push(instance);
+      for (const instance of missing) if (!(await mountAgain(mountOf(instance)))) failed.push(instance);
       return failed;
     },
   };

@@ -1,5 +1,4 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { manifest as manifestSchema } from '@silverlining/protocol';
 import { Listing } from '../../core/release/listing.ts';
 
@@ -21,7 +20,7 @@ export function listingReader(
     try {
       const remembered = known.get(instance)?.deref();
       if (remembered !== undefined && isThere(folder)) return remembered;
-      const read = await readListing(folder);
+      const read = readListing(folder);
       known.clear();
       known.set(instance, new WeakRef(read));
       return read;
@@ -36,7 +35,7 @@ function isThere(folder: string): boolean {
   return existsSync(`${folder}/${LISTING}`) || existsSync(`${folder}/${FORMER}`);
 }
 
-async function readListing(folder: string): Promise<Listing> {
+function readListing(folder: string): Listing {
   if (existsSync(`${folder}/${LISTING}`)) return Listing.read(readFileSync(`${folder}/${LISTING}`, 'utf8'));
-  return Listing.of(manifestSchema.parse(JSON.parse(await readFile(`${folder}/${FORMER}`, 'utf8'))));
+  return Listing.of(manifestSchema.parse(JSON.parse(readFileSync(`${folder}/${FORMER}`, 'utf8'))));
 }

@@ -19,14 +19,14 @@ export function removeMountUnit(units: string, path: string): void {
 }
 
 /** Removes units of mounts below the releases' folder that belong to none of the instances, and the links to them. */
-export async function sweepMountUnits(
+export function sweepMountUnits(
   { units, releases }: { units: string; releases: string },
   instances: ReadonlySet<string>,
-): Promise<void> {
+): void {
   const prefix = mountUnitName(`${releases}/`).replace(/\.mount$/, '');
   const wanted = new Set([...instances].map((name) => mountUnitName(`${releases}/${name}`)));
   for (const folder of [`${units}/multi-user.target.wants`, units]) {
-    const ours = (await namesIn(folder)).filter((name) => name.startsWith(prefix) && name.endsWith('.mount'));
+    const ours = namesIn(folder).filter((name) => name.startsWith(prefix) && name.endsWith('.mount'));
     for (const name of ours) if (!wanted.has(name)) rmSync(`${folder}/${name}`, { force: true });
   }
 }

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { errno } from '@silverlining/system';
 
 /** The names in a folder; none when there is no such folder. */
-export async function namesIn(folder: string): Promise<string[]> {
+export function namesIn(folder: string): string[] {
   try {
     return readdirSync(folder);
   } catch (error) {

@@ -5,6 +5,7 @@ import { isMost } from '../../core/release/layer.ts';
 import { blobKey } from './blob-keys.ts';
 import { isContent } from './file-hash.ts';
 import { EXPIRES } from './leftovers.ts';
+import { namesIn } from './names-in.ts';
 import { PACK_DATA, PACK_INDEX, Pack, readPart } from './pack.ts';
 import { inSlices } from './slices.ts';
 
@@ -152,8 +153,4 @@ function moveParts(from: string, to: string): void {
     mkdirSync(to, { recursive: true, mode: 0o700 });
     renameSync(`${from}/${name}`, `${to}/${name}`);
   }
-}
-
-function namesIn(folder: string): string[] {
-  return existsSync(folder) ? readdirSync(folder) : [];
 }

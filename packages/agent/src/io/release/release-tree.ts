@@ -43,19 +43,19 @@ export function createReleaseTree({ paths, store, owners, mounts, warn }: Releas
   const works = { layers: true, images: true };
 
   const listing = async (instance: string): Promise<Listing | undefined> => {
-    const layer = await layers.read(instance);
+    const layer = layers.read(instance);
     if (layer === undefined) return wholeListing(instance);
     return (await wholeListing(layer.base))?.with(layer.changes);
   };
   const removeWhole = async (instance: string): Promise<void> => {
-    if ((await layers.bases()).has(instance)) return;
+    if (layers.bases().has(instance)) return;
     await layers.drop(instance);
     await removeFolder(folder(instance), partial());
   };
   /** Returns what it lay over. */
   const removeAlone = async (instance: string): Promise<string | undefined> => {
     rmSync(link(instance), { force: true });
-    const base = (await layers.read(instance))?.base;
+    const base = layers.read(instance)?.base;
     if (base === undefined) await removeWhole(instance);
     else await layers.drop(instance);
     return base;
@@ -89,8 +89,8 @@ export function createReleaseTree({ paths, store, owners, mounts, warn }: Releas
     },
     sweep: async (keep) => {
       await layers.sweep(keep);
-      const bases = await layers.bases();
-      for (const name of await namesIn(paths.releases)) {
+      const bases = layers.bases();
+      for (const name of namesIn(paths.releases)) {
         if (!keep.has(name) && !bases.has(name)) await rm(folder(name), { recursive: true, force: true });
       }
       const lost = await layers.mountAll();
@@ -101,7 +101,7 @@ export function createReleaseTree({ paths, store, owners, mounts, warn }: Releas
   };
 
   async function sweepLinks(keep: ReadonlySet<string>): Promise<void> {
-    for (const name of await namesIn(paths.www)) {
+    for (const name of namesIn(paths.www)) {
       const target = await linkTarget(link(name));
       if (target?.startsWith(`${paths.releases}/`) && !keep.has(name)) await rm(link(name));
     }
@@ -110,7 +110,7 @@ export function createReleaseTree({ paths, store, owners, mounts, warn }: Releas
 
   /** Nothing new is laid over what is damaged. */
   async function unshare(instance: string): Promise<void> {
-    const full = (await layers.read(instance))?.base ?? instance;
+    const full = layers.read(instance)?.base ?? instance;
     await rm(marker(full), { force: true });
   }
 
@@ -176,8 +176,8 @@ export function createReleaseTree({ paths, store, owners, mounts, warn }: Releas
   /** Over the newest release of the app that is there in full. */
   async function layerOf(listed: Listing): Promise<Layer | undefined> {
     // Seen through a layer, what marks the tree below is there too.
-    const layered = new Set(await layers.overlays());
-    const base = (await namesIn(paths.releases))
+    const layered = new Set(layers.overlays());
+    const base = namesIn(paths.releases)
       .filter((name) => name.startsWith(`${listed.app}.`) && !layered.has(name))
       .filter((name) => existsSync(marker(name)))
       .sort()
