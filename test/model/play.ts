@@ -24,9 +24,21 @@ export interface Broken {
 let current: World | undefined;
 
 /** Deadlines that the product sets itself pass in virtual time too: for good, so this is for a thread of its own. */
-export function takeTime(): void {
+export function takeSignals(): void {
   const real = AbortSignal.timeout.bind(AbortSignal);
   AbortSignal.timeout = (ms) => current?.timeout(ms) ?? real(ms);
+  AbortSignal.any = anyOf;
+}
+
+/** Node keeps those of its own that somebody listens to until they abort: with each of them, the whole history that it is of. */
+function anyOf(signals: readonly AbortSignal[]): AbortSignal {
+  const controller = new AbortController();
+  const aborted = signals.find((it) => it.aborted);
+  if (aborted !== undefined) controller.abort(aborted.reason);
+  else {
+    for (const it of signals) it.addEventListener('abort', () => controller.abort(it.reason), { once: true });
+  }
+  return controller.signal;
 }
 
 /** The shortest history found that breaks a rule; undefined when all keep them. */

@@ -1,8 +1,8 @@
 /** A thread that plays the batches of histories that it is sent, and answers each. */
 import { parentPort } from 'node:worker_threads';
-import { type Batch, playBatch, takeTime } from './play.ts';
+import { type Batch, playBatch, takeSignals } from './play.ts';
 
-takeTime();
+takeSignals();
 // Thousands of errors are made in passing, and nobody reads where.
 Error.stackTraceLimit = 0;
 parentPort?.on('message', (batch: Batch) => {
