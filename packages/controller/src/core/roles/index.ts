@@ -63,14 +63,13 @@ function roleFunction(role: Role): RoleFunction {
 
 /** Two roles may ask for the same thing, never for the same thing in two ways. */
 function unique(resources: readonly ResourceInput[]): ResourceInput[] {
-  const seen = new Map<string, string>();
+  const seen = new Map<string, ResourceInput>();
   return resources.filter((it) => {
     const key = identity(it);
-    const text = JSON.stringify(it);
     const before = seen.get(key);
-    if (before !== undefined && before !== text)
+    if (before === undefined) seen.set(key, it);
+    else if (JSON.stringify(before) !== JSON.stringify(it))
       throw new SlError('E_INTERNAL', `two roles of a node want ${key} in different ways`);
-    seen.set(key, text);
     return before === undefined;
   });
 }
