@@ -1,5 +1,4 @@
 /** A `Store` in memory that passes the contract test of the real one (packages/controller/src/io/store/contract.ts). */
-
 import { surplusDeploys } from '../../packages/controller/src/core/release/surplus-deploys.ts';
 import type {
   CommitDecision,
@@ -245,6 +244,7 @@ function need(tables: Tables, set: string): SetRow {
 /** A copy that nobody changes: what is written to a store is a row of it then, and so is what is read from it. */
 function kept<T>(it: T): T {
   if (typeof it !== 'object' || it === null || Object.isFrozen(it)) return it;
-  if (Array.isArray(it)) return Object.freeze(it.map(kept)) as T;
-  return Object.freeze(Object.fromEntries(Object.entries(it).map(([key, value]) => [key, kept(value)]))) as T;
+  const copy = (Array.isArray(it) ? [...it] : { ...it }) as T;
+  for (const key in copy) copy[key] = kept(copy[key]);
+  return Object.freeze(copy);
 }

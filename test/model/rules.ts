@@ -17,6 +17,8 @@ interface Row {
 export class Rules {
   readonly #world: World;
   readonly #nodes: readonly NodeMachine[];
+  readonly #appservers: readonly NodeMachine[];
+  readonly #balancers: readonly NodeMachine[];
   readonly #rows: Row[] = [{ epoch: 0, active: {}, deploys: [] }];
   #standing: Row = { epoch: 0, active: {}, deploys: [] };
   /** Deploys that a restored state has otherwise than they went on. */
@@ -32,6 +34,8 @@ export class Rules {
   constructor(world: World, nodes: readonly NodeMachine[]) {
     this.#world = world;
     this.#nodes = nodes;
+    this.#appservers = nodes.filter((it) => it.hasRole('appserver'));
+    this.#balancers = nodes.filter((it) => it.hasRole('balancer'));
   }
 
   /** The row that stands. */
@@ -84,7 +88,7 @@ export class Rules {
 
   /** A decision for an instance stands on the votes of all app servers: none may have been lost since. */
   #voteHolds(instance: string): void {
-    for (const node of this.#nodes.filter((it) => it.hasRole('appserver') && !it.isWiped)) {
+    for (const node of this.#appservers.filter((it) => !it.isWiped)) {
       if (!isHeld(node, instance))
         this.#world.broken(`${instance} was committed, but ${node.name} does not hold its vote`);
     }
@@ -152,15 +156,11 @@ export class Rules {
 
   /** What visitors get, after each step: whoever balancers ask can serve what they are asked for. */
   visitorsAreServed(): void {
-    const appservers = this.#nodes.filter(
-      (it) => it.hasRole('appserver') && it.isPowered && !it.isBooting && it.isReady,
-    );
-    const balancers = this.#nodes.filter((it) => it.hasRole('balancer') && it.isPowered);
-    for (const node of appservers) {
-      for (const { routes, routesFile } of balancers) {
-        const isHung = sameMap(routesFile, this.row.active) && !sameMap(routes, this.row.active);
-        if (!this.#isBlind(node, routes)) this.#serves(node, routes, isHung);
-      }
+    const balancers = this.#balancers.filter((it) => it.isPowered);
+    for (const node of this.#appservers) {
+      if (!node.isPowered || node.isBooting || !node.isReady) continue;
+      for (const balancer of balancers)
+        if (!this.#isBlind(node, balancer.routes)) this.#serves(node, balancer.routes, balancer);
       if (balancers.length === 0) this.#serves(node, node.active);
     }
   }
@@ -172,23 +172,28 @@ export class Rules {
    * a balancer, or a controller, that cannot be reached.
    */
   #isBlind(node: NodeMachine, routes: ActiveMap): boolean {
+    if (!node.isWiped) return false;
     const isTold = (node.committed?.epoch ?? 0) >= this.row.epoch;
-    return node.isWiped && !(isTold && sameMap(routes, this.row.active));
+    return !(isTold && sameMap(routes, this.row.active));
   }
 
   /**
    * More than one at a time, too: HAProxy does not take the map that its node has, and what it still asks for could not be started on the
    * app server after a power cut. The app server answers the same, and waits for nobody: that might take for ever.
    */
-  #serves(node: NodeMachine, active: ActiveMap, isHung = false): void {
+  #serves(node: NodeMachine, active: ActiveMap, balancer?: NodeMachine): void {
     for (const instance of Object.values(active)) {
       if (node.served.has(instance) && node.running.has(instance)) {
         node.lost.delete(instance);
         continue;
       }
-      if (isHung && node.lost.has(instance)) continue;
+      if (balancer !== undefined && this.#isHung(balancer) && node.lost.has(instance)) continue;
       this.#world.broken(`${node.name} takes requests for ${instance}, which it does not serve`);
     }
+  }
+
+  #isHung({ routes, routesFile }: NodeMachine): boolean {
+    return sameMap(routesFile, this.row.active) && !sameMap(routes, this.row.active);
   }
 
   /** Once faults have stopped and all have talked: undefined, or what is still not as the row says. */
