@@ -133,7 +133,9 @@ function collect(stream: NodeJS.ReadableStream | null, options: ExecOptions): ()
   let rest = '';
   stream?.setEncoding('utf8');
   stream?.on('data', (chunk: string) => {
-    text = (text + chunk).slice(-cap);
+    text += chunk;
+    // Not for each chunk: that copies all that is kept.
+    if (text.length > 2 * cap) text = text.slice(-cap);
     if (options.onLine === undefined) return;
     const lines = (rest + chunk).split('\n');
     rest = lines.pop() ?? '';
@@ -142,7 +144,7 @@ function collect(stream: NodeJS.ReadableStream | null, options: ExecOptions): ()
   stream?.on('end', () => {
     if (rest !== '') options.onLine?.(rest);
   });
-  return () => text;
+  return () => text.slice(-cap);
 }
 
 function startError(argv: readonly string[], cause: NodeJS.ErrnoException, options: ExecOptions): SlError {
