@@ -125,13 +125,21 @@ describe('a controller of this version', () => {
 describe('an agent that ends as soon as it is started', () => {
   const GIVEN_BACK = `agent ${VERSION} -> 99.2.0, unit file did not come up on ${NODE}, and the old one is back there`;
 
-  it('is taken back by the one before it, and sl up says so, while the apps serve', async () => {
-    const result = await whileServing(() => sl([...args('up'), '--yes', '--json'], { product: broken }));
-    expect(result.stderr).toContain(GIVEN_BACK);
-    expect(result).toMatchObject({ code: 0 });
-    expect(JSON.parse(result.stdout)).toMatchObject({ changes: 0 });
+  const upByBroken = () => sl([...args('up'), '--yes', '--json'], { product: broken });
+  /** And not by the timer, which would have been 75 seconds later. */
+  const expectTakenBack = async ({ code, stdout, stderr }: Awaited<ReturnType<typeof sl>>) => {
+    expect(stderr).toContain(GIVEN_BACK);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ changes: 0 });
     await expect.poll(() => nodeState(broken), POLL).toEqual(healthy(VERSION));
     expect(await runsUnder()).toEqual(OWN);
+    const journal = (await node?.exec(['journalctl', '--boot', '--output=cat']))?.stdout;
+    expect(journal).toContain('the update crashed again and again: what was there before is back');
+    expect(journal).not.toContain('the update did not come up');
+  };
+
+  it('is taken back by the one before it after a few crashes, and sl up says so, while the apps serve', async () => {
+    await expectTakenBack(await whileServing(upByBroken));
   });
 
   it('is not tried again', async () => {
@@ -140,6 +148,18 @@ describe('an agent that ends as soon as it is started', () => {
     expect(result.stderr).toContain(GIVEN_BACK);
     expect(result.stderr).not.toContain('failed');
     expect(JSON.parse(result.stdout)).toMatchObject({ changes: 0 });
+  });
+
+  it('is taken back, too, when its node loses power meanwhile', async () => {
+    const record = async () =>
+      (await node?.exec(['cat', '/var/lib/silverlining/agent/update.json'], { allowExit: [1] }))?.stdout;
+    expect((await sl(['controller', 'stop', '--force'])).code).toBe(0);
+    await expect.poll(() => nodeState(broken), POLL).toEqual(healthy(VERSION));
+    const result = upByBroken();
+    await expect.poll(record, { ...POLL, interval: 50 }).toContain('"crashes":');
+    await node?.powerOff();
+    await node?.powerOn();
+    await expectTakenBack(await result);
   });
 });
 

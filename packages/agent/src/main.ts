@@ -18,10 +18,11 @@ import { createNodeProbe } from './io/node-probe.ts';
 import { createExclusive } from './io/release/exclusive.ts';
 import { openReleasePorts } from './io/release/index.ts';
 import { createConvergeHost } from './io/resources/table.ts';
-import { createSelfUpdate, TAKE_BACK, takeBack, type UpdateHost } from './io/self-update.ts';
+import { createSelfUpdate } from './io/self-update.ts';
 import { stateFile } from './io/state-file.ts';
 import { daemonReload, execLater, unitAction } from './io/systemd.ts';
 import { openTopologyFile } from './io/topology-file.ts';
+import { CRASHED, countCrash, TAKE_BACK, takeBack, type UpdateHost } from './io/update-guard.ts';
 import { feedWatchdog } from './io/watchdog.ts';
 import type { Handlers, NodeView } from './ports.ts';
 import type { ReleasePorts } from './release-ports.ts';
@@ -48,8 +49,8 @@ export function runAgent(outfit: Outfit = AS_IT_IS): void {
 
 async function run(outfit: Outfit): Promise<void> {
   const paths = agentPaths();
-  const taken = process.argv.indexOf(TAKE_BACK);
-  if (taken >= 0) return takeBackUpdate(paths, process.argv[taken + 1] ?? '');
+  const [task, update = ''] = process.argv.slice(2);
+  if (task === TAKE_BACK || task === CRASHED) return guardUpdate(paths, task, update);
   const stop = new AbortController();
   process.on('SIGTERM', () => stop.abort());
   process.on('SIGINT', () => stop.abort());
@@ -67,8 +68,11 @@ async function run(outfit: Outfit): Promise<void> {
 }
 
 /** This process is not the agent: it is what the bundle before a new one left behind. */
-async function takeBackUpdate(paths: AgentPaths, id: string): Promise<void> {
-  if (await takeBack(paths, id, updateHost)) log('the update did not come up: what was there before is back');
+async function guardUpdate(paths: AgentPaths, task: typeof TAKE_BACK | typeof CRASHED, id: string): Promise<void> {
+  const act = task === TAKE_BACK ? takeBack : countCrash;
+  if (!(await act(paths, id, updateHost))) return;
+  const what = task === TAKE_BACK ? 'did not come up' : 'crashed again and again';
+  log(`the update ${what}: what was there before is back`);
 }
 
 interface Makings {

@@ -15,6 +15,8 @@ export interface AgentPaths {
   /** Bundles by digest, and the link to the one that runs. */
   bundles: string;
   bundleLink: string;
+  /** Run when the agent has ended, as long as a new bundle has to prove itself; beside the bundles, and gone with those that are not needed. */
+  crashScript: string;
   /** Node binaries by digest, and the link to the one that the agent and the apps run under. */
   runtimes: string;
   runtimeLink: string;
@@ -35,6 +37,7 @@ export function agentPaths(root = ''): AgentPaths {
     data: `${root}/var/lib/silverlining`,
     bundles: `${root}/opt/silverlining/agent`,
     bundleLink: `${root}/opt/silverlining/agent.js`,
+    crashScript: `${root}/opt/silverlining/agent/after-crash`,
     runtimes: `${root}/opt/silverlining/runtime`,
     runtimeLink: `${root}/opt/silverlining/node`,
     unit: `${root}/etc/systemd/system/silver-agent.service`,

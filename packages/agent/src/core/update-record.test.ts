@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { decideStart } from './update-record.ts';
+import { afterCrash, decideStart } from './update-record.ts';
 
 const record = { previous: 'old', next: 'new', starts: 0 };
 
@@ -14,4 +14,10 @@ describe('decideStart', () => {
     expect(first).toEqual({ action: 'prove', record: { ...record, starts: 1 } });
     expect(decideStart({ ...record, starts: 3 }, 'new')).toEqual({ action: 'leave' });
   });
+});
+
+it('afterCrash counts the crashes beside the starts, up to the third', () => {
+  expect(afterCrash({ ...record, starts: 1 })).toEqual({ ...record, starts: 1, crashes: 1 });
+  expect(afterCrash({ ...record, crashes: 1 })).toEqual({ ...record, crashes: 2 });
+  expect(afterCrash({ ...record, crashes: 2 })).toBeUndefined();
 });

@@ -5,6 +5,8 @@ export interface UpdateRecord {
   next: string;
   /** Times that the new bundle was started without having been welcomed. */
   starts: number;
+  /** Times that the agent crashed since, also without having come as far as to count its start. */
+  crashes?: number | undefined;
   /** Tells it from other updates to the same bundle. */
   id?: string | undefined;
   /** What else it replaced: the digest of the runtime, and the text of the unit file. */
@@ -13,6 +15,7 @@ export interface UpdateRecord {
 
 /** A new bundle that crashes this often before its minute is over is taken back at once. */
 const MAX_STARTS = 3;
+const MAX_CRASHES = 3;
 
 export type StartDecision =
   /** No update is under way, or this is the old bundle again. */
@@ -27,4 +30,10 @@ export function decideStart(record: UpdateRecord | undefined, running: string): 
   if (record === undefined || record.next !== running) return { action: 'nothing' };
   if (record.starts >= MAX_STARTS) return { action: 'leave' };
   return { action: 'prove', record: { ...record, starts: record.starts + 1 } };
+}
+
+/** What the bundle before makes of a crash of the new one: the record to keep; undefined where that had its chances. */
+export function afterCrash(record: UpdateRecord): UpdateRecord | undefined {
+  const crashes = (record.crashes ?? 0) + 1;
+  return crashes >= MAX_CRASHES ? undefined : { ...record, crashes };
 }

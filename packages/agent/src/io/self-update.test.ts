@@ -5,11 +5,12 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Duplex } from 'node:stream';
 import { gzipSync } from 'node:zlib';
-import { linkDurable } from '@silverlining/system';
+import { exists, linkDurable } from '@silverlining/system';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type AgentPaths, agentPaths } from '../core/paths.ts';
 import type { SelfUpdate } from '../ports.ts';
-import { createSelfUpdate, takeBack } from './self-update.ts';
+import { createSelfUpdate } from './self-update.ts';
+import { countCrash, takeBack } from './update-guard.ts';
 
 /** What loads, and so can be asked whether it does. */
 const OLD = '/* old */';
@@ -109,6 +110,20 @@ describe('a new bundle', () => {
     expect(await takeBack(paths, latest(), host)).toBe(false);
   });
 
+  it('that crashed twice before it was welcomed stays, and nothing counts what it does later', async () => {
+    await install(NEW);
+    for (let i = 0; i < 2; i++) {
+      await (await started()).begin();
+      expect(await countCrash(paths, latest(), host)).toBe(false);
+    }
+    const next = await started();
+    expect(await next.begin()).toBe('prove');
+    await next.confirm();
+    expect(await exists(paths.crashScript)).toBe(false);
+    expect(await countCrash(paths, latest(), host)).toBe(false);
+    expect(await current()).toBe(digestOf(NEW));
+  });
+
   it('is left alone by what an earlier update left behind', async () => {
     await install(NEW);
     const earlier = latest();
@@ -117,6 +132,7 @@ describe('a new bundle', () => {
     await next.confirm();
     await install(NEW);
     expect(await takeBack(paths, earlier, host)).toBe(false);
+    for (let i = 0; i < 3; i++) expect(await countCrash(paths, earlier, host)).toBe(false);
     expect(await current()).toBe(digestOf(NEW));
     expect(restarts).toBe(0);
   });

@@ -3,35 +3,24 @@ import { readdir, readFile, readlink, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { SlError, toSlError } from '@silverlining/protocol';
-import { exec, linkDurable, makeDirectoryDurable, readFileIfAny, writeFileDurable } from '@silverlining/system';
-import * as z from 'zod/mini';
+import { exec, makeDirectoryDurable, readFileIfAny, writeFileDurable } from '@silverlining/system';
 import type { AgentPaths } from '../core/paths.ts';
 import { flagsOfUnit } from '../core/unit-command.ts';
 import { decideStart, type UpdateRecord } from '../core/update-record.ts';
-import type { SelfUpdate, StateFile } from '../ports.ts';
+import type { SelfUpdate } from '../ports.ts';
 import { keepRuntime, runtimeFile } from './runtime-file.ts';
-import { stateFile } from './state-file.ts';
+import {
+  armGuard,
+  bundleFile,
+  putProgram,
+  type RecordFile,
+  recordFile,
+  rollBackTo,
+  type UpdateHost,
+} from './update-guard.ts';
 
 const MAX_BUNDLE = 32 << 20;
 const TRY_DEADLINE = 20_000;
-/** Milliseconds: the minute that a new bundle has (app/agent.ts), and some for one that is just taking itself back. */
-const GUARD = 75_000;
-/** With the id of an update: this process is what `takeBack` is for. */
-export const TAKE_BACK = '--take-back';
-
-const updateRecord = z.object({
-  ...{ previous: z.string(), next: z.string(), starts: z.number(), id: z.optional(z.string()) },
-  before: z.optional(z.object({ runtime: z.optional(z.string()), unit: z.optional(z.string()) })),
-});
-
-/** Does something on the machine that outlives this process. */
-export interface UpdateHost {
-  /** Runs a command once, so many milliseconds from now, whatever has become of this process by then. */
-  later(argv: readonly string[], ms: number): Promise<void>;
-  restartAgent(): Promise<void>;
-  /** Has systemd read unit files anew. */
-  reloadUnits(): Promise<void>;
-}
 
 type Order = Parameters<SelfUpdate['install']>[1];
 
@@ -74,7 +63,7 @@ export async function createSelfUpdate(paths: AgentPaths, bundle: string, host: 
 
 interface Installing {
   paths: AgentPaths;
-  file: StateFile<UpdateRecord | undefined>;
+  file: RecordFile;
   host: UpdateHost;
   /** Of the running bundle. */
   digest: string;
@@ -98,53 +87,9 @@ async function install(
     throw error;
   }
   const id = randomUUID();
-  await host.later([process.execPath, bundleFile(paths, digest), TAKE_BACK, id], GUARD);
+  await armGuard(paths, { digest, id }, host);
   await file.write({ previous: digest, next: order.digest, starts: 0, id, before: await replacedBy(paths, order) });
   await putProgram(paths, { ...order, bundle: order.digest }, host);
-}
-
-/**
- * What the bundle before was left to do when the new one has had its time: a bundle that cannot even start would never take
- * itself back. True when it was needed.
- */
-export async function takeBack(paths: AgentPaths, id: string, host: UpdateHost): Promise<boolean> {
-  const file = recordFile(paths);
-  if ((await file.read())?.id !== id) return false;
-  await rollBackTo(paths, file, host);
-  await host.restartAgent();
-  return true;
-}
-
-function recordFile(paths: AgentPaths): StateFile<UpdateRecord | undefined> {
-  return stateFile(join(paths.state, 'update.json'), z.optional(updateRecord), undefined);
-}
-
-/** The record goes last: cut off in between, it is done again. */
-async function rollBackTo(
-  paths: AgentPaths,
-  file: StateFile<UpdateRecord | undefined>,
-  host: UpdateHost,
-): Promise<void> {
-  const record = await file.read();
-  if (record === undefined) return;
-  await putProgram(paths, { ...record.before, bundle: record.previous }, host);
-  await file.write(undefined);
-}
-
-interface Program {
-  /** Digests. */
-  bundle: string;
-  runtime?: string | undefined;
-  /** Text of the unit file. */
-  unit?: string | undefined;
-}
-
-/** Makes it what systemd starts next; what is not given stays as it is. */
-async function putProgram(paths: AgentPaths, { bundle, runtime, unit }: Program, host: UpdateHost): Promise<void> {
-  if (runtime !== undefined) await linkDurable(paths.runtimeLink, `runtime/${runtime}/node`);
-  if (unit !== undefined) await writeFileDurable(paths.unit, unit, 0o644);
-  await linkDurable(paths.bundleLink, `agent/${bundle}/agent.js`);
-  if (unit !== undefined) await host.reloadUnits();
 }
 
 /** What there is now of what the order replaces beside the bundle. */
@@ -157,10 +102,6 @@ async function replacedBy(paths: AgentPaths, { runtime, unit }: Order): Promise<
 
 async function runtimeInUse({ runtimeLink }: AgentPaths): Promise<string> {
   return basename(dirname(await readlink(runtimeLink)));
-}
-
-function bundleFile({ bundles }: AgentPaths, digest: string): string {
-  return join(bundles, digest, 'agent.js');
 }
 
 /** Has the new bundle loaded as the order would have it started. */
