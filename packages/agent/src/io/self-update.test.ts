@@ -1,11 +1,11 @@
-import { createHash } from 'node:crypto';
-import { rmSync } from 'node:fs';
+import { createHash, randomUUID } from 'node:crypto';
+import { existsSync, rmSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, readlink, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Duplex } from 'node:stream';
 import { gzipSync } from 'node:zlib';
-import { exists, linkDurable } from '@silverlining/system';
+import { linkDurable } from '@silverlining/system';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type AgentPaths, agentPaths } from '../core/paths.ts';
 import type { SelfUpdate } from '../ports.ts';
@@ -119,7 +119,7 @@ describe('a new bundle', () => {
     const next = await started();
     expect(await next.begin()).toBe('prove');
     await next.confirm();
-    expect(await exists(paths.crashScript)).toBe(false);
+    expect(existsSync(paths.crashScript)).toBe(false);
     expect(await countCrash(paths, latest(), host)).toBe(false);
     expect(await current()).toBe(digestOf(NEW));
   });
@@ -190,6 +190,27 @@ describe('a new unit file and a new Node', () => {
     expect(await unitNow()).toBe(unit('--expose-gc'));
     expect(await runtimeNow()).toBe('second');
     expect(await takeBack(paths, latest(), host)).toBe(false);
+  });
+
+  it('remove what a cut left half-written beside them, and nothing of others', async () => {
+    const temporary = (path: string) => `${path}.${randomUUID()}.dpkg-tmp`;
+    const replaced = [
+      paths.unit,
+      paths.runtimeLink,
+      paths.bundleLink,
+      paths.crashScript,
+      join(paths.state, 'update.json'),
+    ];
+    const litter = replaced.map(temporary);
+    const half = temporary(join(paths.bundles, digestOf(NEW), 'agent.js'));
+    const others = temporary(join(dirname(paths.unit), 'others.service'));
+    for (const path of [...litter, half, others]) {
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(path, 'hal');
+    }
+    await (await started()).begin();
+    await install(NEW);
+    expect([...litter, half, others].filter((it) => existsSync(it))).toEqual([others]);
   });
 
   it.each<[string, () => Partial<Order>, RegExp]>([

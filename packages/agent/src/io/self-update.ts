@@ -3,7 +3,14 @@ import { readdir, readFile, readlink, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { SlError, toSlError } from '@silverlining/protocol';
-import { exec, makeDirectoryDurable, readFileIfAny, writeFileDurable } from '@silverlining/system';
+import {
+  exec,
+  makeDirectoryDurable,
+  readFileIfAny,
+  removeTemporaries,
+  removeTemporariesOf,
+  writeFileDurable,
+} from '@silverlining/system';
 import type { AgentPaths } from '../core/paths.ts';
 import { flagsOfUnit } from '../core/unit-command.ts';
 import { decideStart, type UpdateRecord } from '../core/update-record.ts';
@@ -45,6 +52,7 @@ export async function createSelfUpdate(paths: AgentPaths, bundle: string, host: 
       if (decision.action === 'prove') await file.write(decision.record);
       // Where this is the old bundle yet, the update was cut off in the middle: nothing is left of it.
       else await rollBack();
+      if (decision.action === 'nothing') await removeLitter(paths);
       return decision.action;
     },
     async confirm() {
@@ -78,6 +86,7 @@ async function install(
   if (sha256(content) !== order.digest) throw new SlError('E_CONFLICT', 'the bundle that came has another digest');
   const path = bundleFile(paths, order.digest);
   await makeDirectoryDurable(dirname(path), 0o755);
+  await removeTemporaries(dirname(path));
   await writeFileDurable(path, content, 0o644);
   try {
     // What cannot even be loaded could not take itself back.
@@ -119,6 +128,12 @@ async function tryProgram(paths: AgentPaths, { digest, runtime, unit }: Order, s
       details,
     });
   }
+}
+
+/** What a cut left half-written beside what is replaced. Where no update is under way, nobody is writing there. */
+async function removeLitter(paths: AgentPaths): Promise<void> {
+  for (const folder of [paths.state, paths.bundles]) await removeTemporaries(folder);
+  for (const path of [paths.unit, paths.runtimeLink, paths.bundleLink]) await removeTemporariesOf(path);
 }
 
 async function removeOthers(folder: string, keep: readonly string[]): Promise<void> {
