@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { exec, exists, linkDurable } from '@silverlining/system';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type AgentPaths, agentPaths } from '../core/paths.ts';
-import { armGuard, bundleFile, countCrash, recordFile, takeBack } from './update-guard.ts';
+import { armGuard, bundleFile, countCrash, recordFile, rollBackTo, takeBack } from './update-guard.ts';
 
 let root: string;
 let paths: AgentPaths;
@@ -63,6 +63,13 @@ it('what was cut off while it took one back does the rest after the next crash',
   await put('new');
   expect(await crash()).toBe(true);
   expect(await current()).toEqual(OLD);
+});
+
+it('nothing leads to a bundle that is gone, since the node was set up anew', async () => {
+  rmSync(dirname(bundleFile(paths, 'old')), { recursive: true });
+  await rollBackTo(paths, recordFile(paths), host);
+  expect(await current()).toEqual({ bundle: 'new', unit: 'new unit' });
+  expect(await recordFile(paths).read()).toBeUndefined();
 });
 
 it('both ways back may act together', async () => {

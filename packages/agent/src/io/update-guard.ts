@@ -1,7 +1,7 @@
 /** What a bundle leaves behind when another one takes its place: the way back, for one that cannot take itself back. */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { linkDurable, writeFileDurable } from '@silverlining/system';
+import { exists, linkDurable, writeFileDurable } from '@silverlining/system';
 import * as z from 'zod/mini';
 import type { AgentPaths } from '../core/paths.ts';
 import { afterCrash, type UpdateRecord } from '../core/update-record.ts';
@@ -80,11 +80,15 @@ export async function countCrash(paths: AgentPaths, id: string, host: UpdateHost
   return counted === undefined;
 }
 
-/** The record goes after all that it tells of: cut off in between, it is done again. */
+/**
+ * The record goes after all that it tells of: cut off in between, it is done again. Where the node was set up anew meanwhile, the
+ * bundle before is gone, and what was put there stays.
+ */
 export async function rollBackTo(paths: AgentPaths, file: RecordFile, host: UpdateHost): Promise<void> {
   const record = await file.read();
   if (record !== undefined) {
-    await putProgram(paths, { ...record.before, bundle: record.previous }, host);
+    const { previous, before } = record;
+    if (await exists(bundleFile(paths, previous))) await putProgram(paths, { ...before, bundle: previous }, host);
     await file.write(undefined);
   }
   await rm(paths.crashScript, { force: true });
