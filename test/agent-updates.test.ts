@@ -34,10 +34,12 @@ type Program = Partial<Pick<Facts, 'agentDigest' | 'runtime' | 'unit'>>;
 /** A node whose agent is of version 0.1.0, and answers the next request for an update as told. */
 async function nodeThat(behaviour: Behaviour, name: string): Promise<NodeRecord> {
   const { node, agent } = await fixture.enrol({ name });
-  const address: AgentAddress = { port: fixture.port, agent };
-  const client = await greeted(address, node, {});
-  void answerUpdates(client, { address, node, behaviour });
+  await connects({ address: { port: fixture.port, agent }, node, behaviour });
   return node;
+}
+
+async function connects(agent: Agent): Promise<void> {
+  void answerUpdates(await greeted(agent.address, agent.node, {}), agent);
 }
 
 async function greeted(address: AgentAddress, node: NodeRecord, program: Program): Promise<AgentClient> {
@@ -138,6 +140,31 @@ describe('agents of another bundle', () => {
     expect(count).toBe(0);
     expect(events.at(-1)).toMatch(/^warning agent 0\.1\.0 -> 0\.2\.0 on c1: cannot be loaded/);
     expect(seen).toEqual(['c1 asked']);
+  });
+
+  it('are tried again when the one that refused it has connected anew, since what came may have been cut short', async () => {
+    const { node, agent } = await fixture.enrol({ name: 'f1' });
+    const address: AgentAddress = { port: fixture.port, agent };
+    await connects({ address, node, behaviour: 'refuses it' });
+    const { events, updates } = await run([node]);
+    expect(events.at(-1)).toMatch(/tries again when that agent has connected anew/);
+    expect(await run([node], updates)).toMatchObject({ count: 0, events: [events.at(-1)] });
+    expect(await updates.wanted(sessionOf(node))).toBeUndefined();
+    await connects({ address, node, behaviour: 'takes it' });
+    expect(await updates.wanted(sessionOf(node))).toBe('0.1.0 -> 0.2.0');
+    expect(await run([node], updates)).toMatchObject({ count: 1 });
+    expect(seen).toEqual(['f1 asked', 'f1 asked', 'f1 back']);
+  });
+
+  it('are not tried again because of that where another one gave it back', async () => {
+    const { node, agent } = await fixture.enrol({ name: 'g2' });
+    const address: AgentAddress = { port: fixture.port, agent };
+    await connects({ address, node, behaviour: 'refuses it' });
+    const nodes = [await nodeThat('takes it', 'g1'), node, await nodeThat('gives it back', 'g3')];
+    const { updates } = await run(nodes);
+    await connects({ address, node, behaviour: 'takes it' });
+    expect(await updates.wanted(sessionOf(node))).toBeUndefined();
+    expect(await run(nodes, updates)).toMatchObject({ count: 0 });
   });
 
   it('are counted where others give it back', async () => {

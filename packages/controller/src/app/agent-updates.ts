@@ -14,7 +14,7 @@ import { type ControllerDeps, onEach } from './deps.ts';
 /** Agents that are replaced at a time, once one has shown that the bundle is good. */
 const AT_A_TIME = 4;
 const INSTALL_DEADLINE = 60_000;
-/** Milliseconds for an agent to be back with either bundle: the old one has taken over again 75 s after it left. */
+/** Milliseconds for an agent to be back with either bundle: the old one has taken over again 75 s after it left, at the latest. */
 const RETURN_DEADLINE = 150_000;
 const ANSWER_DEADLINE = 15_000;
 
@@ -23,7 +23,8 @@ export interface AgentUpdates {
   wanted(session: AgentSession): Promise<string | undefined>;
   /**
    * Returns how many were replaced. To be given the new agent back by a node is reported, and no failure: its old one is there
-   * again, and works with this controller. As long as this controller runs, it is not tried again.
+   * again, and works with this controller. As long as this controller runs, it is not tried again. One that was refused may only
+   * have been cut short on its way: that is tried again when the node has connected anew.
    */
   run(op: OperationContext, nodes: readonly NodeRecord[]): Promise<number>;
 }
@@ -35,29 +36,51 @@ interface Outdated {
   uuid: string;
 }
 
+/** Why agents stay as they are. */
+interface Refusal {
+  why: string;
+  /** Where an agent did not even try: the connection over which it said so. */
+  over?: Pick<AgentSession, 'uuid' | 'connectedAt'>;
+}
+
 export function createAgentUpdates(deps: Deps): AgentUpdates {
-  /** Why it is not tried any more. */
-  let givenBack: string | undefined;
+  let latest: Refusal | undefined;
+  const refusal = () => (latest !== undefined && holds(deps, latest) ? latest : undefined);
   return {
-    wanted: async (session) => (givenBack === undefined ? changeOf(deps, session) : undefined),
+    wanted: async (session) => (refusal() === undefined ? changeOf(deps, session) : undefined),
     async run(op, nodes) {
       const outdated: Outdated[] = [];
       for (const { name, uuid } of nodes) if (await isOutdated(deps, uuid)) outdated.push({ name, uuid });
       const [first, ...others] = outdated;
       if (first === undefined) return 0;
-      givenBack ??= await update(deps, op, first);
-      if (givenBack === undefined) {
+      latest = refusal() ?? (await update(deps, op, first));
+      if (latest === undefined) {
         const limit = pLimit(AT_A_TIME);
         const refusals = await onEach(others, (it) => limit(() => update(deps, op, it)));
-        givenBack = refusals.find((it) => it !== undefined);
-        if (givenBack === undefined) return outdated.length;
+        latest = lasting(refusals);
+        if (latest === undefined) return outdated.length;
       }
-      const text = `${givenBack}. Agents that are older work on as they are; a controller that is started anew tries again`;
-      op.emit({ status: 'warning', action: 'update-agent', text });
+      op.emit({ status: 'warning', action: 'update-agent', text: textOf(latest) });
       const left = await Promise.all(outdated.map(({ uuid }) => isOutdated(deps, uuid)));
       return left.filter((it) => !it).length;
     },
   };
+}
+
+/** What did not come up on one node must not be tried again because another one connected anew. */
+function lasting(refusals: readonly (Refusal | undefined)[]): Refusal | undefined {
+  const all = refusals.filter((it) => it !== undefined);
+  return all.find((it) => it.over === undefined) ?? all[0];
+}
+
+function holds({ fleet }: Deps, { over }: Refusal): boolean {
+  const now = over && fleet.session(over.uuid);
+  return now === undefined || now.connectedAt === over?.connectedAt;
+}
+
+function textOf({ why, over }: Refusal): string {
+  const again = over === undefined ? '' : 'sl up tries again when that agent has connected anew, and ';
+  return `${why}. Agents that are older work on as they are; ${again}a controller that is started anew tries again`;
 }
 
 async function changeOf(deps: Deps, { hello }: AgentSession): Promise<string | undefined> {
@@ -75,14 +98,14 @@ async function isOutdated(deps: Deps, uuid: string): Promise<boolean> {
 }
 
 /** Why an agent is not what it is to be; undefined where it is. One that takes bundles alone learns from the first how to take the rest. */
-async function update(deps: Deps, op: OperationContext, node: Outdated): Promise<string | undefined> {
+async function update(deps: Deps, op: OperationContext, node: Outdated): Promise<Refusal | undefined> {
   const refusal = await replace(deps, op, node);
   if (refusal !== undefined || !(await isOutdated(deps, node.uuid))) return refusal;
   return replace(deps, op, node);
 }
 
 /** Resolves when the node's agent is back: with why it gave the new one back, or undefined where it runs it. */
-async function replace(deps: Deps, op: OperationContext, { name, uuid }: Outdated): Promise<string | undefined> {
+async function replace(deps: Deps, op: OperationContext, { name, uuid }: Outdated): Promise<Refusal | undefined> {
   const before = deps.fleet.session(uuid);
   const change = before && (await changeOf(deps, before));
   if (before === undefined || change === undefined) return undefined;
@@ -93,13 +116,13 @@ async function replace(deps: Deps, op: OperationContext, { name, uuid }: Outdate
   const sent = await install(deps, before, { report, signal: op.signal });
   if (typeof sent === 'string') {
     say('failed', sent);
-    return `agent ${change} on ${name}: ${sent}`;
+    return { why: `agent ${change} on ${name}: ${sent}`, over: { uuid, connectedAt: before.connectedAt } };
   }
   const limits = { signal: op.signal, deadline: RETURN_DEADLINE, after: deps.clock.now() };
   const { hello } = await deps.fleet.waitFor(uuid, limits);
   if (!isOf(await deps.program(), sent, hello.facts)) {
     say('failed', `agent ${change}: the new one did not come up, and the old one is back`);
-    return `agent ${change} did not come up on ${name}, and the old one is back there`;
+    return { why: `agent ${change} did not come up on ${name}, and the old one is back there` };
   }
   await deps.fleet.request(uuid, 'serving', { ask: false }, { signal: op.signal, deadline: ANSWER_DEADLINE });
   say('changed', `agent ${change}`);
