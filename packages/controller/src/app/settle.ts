@@ -56,12 +56,14 @@ export async function settleSet(
     ...formerAppservers(deps, set, members).map((node) => ({ name: node.name, set, node, stays: new Map() })),
   ];
   const drained: Drained[] = [];
-  try {
-    await onEach(work, (it) => settleNode(deps, { ...it, drained }, signal));
-  } finally {
-    // Nobody says it a second time: the next settling finds it stopped.
-    await recordDrained(deps.store, name, drained);
-  }
+  // Nobody says it a second time: the next settling finds it stopped.
+  const record = () => recordDrained(deps.store, name, drained);
+  await onEach(work, (it) => settleNode(deps, { ...it, drained }, signal)).catch(async (error: unknown) => {
+    // What a node could not do says more than what could not be written of the others.
+    await record().catch(() => undefined);
+    throw error;
+  });
+  await record();
   for (const { drop } of stays.values()) await deps.store.deleteReleases(name, drop);
 }
 

@@ -14,6 +14,7 @@ import {
 } from '../../../../test/fakes/settling.ts';
 import { AILING, CALM } from '../core/release/watch.ts';
 import { nodeRecord } from '../io/store/contract-records.ts';
+import { settleSet } from './settle.ts';
 import { ASK_AGAIN } from './settler.ts';
 
 const [OLD, NEW] = ['blog.20260131_001', 'blog.20260131_002'];
@@ -117,6 +118,20 @@ describe('an agent that comes back again and again', () => {
     await seconds(3);
     expect(settled()).toEqual(['app1', 'app1', 'app2']);
   });
+});
+
+it('what a node could not do is said also where what another one did cannot be recorded', async () => {
+  fleet.connect('app1', { serving, settle: () => ({ stopped: [OLD], removed: [] }) });
+  await store.putNode(nodeRecord(SET, 'app2', { roles: ['appserver'] }));
+  const cannot = () => {
+    throw new SlError('E_SWITCH', 'its map cannot be written');
+  };
+  fleet.connect('app2', { serving, settle: cannot });
+  await commit(NEW, { previous: OLD });
+  await clock.advance(CALM);
+  vi.spyOn(store, 'changeDeploys').mockRejectedValue(new SlError('E_STORE', 'the disk is full'));
+  const settling = settleSet({ store, fleet, clock }, SET, new AbortController().signal);
+  await expect(settling).rejects.toMatchObject({ code: 'E_SWITCH' });
 });
 
 it('what one node stopped is recorded also where another one cannot be settled', async () => {
