@@ -137,5 +137,6 @@ it('sends no more of a file than was announced', async () => {
   onTestFinished(() => script.close());
   await script.greeting();
   expect(await script.order(['put', 2], { file, size: 2 })).toEqual(['got it']);
+  expect(await script.order(['put', 0], { file, size: 0 })).toEqual(['got ']);
   expect(await script.order(['put', 1], 'x')).toEqual(['got x']);
 });

@@ -82,6 +82,8 @@ export function startRemote(argv: readonly string[], signal: AbortSignal): Remot
 
 /** Returns why not all of it was sent, if so. */
 async function sendFile({ file, size }: FileToSend, to: Writable): Promise<SlError | undefined> {
+  // A stream reads one byte at least.
+  if (size === 0) return undefined;
   const content = createReadStream(file, { end: size - 1 });
   try {
     await pipeline(content, to, { end: false });
