@@ -84,6 +84,21 @@ describe('a service that moves between nodes that stay', () => {
     expect(steps()).toEqual(['app1 has it', 'app2 has it', 'app2 has none']);
   });
 
+  it('is said to wait for what was switched to, and only where that is watched', async () => {
+    const actions: string[] = [];
+    const op = operation(({ action }) => actions.push(action));
+    small.crashing.add('app2');
+    await expect(upWith(NEW)).rejects.toMatchObject({ error: { code: 'E_APP_CRASHED' } });
+    small.crashing.clear();
+    // Nobody looks at what has been live for so long.
+    await small.clock.advance(600_000);
+    expect(await upWith(OLD, {}, op)).toMatchObject({ deploys: [] });
+    expect(steps().slice(-1)).toEqual(['app2 has none']);
+    expect(actions).not.toContain('watch');
+    await upWith(NEW, {}, op);
+    expect(actions).toContain('watch');
+  });
+
   it('stops after a deploy that has to go first, too', async () => {
     const offer = ({ instance }: { instance: string }) => ({
       missing: instance.endsWith('_001') ? 'AQ==' : '',
