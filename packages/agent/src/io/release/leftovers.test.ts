@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ManifestFile } from '@silverlining/protocol';
@@ -25,4 +25,24 @@ it.each([
   leftovers.removeExpired(Date.now());
   expect(await asked).toBe(left.length);
   expect(readdirSync(join(folder, 'leftovers'))).toEqual([blobKey(file)]);
+});
+
+it('what cannot be listed is not taken for nothing, and not removed', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sl-leftovers-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  // Also root cannot read it, and it is neither missing nor a file.
+  symlinkSync('incoming', join(folder, 'incoming'));
+  expect(() => new Leftovers(join(folder, 'leftovers'), join(folder, 'incoming'))).toThrow('ELOOP');
+  expect(readdirSync(folder)).toContain('incoming');
+});
+
+it('a folder for receptions may be missing, and have a file where the folder of one should be', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sl-leftovers-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const [own, incoming] = [join(folder, 'leftovers'), join(folder, 'incoming')];
+  new Leftovers(own, incoming);
+  mkdirSync(incoming);
+  writeFileSync(join(incoming, 'file'), 'text');
+  new Leftovers(own, incoming);
+  expect(readdirSync(folder)).toEqual(['leftovers']);
 });

@@ -16,6 +16,7 @@ import { type ChunkList, chunkDigest, MAX_CHUNK, type ManifestFile } from '@silv
 import { errno } from '@silverlining/system';
 import { blobKey, isBlobKey } from './blob-keys.ts';
 import { sha256Of } from './file-hash.ts';
+import { namesIn } from './names-in.ts';
 
 /** Milliseconds after which nobody is expected to go on with a transfer. */
 export const EXPIRES = 86_400_000;
@@ -133,15 +134,6 @@ function openEither(path: string, other: string): number {
 }
 
 function filesOfBatches(incoming: string): string[] {
-  const entries = listed(incoming);
-  return entries.flatMap((batch) => listed(`${incoming}/${batch}`).map((name) => `${incoming}/${batch}/${name}`));
-}
-
-function listed(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    // It is not there, or no folder.
-    return [];
-  }
+  const batches = namesIn(incoming);
+  return batches.flatMap((batch) => namesIn(`${incoming}/${batch}`).map((name) => `${incoming}/${batch}/${name}`));
 }
