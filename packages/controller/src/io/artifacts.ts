@@ -33,15 +33,19 @@ export interface Artifacts {
 export function createArtifacts(cache: string, agentEntry = agentSource('start.ts')): Artifacts {
   const agentBundle = once(() => bundle(agentEntry, 'agent', cache), isThere);
   const enrolBundle = once(() => bundle(agentSource('enrol.ts'), 'enrol', cache), isThere);
-  const runtime = (arch: RuntimeArch) =>
-    once(
-      (report: (text: string) => void, signal: AbortSignal) =>
-        findRuntime(arch, { cache, report, signal }).catch((cause: unknown) => {
-          throw signal.aborted ? cancelled(cause) : cause;
-        }),
-      isThere,
-      (_report, signal) => signal,
-    );
+  const runtime = (arch: RuntimeArch) => {
+    const make = async (report: (text: string) => void, signal: AbortSignal) => {
+      try {
+        // Of one that gave up waiting while another one made it.
+        signal.throwIfAborted();
+        return await findRuntime(arch, { cache, report, signal });
+      } catch (cause) {
+        throw signal.aborted ? cancelled(cause) : cause;
+      }
+    };
+    const get = once(make, isThere);
+    return (report: (text: string) => void, signal: AbortSignal) => unlessAborted(get(report, signal), signal);
+  };
   const runtimes = { x64: runtime('x64'), arm64: runtime('arm64') };
   return {
     agentBundle,
@@ -109,12 +113,11 @@ function cancelled(cause: unknown): SlError {
 
 /**
  * Remembers the first success for as long as it holds. After a failure the next one to ask tries again; who asked meanwhile shares it,
- * unless whoever asked first was only cancelled, and for as long as their own signal lets them wait.
+ * unless whoever asked first was only cancelled.
  */
 function once<A extends unknown[], T>(
   make: (...args: A) => Promise<T>,
   holds: (made: T) => Promise<boolean> = async () => true,
-  signalOf: (...args: A) => AbortSignal | undefined = () => undefined,
 ): (...args: A) => Promise<T> {
   let made: Promise<T> | undefined;
   const forget = (it: Promise<T>) => {
@@ -128,11 +131,10 @@ function once<A extends unknown[], T>(
       return making;
     }
     const known = made;
-    const looked = known.then(holds).catch((error: unknown) => {
+    const isGood = await known.then(holds).catch((error: unknown) => {
       if (toSlError(error).code !== 'E_ABORTED') throw error;
       return false;
     });
-    const isGood = await unlessAborted(looked, signalOf(...args));
     if (isGood) return known;
     forget(known);
     return get(...args);
@@ -141,11 +143,11 @@ function once<A extends unknown[], T>(
 }
 
 /** What others wait for as well goes on. */
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    const giveUp = () => reject(cancelled(signal?.reason));
-    if (signal?.aborted) giveUp();
-    signal?.addEventListener('abort', giveUp, { once: true });
-    work.then(resolve, reject).finally(() => signal?.removeEventListener('abort', giveUp));
+    const giveUp = () => reject(cancelled(signal.reason));
+    if (signal.aborted) giveUp();
+    signal.addEventListener('abort', giveUp, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp));
   });
 }
