@@ -188,6 +188,9 @@ describe('logs', () => {
 
 describe('the end of the API', () => {
   it('lets streams of ended operations bring out their last lines', async () => {
+    await api.close();
+    // That they come is tested here, not how soon.
+    api = await startApiFixture({ closeGrace: 60_000 });
     api.service.work.rollback = async ({ signal }) => {
       await aborted(signal);
       return { deploys: [{ ...aDeploy, id: 'x'.repeat(1 << 20) }] };
