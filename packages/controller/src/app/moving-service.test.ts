@@ -163,8 +163,12 @@ describe('going back to a release of before a service moved', () => {
     expect(steps()).toEqual([]);
   });
 
-  it('is done where the file itself says which host the app uses', async () => {
-    const apps = [{ ...APP, services: { mysql: '' }, env: { CONFIG_MYSQL_HOST: 'db.example' } }];
+  it.each([
+    ['CONFIG_MYSQL_HOST', 'db.example'],
+    ['CONFIG_MYSQL_URL', 'mysql://blog@db.example/blog'],
+    ['CONFIG_MYSQL_SQLALCHEMY', 'mysql://blog@db.example/blog'],
+  ])('is done where the file itself says in %s which host the app uses', async (variable, value) => {
+    const apps = [{ ...APP, services: { mysql: '' }, env: { [variable]: value } }];
     await upWith(OLD, { apps });
     await upWith(NEW, { apps });
     expect(await back()).toMatchObject({ deploys: [{ outcome: 'done', instance: 'blog.19700101_002' }] });

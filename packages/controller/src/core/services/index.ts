@@ -54,9 +54,9 @@ export function lostServices(
   nodes: readonly { roles: readonly Role[]; address?: string | undefined }[],
 ): string[] {
   return Object.keys(app.services).filter((name) => {
-    const { hostVariable } = serviceNamed(name);
+    const { hostVariable, urlVariables } = serviceNamed(name);
     // What the file itself says may be any host.
-    if (hostVariable in app.env) return false;
+    if ([hostVariable, ...urlVariables].some((it) => it in app.env)) return false;
     return !nodesWithRole(nodes, `service:${name}`).some((it) => it.address === env[hostVariable]);
   });
 }

@@ -23,6 +23,7 @@ export const mysql: ServiceModule = {
   clientPackages: () => ['mariadb-client'],
   env,
   hostVariable: 'CONFIG_MYSQL_HOST',
+  urlVariables: ['CONFIG_MYSQL_URL', 'CONFIG_MYSQL_SQLALCHEMY'],
   secretsNeeded: (app) => [passwordName(app)],
 };
 

@@ -39,6 +39,8 @@ export interface ServiceModule {
   env(app: App, context: ServiceContext): Record<string, string>;
   /** Of these, the one with the address of the service's node. */
   hostVariable: string;
+  /** Those that have it in a URL. */
+  urlVariables: readonly string[];
   /** Names of the secrets that exist once for each app and set. */
   secretsNeeded(app: App): string[];
 }
