@@ -13,9 +13,8 @@ export interface UpdateRecord {
   before?: { runtime?: string | undefined; unit?: string | undefined } | undefined;
 }
 
-/** A new bundle that crashes this often before its minute is over is taken back at once. */
-const MAX_STARTS = 3;
-const MAX_CRASHES = 3;
+/** A new bundle that has ended this often before its minute is over is taken back at once. */
+const CHANCES = 3;
 
 export type StartDecision =
   /** No update is under way, or this is the old bundle again. */
@@ -28,12 +27,12 @@ export type StartDecision =
 /** What the bundle `running` does at its start, and the record to keep while it has to prove itself. */
 export function decideStart(record: UpdateRecord | undefined, running: string): StartDecision {
   if (record === undefined || record.next !== running) return { action: 'nothing' };
-  if (record.starts >= MAX_STARTS) return { action: 'leave' };
+  if (record.starts >= CHANCES) return { action: 'leave' };
   return { action: 'prove', record: { ...record, starts: record.starts + 1 } };
 }
 
 /** What the bundle before makes of a crash of the new one: the record to keep; undefined where that had its chances. */
 export function afterCrash(record: UpdateRecord): UpdateRecord | undefined {
   const crashes = (record.crashes ?? 0) + 1;
-  return crashes >= MAX_CRASHES ? undefined : { ...record, crashes };
+  return crashes >= CHANCES ? undefined : { ...record, crashes };
 }

@@ -3,7 +3,7 @@ import { isService, SlError } from '@silverlining/protocol';
 import type { Run } from './configure.ts';
 import { partingServices } from './hand-over.ts';
 import { revertUnder } from './revert.ts';
-import { onProbation, watchSet } from './watch.ts';
+import { watchSet } from './watch.ts';
 
 /**
  * Where services are about to end at their old places: resolves when what was switched to is trusted. Otherwise it is taken back, and
@@ -14,15 +14,9 @@ export async function endProbation(run: Run): Promise<void> {
   const moves = run.nodes.some((node) => partingServices(observed.record, node).length > 0);
   if (!moves && !run.leaving.some(({ roles }) => roles.some(isService))) return;
   const text = 'watching what was switched to before services end where they were';
-  if (await isOnProbation(run)) op.emit({ status: 'started', action: 'watch', text });
-  const failing = await watchSet(deps, set.name, op.signal);
+  const begins = () => op.emit({ status: 'started', action: 'watch', text });
+  const failing = await watchSet(deps, set.name, op.signal, begins);
   if (failing === undefined) return;
   await revertUnder(token, deps, { name: set.name, emit: op.emit, failing });
   throw SlError.fromWire(failing.error);
-}
-
-/** Where nothing was switched to, or all of it is trusted by now, there is nothing to watch. */
-async function isOnProbation({ deps, set: { name } }: Run): Promise<boolean> {
-  const set = await deps.store.set(name);
-  return set !== undefined && (await onProbation(deps, set)).length > 0;
 }

@@ -120,13 +120,18 @@ describe('an agent that comes back again and again', () => {
   });
 });
 
-it('what a node could not do is said also where what another one did cannot be recorded', async () => {
+/** Two nodes: one stops the old release, and one cannot be settled. */
+async function haveOneThatCannot(): Promise<void> {
   fleet.connect('app1', { serving, settle: () => ({ stopped: [OLD], removed: [] }) });
   await store.putNode(nodeRecord(SET, 'app2', { roles: ['appserver'] }));
   const cannot = () => {
     throw new SlError('E_SWITCH', 'its map cannot be written');
   };
   fleet.connect('app2', { serving, settle: cannot });
+}
+
+it('what a node could not do is said also where what another one did cannot be recorded', async () => {
+  await haveOneThatCannot();
   await commit(NEW, { previous: OLD });
   await clock.advance(CALM);
   vi.spyOn(store, 'changeDeploys').mockRejectedValue(new SlError('E_STORE', 'the disk is full'));
@@ -135,12 +140,7 @@ it('what a node could not do is said also where what another one did cannot be r
 });
 
 it('what one node stopped is recorded also where another one cannot be settled', async () => {
-  fleet.connect('app1', { serving, settle: () => ({ stopped: [OLD], removed: [] }) });
-  await store.putNode(nodeRecord(SET, 'app2', { roles: ['appserver'] }));
-  const cannot = () => {
-    throw new SlError('E_SWITCH', 'its map cannot be written');
-  };
-  fleet.connect('app2', { serving, settle: cannot });
+  await haveOneThatCannot();
   await deployNew();
   await seconds(CALM / 1000);
   expect(settled()).toEqual(['app1', 'app2']);

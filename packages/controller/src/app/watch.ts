@@ -22,11 +22,17 @@ export interface Failing {
   error: WireError;
 }
 
-/** Watches what is on probation until it is trusted, or failed. */
-export async function watchSet(deps: WatchDeps, name: string, signal: AbortSignal): Promise<Failing | undefined> {
+/** Watches what is on probation until it is trusted, or failed; `begins` is called where there is anything. */
+export async function watchSet(
+  deps: WatchDeps,
+  name: string,
+  signal: AbortSignal,
+  begins: () => void = () => undefined,
+): Promise<Failing | undefined> {
   const set = await deps.store.set(name);
   const rows = set === undefined ? [] : await onProbation(deps, set);
   if (set !== undefined && rows.length > 0) {
+    begins();
     const verdict = await untilVerdict(deps, set, rows, signal);
     if (verdict.is === 'failed') return failing(deps, rows, verdict);
   }
