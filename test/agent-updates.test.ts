@@ -126,7 +126,7 @@ describe('agents of another bundle', () => {
     expect(count).toBe(0);
     expect(seen).toEqual(['b1 asked', 'b1 back']);
     const warning = expect.stringMatching(
-      /^warning agent 0\.1\.0 -> 0\.2\.0 did not come up on b1, and the old one is back/,
+      /^warning agent 0\.1\.0 -> 0\.2\.0 did not come up on b1, and the old one is back there \(sl logs --node b1 shows what it said\)/,
     );
     expect(events.at(-1)).toEqual(warning);
     for (const node of nodes) expect(await updates.wanted(sessionOf(node))).toBeUndefined();

@@ -122,7 +122,9 @@ async function replace(deps: Deps, op: OperationContext, { name, uuid }: Outdate
   const { hello } = await deps.fleet.waitFor(uuid, limits);
   if (!isOf(await deps.program(), sent, hello.facts)) {
     say('failed', `agent ${change}: the new one did not come up, and the old one is back`);
-    return { why: `agent ${change} did not come up on ${name}, and the old one is back there` };
+    return {
+      why: `agent ${change} did not come up on ${name}, and the old one is back there (sl logs --node ${name} shows what it said)`,
+    };
   }
   await deps.fleet.request(uuid, 'serving', { ask: false }, { signal: op.signal, deadline: ANSWER_DEADLINE });
   say('changed', `agent ${change}`);
