@@ -14,13 +14,15 @@ const LOG_BYTES = 128 << 10;
 
 /** Asks the active instance of each app that is here over its health path. What failed here before is tried again. */
 export async function appHealth(state: ReleaseState, signal: AbortSignal): Promise<AppHealth[]> {
-  await startAgain(state, signal);
-  await state.refreshProxy();
+  const trouble = await problemOf('what can be asked on this node could not be written down', async () => {
+    await startAgain(state, signal);
+    await state.refreshProxy();
+  });
   // Nobody waits for it: an app may take its time to stop, and a deploy goes first.
   finish(state).catch((error: unknown) => state.ports.warn(toSlError(error).message));
   const running = activeHere(state).filter((it) => hasProcess(it.spec.platform));
   const [answers, statuses] = await Promise.all([
-    appAnswers(state, signal),
+    appAnswers(state, signal, trouble),
     state.ports.units.status(running.map((it) => it.instance)),
   ]);
   return answers.map((it) => ({ ...it, restarts: statuses.get(it.instance)?.restarts ?? 0 }));
@@ -46,8 +48,10 @@ export async function servingAnswers(
   );
 }
 
-async function appAnswers(state: ReleaseState, signal: AbortSignal): Promise<AppAnswer[]> {
-  const problem = await routingProblem(state, signal);
+/** `trouble`: why none of them can be healthy, where that is known already. */
+async function appAnswers(state: ReleaseState, signal: AbortSignal, trouble?: string): Promise<AppAnswer[]> {
+  const what = 'the committed map is not in force on this node';
+  const problem = (await problemOf(what, () => ensureInForce(state, signal))) ?? trouble;
   return Promise.all(
     activeHere(state).map(async (it) => ({
       app: it.spec.app,
@@ -57,13 +61,13 @@ async function appAnswers(state: ReleaseState, signal: AbortSignal): Promise<App
   );
 }
 
-/** Why visitors may not get what is active here. */
-async function routingProblem(state: ReleaseState, signal: AbortSignal): Promise<string | undefined> {
+/** Why visitors may not get what is active here. It is reported, since a node that says nothing says less: also not that its disk is full. */
+async function problemOf(what: string, act: () => Promise<void>): Promise<string | undefined> {
   try {
-    await ensureInForce(state, signal);
+    await act();
     return undefined;
   } catch (error) {
-    return `the committed map is not in force on this node: ${toSlError(error).message}`;
+    return `${what}: ${toSlError(error).message}`;
   }
 }
 

@@ -154,8 +154,10 @@ export class ReleaseState {
       // Both at once: what is voted for while the map is written is not in it yet.
       const instances = new Map(this.#servable().map((it) => [it.instance, it.port]));
       const isReady = this.hasRole('appserver') && this.isComplete();
+      // Needs no space, and so is done also where the disk is full and the map cannot be written.
+      if (!isReady) await this.ports.proxy.setReady(false);
       await this.ports.proxy.writeInstances(instances);
-      await this.ports.proxy.setReady(isReady);
+      if (isReady) await this.ports.proxy.setReady(true);
       await this.#nameOthers();
     });
   }

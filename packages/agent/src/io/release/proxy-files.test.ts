@@ -1,5 +1,5 @@
 import { existsSync, rmSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -42,4 +42,16 @@ describe('a node that may get requests', () => {
     await rm(join(root, 'run'), { recursive: true });
     expect(existsSync(paths.ready)).toBe(false);
   });
+});
+
+it('maps that are as they should be are not written again', async () => {
+  const places = () => Promise.all([paths.instancesMap, paths.othersMap].map(async (it) => (await stat(it)).ino));
+  const write = async (port: number) => {
+    await files.writeInstances(new Map([['blog.20260131_001', port]]));
+    await files.writeOthers(`blog.1 blog.20260131_00${port}\n`);
+    return places();
+  };
+  const first = await write(1);
+  expect(await write(1)).toEqual(first);
+  expect(await write(2)).not.toEqual(first);
 });

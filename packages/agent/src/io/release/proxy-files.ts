@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { removeTemporaries, writeFileDurable } from '@silverlining/system';
+import { readFileIfAny, removeTemporaries, writeFileDurable } from '@silverlining/system';
 import { activeMapText, instancesMapText } from '../../core/release/maps.ts';
 import type { ReleasePaths } from '../../core/release/paths.ts';
 import type { ProxyFiles } from '../../release-ports.ts';
@@ -44,8 +44,12 @@ async function unmakeReady({ ready, readyFile }: ReadyPaths): Promise<void> {
   await rm(readyFile, { force: true });
 }
 
-/** Whole or not at all for readers, but not on disk yet: the map of instances is made anew when the agent starts. */
+/**
+ * Whole or not at all for readers, but not on disk yet: the map of instances is made anew when the agent starts. One that is as it should
+ * be stays: it is looked at every few seconds, also on a full disk, and whoever reads it would read it again.
+ */
 async function replaceQuickly(path: string, content: string): Promise<void> {
+  if ((await readFileIfAny(path)) === content) return;
   const temporary = `${path}.new`;
   await writeFile(temporary, content, { mode: 0o644 });
   await rename(temporary, path);
