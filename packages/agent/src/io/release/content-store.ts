@@ -128,10 +128,11 @@ class StoreDisk {
     if (![...parts.keys()].some((key) => this.packs.find(key) !== undefined)) return;
     await this.#batch(async (batch) => {
       const writer = new BlobWriter({ folder: batch, owner });
-      await inSlices(parts.values(), (file) => {
-        const content = this.packs.read(file);
-        if (content !== undefined) writer.put(file, content);
-      });
+      try {
+        await inSlices(parts.values(), (file) => this.packs.unpack(file, writer));
+      } finally {
+        await writer.dispose();
+      }
       await syncReceived(writer.received, batch);
       await this.admit(writer.received, 'cut');
     });

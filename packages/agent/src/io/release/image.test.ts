@@ -179,6 +179,24 @@ describe('an image that was damaged', () => {
   });
 });
 
+describe('a content of an image that is damaged', () => {
+  const damages: [string, (bytes: Buffer) => Buffer][] = [
+    ['that was changed', (bytes) => bytes.fill(0, 4096)],
+    ['that was cut off', (bytes) => bytes.subarray(0, 4096)],
+  ];
+  it.each(damages)('%s comes anew for a release that has it under another name', async (_how, damage) => {
+    await make(FIRST, MANY);
+    const data = join(disk.paths.layers, FIRST, 'data');
+    await writeFile(data, damage(await readFile(data)));
+    const next = { ...MANY, 'app/moved': MANY['app/lib/7'] ?? '' };
+    await expect(make(SECOND, next)).rejects.toMatchObject({
+      code: 'E_MANIFEST',
+      message: expect.stringContaining('"app/moved"'),
+    });
+    expect([await make(SECOND, next), await read(SECOND, 'moved')]).toEqual([1, MANY['app/lib/7']]);
+  });
+});
+
 describe('a pack', () => {
   it("that a crash cut in its removal is in nobody's way", async () => {
     await mkdir(join(disk.paths.store, 'packs/cut'), { recursive: true });

@@ -117,7 +117,7 @@ export class Pack {
   }
 }
 
-/** Undefined when it is not there, or shorter. */
+/** Undefined when it is not there, or shorter, or the disk does not give it. */
 export function readPart(path: string, { offset, size }: Packed): Buffer | undefined {
   let descriptor: number;
   try {
@@ -133,6 +133,8 @@ export function readPart(path: string, { offset, size }: Packed): Buffer | undef
       done += read;
     }
     return content;
+  } catch {
+    return undefined;
   } finally {
     closeSync(descriptor);
   }

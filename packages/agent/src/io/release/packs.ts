@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
-import type { Manifest, ManifestFile } from '@silverlining/protocol';
+import { type Manifest, type ManifestFile, toSlError } from '@silverlining/protocol';
 import { isMost } from '../../core/release/layer.ts';
 import { blobKey } from './blob-keys.ts';
+import type { BlobWriter } from './blob-writer.ts';
+import { lostContent } from './disk-full.ts';
 import { isContent } from './file-hash.ts';
 import { EXPIRES } from './leftovers.ts';
 import { namesIn } from './names-in.ts';
@@ -42,9 +44,19 @@ export class Packs {
     }
   }
 
-  read(file: ManifestFile): Buffer | undefined {
-    const place = this.find(blobKey(file));
-    return place && readPart(place.path, { offset: place.offset, size: file.size });
+  /** Has the content written, if it is here. E_MANIFEST when it is not what it should be: then it is forgotten, and the next offer asks for it. */
+  unpack(file: ManifestFile, writer: Pick<BlobWriter, 'put'>): void {
+    const key = blobKey(file);
+    const place = this.find(key);
+    if (place === undefined) return;
+    try {
+      const { path, offset } = place;
+      writer.put(file, readPart(path, { offset, size: file.size }) ?? Buffer.alloc(0));
+    } catch (error) {
+      if (toSlError(error).code !== 'E_MANIFEST') throw error;
+      this.forget(key);
+      throw lostContent(file, error);
+    }
   }
 
   forget(key: string): void {
