@@ -1,6 +1,6 @@
 /** Nodes that could not follow to a commit, or were brought back from it, and do so by themselves. */
 import { rmSync } from 'node:fs';
-import { mkdtemp, readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SlError } from '@silverlining/protocol';
@@ -67,6 +67,19 @@ it('a HAProxy that outlives the role of its node goes along until it is stopped'
   node.balancerMap = undefined;
   await switchTo(3, 3);
   expect(node.balancerMap).toBeUndefined();
+});
+
+it('a balancer that does not know any more what is committed goes by the map that it has until it is told', async () => {
+  node.roles = ['balancer'];
+  await switchTo(1, 1);
+  await writeFile(ports.paths.committed, '');
+  releases = createReleases(await fakeReleasePorts(root, node));
+  await releases.recover();
+  await report();
+  expect(node.balancerMap).toEqual({ blog: name(1) });
+  expect(await readFile(ports.paths.activeMap, 'utf8')).toBe(`blog ${name(1)}\n`);
+  await switchTo(2, 2);
+  expect(node.balancerMap).toEqual({ blog: name(2) });
 });
 
 it.each(['appserver', 'balancer'] as const)('a report of a retired %s puts nothing in force again', async (role) => {

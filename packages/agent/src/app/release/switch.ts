@@ -36,9 +36,13 @@ async function follow(
   return { epoch, at };
 }
 
-/** The maps that requests are routed by; the balancer's last, because its change is the one that visitors see. */
+/**
+ * The maps that requests are routed by; the balancer's last, because its change is the one that visitors see. A node that knows of no
+ * commit, new or with a damaged disk, leaves them as they are: an empty one would send everybody away until the controller is there.
+ */
 export async function putInForce(state: ReleaseState): Promise<void> {
   state.isInForce = false;
+  if (state.committed.epoch === 0) return;
   await state.ports.proxy.writeActive(state.active);
   const { balancer } = state.ports;
   // Whoever took the role away may have been cut off before HAProxy was stopped: as long as it serves, it goes along.
@@ -65,7 +69,9 @@ export async function ensureInForce(state: ReleaseState, signal: AbortSignal): P
 
 async function isFollowed(state: ReleaseState): Promise<boolean> {
   if (state.isRemoved) return true;
-  if (!state.isInForce || state.heardEpoch !== undefined) return false;
+  if (state.heardEpoch !== undefined) return false;
+  if (state.committed.epoch === 0) return true;
+  if (!state.isInForce) return false;
   return !(await state.ports.balancer.differs(state.active));
 }
 
