@@ -8,6 +8,7 @@ import {
   fleet,
   SET,
   settler,
+  stop,
   store,
   switched,
   useSettling,
@@ -118,6 +119,20 @@ describe('an agent that comes back again and again', () => {
     await seconds(3);
     expect(settled()).toEqual(['app1', 'app1', 'app2']);
   });
+});
+
+it('nothing is taken back by a controller that is stopping: it would not live to tell every node', async () => {
+  const stopping = ({ log }: { log?: number | undefined }) => {
+    if (log !== undefined) stop.abort();
+    return serving();
+  };
+  fleet.connect('app1', { serving: stopping, settle });
+  await deployNew();
+  await seconds(2);
+  healthy = false;
+  await seconds(AILING);
+  expect(stop.signal.aborted).toBe(true);
+  expect(failing).toEqual([]);
 });
 
 /** Two nodes: one stops the old release, and one cannot be settled. */

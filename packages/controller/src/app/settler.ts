@@ -56,7 +56,7 @@ export function createSettler(
     const how = { life: signal, isLong, bell, signal: AbortSignal.any([signal, abort.signal]) };
     const ended = settle(deps, set, how).then((failing) => {
       settlings.delete(set);
-      if (abort.signal.aborted) return;
+      if (how.signal.aborted) return;
       series.delete(set);
       if (failing !== undefined) takeBack(set, failing);
       // Whoever came back meanwhile was not there to be settled, or not for a drain.
