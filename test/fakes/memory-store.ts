@@ -90,6 +90,8 @@ function sets(tables: Tables): Pick<Store, 'sets' | 'set' | 'putSet' | 'putTopol
     },
     async deleteSet(name) {
       tables.sets.delete(name);
+      const fence = tables.fences.get(name);
+      if (fence !== undefined) tables.fences.set(name, { ...fence, committed: false });
       for (const table of [tables.nodes, tables.deploys, tables.secrets]) {
         for (const [key, row] of table) if (row.set === name) table.delete(key);
       }

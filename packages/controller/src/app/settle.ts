@@ -22,7 +22,8 @@ const HURRY = 5_000;
  */
 export async function isInForce(deps: SettleDeps, name: string, signal: AbortSignal): Promise<boolean> {
   const set = await deps.store.set(name);
-  if (set === undefined) return true;
+  // The map of a set under which nothing was ever committed would take away what its nodes serve from before it.
+  if (set?.committed !== true) return true;
   const { epoch, active } = set;
   const balancers = nodesWithRole(await membersOf(deps, name), 'balancer');
   const told = await Promise.allSettled(

@@ -15,6 +15,14 @@ describe('what a node has in force', () => {
     expect(disputes(row, { ...row, epoch: 3, heardEpoch: 4 })).toBe(false);
   });
 
+  it('is disputed, too, when it is old, and nothing was ever committed under the row', () => {
+    const made = { epoch: 9, active: {}, committed: false };
+    expect(disputes(made, row)).toBe(true);
+    expect(disputes({ ...made, committed: true }, row)).toBe(false);
+    expect(disputes(made, { epoch: 4, active: {} })).toBe(false);
+    expect(servedOf(made, [row], 'blog')).toBe('blog.20260131_001');
+  });
+
   it('is not when the node agrees or is behind', () => {
     expect(disputes(row, { epoch: 4, active: { shop: 'shop.20260131_001', blog: 'blog.20260131_001' } })).toBe(false);
     expect(disputes(row, { epoch: 3, active: { blog: 'blog.20260130_009' } })).toBe(false);

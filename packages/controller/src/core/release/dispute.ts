@@ -8,6 +8,11 @@ export interface InForce {
   active: ActiveMap;
 }
 
+/** What the controller's row says. Where nothing was ever committed under it, the epoch is only where the first commit goes on from. */
+export interface Row extends InForce {
+  committed?: boolean;
+}
+
 /** What a node has in force, and the newest epoch that it was told of, where it could not follow. */
 export interface NodeInForce extends InForce {
   heardEpoch?: number | undefined;
@@ -19,11 +24,13 @@ export function newestOf({ epoch, heardEpoch }: NodeInForce): number {
 }
 
 /**
- * Whether the node knows of what this controller never committed: a higher epoch, or another map at the same one. So it is when
- * the controller's state was lost, or brought back from an older copy. A node that is merely behind disputes nothing.
+ * Whether the node knows of what this controller never committed: a higher epoch, another map at the same one, or any map where
+ * nothing was committed yet. So it is when the controller's state was lost, or brought back from an older copy, or the node comes
+ * from another set. A node that is merely behind disputes nothing.
  */
-export function disputes(row: InForce, node: NodeInForce): boolean {
+export function disputes(row: Row, node: NodeInForce): boolean {
   if (newestOf(node) > row.epoch) return true;
+  if (row.committed === false && Object.keys(node.active).length > 0) return true;
   return node.epoch === row.epoch && !sameValue(node.active, row.active);
 }
 
@@ -32,7 +39,7 @@ export function disputes(row: InForce, node: NodeInForce): boolean {
  * take away from visitors what they get, and nobody asked for that.
  */
 export function overlooked(
-  row: InForce,
+  row: Row,
   node: NodeInForce,
   apps: { all: readonly string[]; changed: readonly string[] },
 ): string[] {
@@ -41,7 +48,7 @@ export function overlooked(
 }
 
 /** The instance that serves an app: what the row says, or what nodes have that know of a later commit, where they agree. */
-export function servedOf(row: InForce, nodes: readonly NodeInForce[], app: string): string | null {
+export function servedOf(row: Row, nodes: readonly NodeInForce[], app: string): string | null {
   const known = row.active[app] ?? null;
   const later = nodes.filter((it) => disputes(row, it)).map(({ active }) => active[app] ?? null);
   const [first = known] = later;

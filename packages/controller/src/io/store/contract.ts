@@ -69,7 +69,7 @@ function setTests(store: () => Store): void {
     await store().dropLeases();
     const { lease } = await store().acquireLease('demo', 'bob', 'op2', 2000);
     expect(lease.token).toBe(2);
-    expect(await store().putSet('demo', serverSet('demo'))).toMatchObject({ epoch: 1 });
+    expect(await store().putSet('demo', serverSet('demo'))).toMatchObject({ epoch: 1, committed: false });
     await store().hearEpoch('demo', 1);
     expect(await store().commit({ set: 'demo', token: 2, active: {}, deploys: [], now: 6000 })).toBe(2);
   });
