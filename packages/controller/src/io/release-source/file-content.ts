@@ -8,15 +8,15 @@ const CHUNK = 1 << 20;
 
 /** Reads a file in chunks of up to 1 MiB; each is valid until the next one is asked for. A link is not followed. */
 export function* readChunks(absolute: string, buffer: Buffer = Buffer.allocUnsafe(CHUNK)): Generator<Buffer> {
-  const descriptor = open(absolute);
+  const opened = open(absolute);
   try {
     for (;;) {
-      const bytes = readSync(descriptor, buffer, 0, buffer.length, null);
+      const bytes = opened.read(buffer);
       if (bytes === 0) return;
       yield buffer.subarray(0, bytes);
     }
   } finally {
-    closeSync(descriptor);
+    opened.close();
   }
 }
 
@@ -24,19 +24,19 @@ export function* readChunks(absolute: string, buffer: Buffer = Buffer.allocUnsaf
 export function* readParts(absolute: string, { file, chunks, missing }: FilePart): Generator<Buffer> {
   const wanted = new Set(decodeBitmap(missing, chunks.sizes.length));
   const buffer = Buffer.allocUnsafe(MAX_CHUNK);
-  const descriptor = open(absolute);
+  const opened = open(absolute);
   let position = 0;
   try {
     for (const [index, size] of chunks.sizes.entries()) {
       if (wanted.has(index)) {
-        const chunk = buffer.subarray(0, readSync(descriptor, buffer, 0, size, position));
+        const chunk = buffer.subarray(0, opened.read(buffer.subarray(0, size), position));
         if (chunkDigestOf(chunk) !== chunkDigest(chunks, index)) throw changed(file);
         yield chunk;
       }
       position += size;
     }
   } finally {
-    closeSync(descriptor);
+    opened.close();
   }
 }
 
@@ -44,20 +44,20 @@ export function* readParts(absolute: string, { file, chunks, missing }: FilePart
 export function createHasher(): (absolute: string) => { sha256: string; bytes: number } {
   const buffer = Buffer.allocUnsafe(CHUNK);
   return (absolute) => {
-    const descriptor = open(absolute);
+    const opened = open(absolute);
     try {
-      const first = readSync(descriptor, buffer, 0, CHUNK, null);
+      const first = opened.read(buffer);
       // Most files fit: hashing at once is a third of the cost of a hash object.
       if (first < CHUNK) return { sha256: hash('sha256', buffer.subarray(0, first), 'hex'), bytes: first };
       const digest = createHash('sha256').update(buffer);
       let bytes = first;
       for (let more = first; more > 0; bytes += more) {
-        more = readSync(descriptor, buffer, 0, CHUNK, null);
+        more = opened.read(buffer);
         digest.update(buffer.subarray(0, more));
       }
       return { sha256: digest.digest('hex'), bytes };
     } finally {
-      closeSync(descriptor);
+      opened.close();
     }
   };
 }
@@ -90,9 +90,24 @@ export function unreadable(absolute: string, cause: unknown): SlError {
   return new SlError('E_APP_CONFIG', `${absolute} cannot be read: ${why}`, { cause });
 }
 
-function open(absolute: string): number {
+interface Opened {
+  /** From a position, or on from where the last one ended. Returns how many bytes there were. */
+  read(into: Buffer, position?: number): number;
+  close(): void;
+}
+
+/** Also what opens may not be read: a folder by now, or on a disk or a server that fails. */
+function open(absolute: string): Opened {
+  const descriptor = named(absolute, () => openSync(absolute, constants.O_RDONLY | constants.O_NOFOLLOW));
+  return {
+    read: (into, position) => named(absolute, () => readSync(descriptor, into, 0, into.length, position ?? null)),
+    close: () => closeSync(descriptor),
+  };
+}
+
+function named<T>(absolute: string, work: () => T): T {
   try {
-    return openSync(absolute, constants.O_RDONLY | constants.O_NOFOLLOW);
+    return work();
   } catch (cause) {
     throw unreadable(absolute, cause);
   }

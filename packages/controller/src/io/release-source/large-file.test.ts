@@ -44,3 +44,8 @@ describe('a large file that is much like an earlier one', () => {
     expect(known.chunks.sizes.reduce((sum, size) => sum + size, 0)).toBe(content.length);
   });
 });
+
+it('a large file that is a folder by now is named', async () => {
+  const reading = readLarge(folder, signal);
+  await expect(reading).rejects.toMatchObject({ code: 'E_APP_CONFIG', message: expect.stringContaining(folder) });
+});

@@ -19,9 +19,10 @@ export interface LargeContent {
  * consisted of that this one is probably much like: looking for cuts takes several times as long as recognising known chunks.
  */
 export async function readLarge(absolute: string, signal: AbortSignal, before?: ChunkList): Promise<LargeContent> {
-  const file = await open(absolute, constants.O_RDONLY | constants.O_NOFOLLOW).catch((cause: unknown) => {
+  const failed = (cause: unknown): never => {
     throw unreadable(absolute, cause);
-  });
+  };
+  const file = await open(absolute, constants.O_RDONLY | constants.O_NOFOLLOW).catch(failed);
   const window = Buffer.allocUnsafe(WINDOW + LARGEST_CHUNK);
   const whole = createHash('sha256');
   const chunks = new Chunks(before);
@@ -29,7 +30,7 @@ export async function readLarge(absolute: string, signal: AbortSignal, before?: 
   try {
     for (;;) {
       signal.throwIfAborted();
-      const { bytesRead } = await file.read(window, held, window.length - held, null);
+      const { bytesRead } = await file.read(window, held, window.length - held, null).catch(failed);
       whole.update(window.subarray(held, held + bytesRead));
       bytes += bytesRead;
       const end = held + bytesRead;

@@ -176,6 +176,15 @@ describe('pack', () => {
     await pack.close();
   });
 
+  it('names a file that is none any more, and why it cannot be read', async () => {
+    const release = await source.scan(app, signal);
+    await rm(join(folder, 'app/main.py'));
+    await mkdir(join(folder, 'app/main.py'));
+    const pack = source.pack(app, release, everything(3));
+    await expect(sent(pack)).rejects.toEqual(refused('app/main.py cannot be read: EISDIR'));
+    await pack.close();
+  });
+
   it('lets a slow reader finish what a quick one has had long before', async () => {
     await writeFile(join(folder, 'app/big'), Buffer.alloc(3_000_000, 'silver'));
     const release = await source.scan(app, signal);
