@@ -18,6 +18,15 @@ describe('logLineOf', () => {
     expect(logLineOf(entry({ _SYSTEMD_UNIT: 'silver-agent.service' }), 'app1', undefined)?.source).toBe('agent');
   });
 
+  it('shows what systemd says of them, such as that one was killed; of what others say the unit is who says it', () => {
+    const about = { UNIT: 'silver-app-blog.20260101_001.service', MESSAGE: 'Main process exited, code=killed' };
+    const line = { source: 'blog.20260101_001', text: 'Main process exited, code=killed' };
+    expect(logLineOf(entry({ ...about, _SYSTEMD_UNIT: 'init.scope' }), 'app1', 'blog')).toMatchObject(line);
+    expect(logLineOf(entry({ ...about, _SYSTEMD_UNIT: undefined }), 'app1', 'blog')).toMatchObject(line);
+    expect(logLineOf(entry({ ...about, _SYSTEMD_UNIT: 'ssh.service' }), 'app1', undefined)).toBeUndefined();
+    expect(logLineOf(entry({ UNIT: 'silver-agent.service' }), 'app1', undefined)).toMatchObject({ text: 'hello' });
+  });
+
   it('leaves out other apps and other units', () => {
     expect(logLineOf(entry({}), 'app1', 'blo')).toBeUndefined();
     expect(logLineOf(entry({ _SYSTEMD_UNIT: 'silver-agent.service' }), 'app1', 'blog')).toBeUndefined();

@@ -2,6 +2,8 @@ import type { LogLine } from '@silverlining/protocol';
 
 const APP_UNIT = /^silver-app-(.+)\.service$/;
 const AGENT_UNIT = 'silver-agent.service';
+/** Where systemd itself runs: what it logs (started, killed, out of memory) is about the unit in `UNIT`. */
+const SYSTEMD = 'init.scope';
 
 /**
  * A line of `journalctl --output=json` as a log line; undefined when it belongs to none of ours, or to another app.
@@ -9,7 +11,7 @@ const AGENT_UNIT = 'silver-agent.service';
  */
 export function logLineOf(json: string, node: string, app: string | undefined): LogLine | undefined {
   const entry = parse(json);
-  const source = sourceOf(String(entry._SYSTEMD_UNIT ?? entry.UNIT ?? ''));
+  const source = sourceOf(unitOf(entry));
   if (source === undefined || !wanted(source, app)) return undefined;
   return { node, at: Math.floor(Number(entry.__REALTIME_TIMESTAMP) / 1000) || 0, source, text: textOf(entry.MESSAGE) };
 }
@@ -18,6 +20,11 @@ export function logLineOf(json: string, node: string, app: string | undefined): 
 export function cursorOf(json: string): string | undefined {
   const cursor = parse(json).__CURSOR;
   return typeof cursor === 'string' ? cursor : undefined;
+}
+
+/** As `journalctl --unit` counts them: a line that is left out here is one less of those that were asked for. */
+function unitOf({ _SYSTEMD_UNIT: own = SYSTEMD, UNIT: about = '' }: Record<string, unknown>): string {
+  return String(own === SYSTEMD ? about : own);
 }
 
 function sourceOf(unit: string): string | undefined {
