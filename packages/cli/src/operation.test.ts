@@ -51,6 +51,18 @@ it('is left by a second Ctrl-C when the controller does not answer, without a wo
   expect(end.error).toMatchObject({ code: 'E_ABORTED', message: expect.stringContaining('whether it began') });
 });
 
+it('that is left by a second Ctrl-C was cancelled by the first one, and its report does not say that it goes on', async () => {
+  const end = await followOperation(context, client, async function* () {
+    yield BEGUN;
+    ctrlC();
+    ctrlC();
+    throw new SlError('E_ABORTED', 'the request was given up');
+  });
+  expect(cancel.mock.calls).toEqual([['deploy-1']]);
+  expect(end.error?.message).toContain('left while the controller was stopping it');
+  expect(end.error?.message).toContain('sl deploy --attach deploy-1');
+});
+
 it('has its report written whatever comes as it ends', async () => {
   const listeners = process.listenerCount('SIGINT');
   await followOperation(context, client, async function* () {

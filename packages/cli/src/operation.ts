@@ -16,7 +16,7 @@ type Events = (signal: AbortSignal) => AsyncIterable<OperationEvent>;
 
 /**
  * Follows an operation to its end and shows its progress. The first Ctrl-C asks it to stop and goes on to the end,
- * the second one leaves it running.
+ * the second one does not wait for that.
  */
 export async function followOperation(
   context: Context,
@@ -62,9 +62,11 @@ async function cutOff(context: Context, thrown: SlError | undefined, begun: Begu
   const attach = `sl deploy --attach ${id}`;
   const details = { operation: id };
   if (thrown?.code === 'E_ABORTED')
-    return new SlError('E_ABORTED', `left it to the controller, which goes on; follow it again with: ${attach}`, {
-      details,
-    });
+    return new SlError(
+      'E_ABORTED',
+      `left while the controller was stopping it, which goes on: before the switch nothing changes, what is committed is finished. Follow it to its end with: ${attach}`,
+      { details },
+    );
   const { state } = findDirectories(context.env);
   const lives = await findController(state).catch(() => true);
   const message =
@@ -94,7 +96,7 @@ function watchInterrupts(client: ControllerClient, view: ProgressView) {
   const onSignal = () => {
     count += 1;
     if (count > 1) return leave.abort();
-    view.note('stopping; once more (Ctrl-C) leaves it running');
+    view.note('stopping; once more (Ctrl-C) does not wait until it has stopped');
     if (id !== undefined) cancel(id);
   };
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
