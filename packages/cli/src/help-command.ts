@@ -11,13 +11,14 @@ export function addHelpCommand(group: Command): void {
     .description('Show what a command does.')
     .action(async (words: string[]) => {
       let shown = group;
-      for (const word of words) shown = shown.commands.find((it) => it.name() === word) ?? (await refuse(shown, word));
+      for (const word of words)
+        shown = shown.commands.find((it) => it.name() === word) ?? (await refuseCommand(shown, word));
       shown.help();
     });
 }
 
 /** In the words that commander has for commands that it does not know. */
-async function refuse(group: Command, word: string): Promise<never> {
+export async function refuseCommand(group: Command, word: string): Promise<never> {
   const { suggest } = await import('@silverlining/controller');
   const meant = suggest(
     word,

@@ -51,6 +51,10 @@ describe('wrong usage', () => {
     [['help', 'controller', 'strt'], 'Did you mean start?'],
     [['status', '--wach'], 'Did you mean --watch?'],
     [['logs', '-n', 'many'], 'whole number'],
+    [['logs', '-n', ''], 'whole number'],
+    [['logs', '-n', '0x10'], 'whole number'],
+    [['deploys', 'shwo'], 'Did you mean show?'],
+    [['deploys', 'deploy-1'], "unknown command 'deploy-1'"],
     [['logs', 'silver.ini'], '--file FILE'],
     [['deploy', 'blgo'], 'did you mean blog?'],
     [['plan', '-f', 'gone.ini'], 'gone.ini'],
@@ -70,6 +74,12 @@ describe('wrong usage', () => {
     const { status, out } = await run('status', '--wach', '--json');
     expect(status).toBe(2);
     expect(JSON.parse(out)).toMatchObject({ ok: false, error: { code: 'E_USAGE' } });
+  });
+
+  it.each([[['--json']], [['controller', '--json']]])('%j says as JSON what is missing', async (args) => {
+    const { status, out } = await run(...args);
+    expect(status).toBe(2);
+    expect(JSON.parse(out)).toMatchObject({ ok: false, error: { code: 'E_USAGE', message: 'no command was given' } });
   });
 });
 

@@ -16,9 +16,14 @@ export async function main(argv: readonly string[]): Promise<number> {
     if (!(thrown instanceof CommanderError)) return reportFailure(toSlError(thrown), argv);
     if (thrown.exitCode === 0) return EXIT.done;
     // Commander has written the message for people already.
-    if (argv.includes('--json')) writeDocument(new SlError('E_USAGE', thrown.message.replace(/^error: /, '')));
+    if (argv.includes('--json')) writeDocument(new SlError('E_USAGE', wordsOf(thrown)));
     return EXIT.wrongInput;
   }
+}
+
+/** Where no command is given, commander shows its help and says nothing else. */
+function wordsOf({ code, message }: CommanderError): string {
+  return code === 'commander.help' ? 'no command was given' : message.replace(/^error: /, '');
 }
 
 /** What failed before a command's own work began. */

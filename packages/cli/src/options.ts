@@ -22,8 +22,8 @@ export function examples(lines: readonly string[]): string {
 /** `-n`, `--lines`. */
 export function linesOption(): Option {
   return new Option('-n, --lines <number>', 'how many of the last lines').default(100).argParser((text) => {
-    const lines = Number(text);
-    if (Number.isInteger(lines) && lines >= 0 && lines <= 100_000) return lines;
+    const lines = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    if (lines <= 100_000) return lines;
     throw new InvalidArgumentError('It has to be a whole number from 0 to 100000.');
   });
 }

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { LogsOptions } from './commands/logs.ts';
+import { refuseCommand } from './help-command.ts';
 import { examples, linesOption, withGlobals } from './options.ts';
 import type { Act } from './run.ts';
 
@@ -36,7 +37,7 @@ function addFileCommands(program: Command, act: Act): void {
   withGlobals(program.command('up'))
     .summary('make the file real')
     .description(
-      'Make the file real: create missing nodes, set them up, deploy what changed, switch.\nShows the plan and asks first. Ctrl-C stops it; twice, and it goes on without you.',
+      'Make the file real: create missing nodes, set them up, deploy what changed, switch.\nShows the plan and asks first. Ctrl-C stops it; twice does not wait until it has stopped.',
     )
     .addOption(watchOption())
     .addHelpText('after', examples(['sl up', 'sl up --yes --watch --json']))
@@ -87,6 +88,12 @@ function addDeploysCommands(program: Command, act: Act): void {
     .description('List the deploys of the set, newest first, with what became of them.')
     .addOption(setOption())
     .addHelpText('after', examples(['sl deploys', 'sl deploys show deploy-Xy12', 'sl deploys --json']))
+    // Of a command that does something itself, commander takes a misspelt one below it for an argument too many.
+    .allowExcessArguments()
+    .hook('preAction', async (group, acting) => {
+      const [word] = acting.args;
+      if (acting === group && word !== undefined) await refuseCommand(group, word);
+    })
     .action(act(async (context, command) => (await load()).deploys(context, command.opts())));
   withGlobals(deploys.command('show'))
     .argument('[id]', 'id of the deploy, or the beginning of it (default: the last)')
