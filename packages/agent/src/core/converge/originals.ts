@@ -1,6 +1,7 @@
 /** What was on the machine before resources changed it: kept when they first do, put back when the machine leaves its set. */
 import type { Resource } from '@silverlining/protocol';
 import * as z from 'zod/mini';
+import { isEnabled, isRunning, type UnitState } from './unit-state.ts';
 
 const path = z.string();
 
@@ -18,10 +19,18 @@ export const original = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('link'), path, target: z.string() }),
   /** A block has no original: putting back is taking it out. */
   z.object({ kind: z.literal('block'), path, name: z.string() }),
-  /** Whether there was such a unit before its packages came. */
-  z.object({ kind: z.literal('unit'), name: z.string(), existed: z.boolean() }),
+  z.object({
+    kind: z.literal('unit'),
+    name: z.string(),
+    /** Whether there was such a unit before its packages came. */
+    existed: z.boolean(),
+    /** How it was then; agents of earlier versions kept neither. */
+    enabled: z.optional(z.boolean()),
+    running: z.optional(z.boolean()),
+  }),
 ]);
 export type Original = z.infer<typeof original>;
+export type OriginalUnit = Extract<Original, { kind: 'unit' }>;
 
 export interface Touched {
   /** In the order in which they come about. */
@@ -41,6 +50,12 @@ export function untouched(resources: readonly Resource[], kept: readonly Origina
     else if (hasPath(it) && !known.has(it.path)) touched.paths.push(it.path);
   }
   return touched;
+}
+
+/** A unit before resources changed it. */
+export function originalUnit(name: string, unit: UnitState | undefined): OriginalUnit {
+  const existed = unit !== undefined && unit.load !== 'not-found';
+  return { kind: 'unit', name, existed, ...(existed ? { enabled: isEnabled(unit), running: isRunning(unit) } : {}) };
 }
 
 function hasPath(it: Resource): it is Extract<Resource, { type: 'file' | 'link' | 'absent' | 'directory' }> {

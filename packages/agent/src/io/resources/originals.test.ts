@@ -12,10 +12,13 @@ import { createOriginals, type UnitControl } from './originals.ts';
 
 let root: string;
 let asked: string[];
+/** Of `apache2.service`, the one unit that this systemd knows. */
+let apache: { active: string; file: string };
 
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'sl-originals-'));
   asked = [];
+  apache = { active: 'active', file: 'enabled' };
   await mkdir(`${root}/etc`);
   await writeFile(`${root}/etc/ports.conf`, 'Listen 80\n');
   await chmod(`${root}/etc/ports.conf`, 0o640);
@@ -24,18 +27,17 @@ beforeEach(async () => {
 });
 afterEach(() => rmSync(root, { recursive: true }));
 
-/** A systemd that knows `apache2.service` alone. */
 const units: UnitControl = {
   show: async (names) =>
     new Map(
       names.map((name) => {
         const load = name === 'apache2.service' ? 'loaded' : 'not-found';
-        return [name, { name, load, active: 'active', sub: 'running', file: 'enabled' }];
+        return [name, { name, load, sub: '', ...apache }];
       }),
     ),
   end: async (names) => void asked.push(`end ${names.join(' ')}`),
   reloadDaemon: async () => void asked.push('reload'),
-  restart: async (names) => void asked.push(`restart ${names.join(' ')}`),
+  act: async (action, name) => void asked.push(`${action} ${name}`),
 };
 
 const open = () => createOriginals(stateFile<Original[]>(join(root, 'kept.json'), z.array(original), []), units, root);
@@ -96,6 +98,36 @@ describe('what was there before', () => {
     await open().putBack();
     expect(await readFile(`${root}/etc/ports.conf`, 'utf8')).toBe('of the package\n');
     expect(asked).toEqual(['end silver-firewall.service', 'reload', 'restart apache2.service']);
+  });
+
+  it('includes whether a service ran: one whose role was given up since starts again', async () => {
+    await open().keep(RESOURCES, 'units');
+    apache = { active: 'inactive', file: 'disabled' };
+    expect(await open().putBack()).toEqual([]);
+    expect(asked.slice(-2)).toEqual(['enable apache2.service', 'restart apache2.service']);
+  });
+
+  it('includes that a service did not run: it ends before others start', async () => {
+    apache = { active: 'inactive', file: 'disabled' };
+    await open().keep(RESOURCES, 'units');
+    expect(await open().putBack()).toEqual([]);
+    expect(asked).toEqual(['end silver-firewall.service apache2.service', 'reload']);
+  });
+
+  it('includes that a service ran and did not start at boot', async () => {
+    apache = { active: 'active', file: 'disabled' };
+    await open().keep(RESOURCES, 'units');
+    apache = { active: 'active', file: 'enabled' };
+    await open().putBack();
+    expect(asked.slice(-2)).toEqual(['disable apache2.service', 'restart apache2.service']);
+  });
+
+  it('leaves a service alone whose package is gone, and restarts one that an earlier agent kept, if it runs', async () => {
+    const kept = (name: string, state: object) => ({ kind: 'unit', name, existed: true, ...state });
+    const value = [kept('gone.service', { enabled: true, running: true }), kept('apache2.service', {})];
+    await writeFile(`${root}/kept.json`, JSON.stringify({ version: 1, value }));
+    expect(await open().putBack()).toEqual([]);
+    expect(asked.slice(-2)).toEqual(['reload', 'try-restart apache2.service']);
   });
 
   it('comes back as far as it can, and says what did not', async () => {

@@ -2,8 +2,8 @@ import { readdir, readFile, readlink, rm, rmdir } from 'node:fs/promises';
 import type { Resource } from '@silverlining/protocol';
 import { errno, linkDurable, readFileIfAny, removeTemporariesOf, writeFileDurable } from '@silverlining/system';
 import { replaceBlock } from '../../core/converge/block.ts';
-import { type Original, untouched } from '../../core/converge/originals.ts';
-import type { UnitState } from '../../core/converge/unit-state.ts';
+import { type Original, type OriginalUnit, originalUnit, untouched } from '../../core/converge/originals.ts';
+import { type UnitState, unitSteps } from '../../core/converge/unit-state.ts';
 import type { StateFile } from '../../ports.ts';
 import { lookAt } from './attributes.ts';
 
@@ -23,8 +23,7 @@ export interface UnitControl {
   /** Stops and disables them. */
   end(names: readonly string[]): Promise<void>;
   reloadDaemon(): Promise<void>;
-  /** Restarts those of them that run. */
-  restart(names: readonly string[]): Promise<void>;
+  act(action: 'enable' | 'disable' | 'stop' | 'restart' | 'try-restart', name: string): Promise<void>;
 }
 
 export function createOriginals(file: StateFile<Original[]>, units: UnitControl, root = ''): Originals {
@@ -41,20 +40,32 @@ export function createOriginals(file: StateFile<Original[]>, units: UnitControl,
     },
     async putBack() {
       const kept = (await file.read()).reverse();
-      const named = (existed: boolean) =>
-        kept.flatMap((it) => (it.kind === 'unit' && it.existed === existed ? [it.name] : []));
-      const problems = await attempt('services', () => units.end(named(false)));
+      const unitsBefore = kept.filter((it) => it.kind === 'unit');
+      // First those that did not run: they may have the ports of those that did.
+      const idle = unitsBefore.filter((it) => !it.existed || it.running === false).map((it) => it.name);
+      const problems = await attempt('services', () => units.end(idle));
       for (const it of kept)
         if (it.kind !== 'unit') problems.push(...(await attempt(it.path, () => restore(root, it))));
       problems.push(...(await attempt('systemd', () => units.reloadDaemon())));
-      return [...problems, ...(await attempt('services', () => units.restart(named(true))))];
+      for (const it of unitsBefore) if (it.existed) problems.push(...(await attempt(it.name, () => resume(units, it))));
+      return problems;
     },
   };
 }
 
 async function lookAtUnits(names: readonly string[], units: UnitControl): Promise<Original[]> {
   const states = await units.show(names);
-  return names.map((name) => ({ kind: 'unit', name, existed: states.get(name)?.load !== 'not-found' }));
+  return names.map((name) => originalUnit(name, states.get(name)));
+}
+
+/** As it was, also where its role was given up since; with the files that are back. */
+async function resume(units: UnitControl, { name, enabled, running }: OriginalUnit): Promise<void> {
+  if (enabled === undefined || running === undefined) return units.act('try-restart', name);
+  const now = (await units.show([name])).get(name);
+  // Somebody removed its package meanwhile.
+  if (now === undefined || now.load === 'not-found') return;
+  for (const step of unitSteps({ enabled, running }, now)) if (step !== 'start') await units.act(step, name);
+  if (running) await units.act('restart', name);
 }
 
 /** A folder that is there stays, and so does what is in it; nobody keeps a copy of one that is removed. */

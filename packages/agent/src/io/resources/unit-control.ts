@@ -15,8 +15,7 @@ export const unitControl: UnitControl = {
     await exec(['systemctl', 'disable', '--', ...names], { allowExit: 'any', deadline: DEADLINE });
   },
   reloadDaemon: () => daemonReload(),
-  async restart(names) {
-    if (names.length === 0) return;
-    await exec(['systemctl', 'try-restart', '--', ...names], { deadline: DEADLINE, code: 'E_RESOURCE' });
+  async act(action, name) {
+    await exec(['systemctl', action, '--', name], { deadline: DEADLINE, code: 'E_RESOURCE' });
   },
 };
