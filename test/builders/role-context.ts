@@ -68,5 +68,5 @@ export function aContext(
     [SET_SECRET, 'the-secret-of-the-set'],
     ...secretsNeeded(set).map((it): [string, string] => [it, 'a-password-of-a-test']),
   ]);
-  return { set, topology, node: found, os: { id: 'debian', version: '12' }, agentPorts: [], secrets };
+  return { set, topology, node: found, os: { id: 'debian', version: '12' }, ipv6: true, agentPorts: [], secrets };
 }

@@ -16,6 +16,8 @@ export const facts = z.object({
   runtime: z.optional(z.string()),
   /** SHA-256 of its unit file. */
   unit: z.optional(z.string()),
+  /** Whether the node's kernel has IPv6; earlier agents do not say it. */
+  ipv6: z.optional(z.boolean()),
 });
 export type Facts = z.infer<typeof facts>;
 

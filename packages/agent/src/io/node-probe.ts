@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { rm, statfs } from 'node:fs/promises';
 import { arch, availableParallelism, hostname } from 'node:os';
 import { dirname } from 'node:path';
@@ -27,6 +27,7 @@ export function createNodeProbe(paths: AgentPaths, nodeName: string): NodeProbe 
         cpus: availableParallelism(),
         memory: parseMemory(memory).total,
         bootId: bootId.trim(),
+        ipv6: existsSync('/proc/net/if_inet6'),
         ...program,
       };
     },

@@ -84,7 +84,10 @@ function wantedResources(
   if (facts === undefined) {
     throw new SlError('E_NODE_DISCONNECTED', `${record.name} has never connected`, { details: { node: record.name } });
   }
-  const own = { agentPorts: ownAddresses.has(node.address) ? ports : [], os: supportedOs(facts.os, record.name) };
+  const own = {
+    ...{ agentPorts: ownAddresses.has(node.address) ? ports : [], os: supportedOs(facts.os, record.name) },
+    ipv6: facts.ipv6 === true,
+  };
   const wanted = resourcesFor(node, { set, topology, secrets, ...own });
   if (hello?.formerUnits === true) return wanted;
   return { ...wanted, resources: wanted.resources.filter((it) => it.type !== 'former-unit') };

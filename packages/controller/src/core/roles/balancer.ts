@@ -10,7 +10,7 @@ const RELOAD = [{ unit: UNIT, action: 'reload' as const, check: ['haproxy', '-c'
 /** HAProxy's own configuration is there without the role, too. The map goes: it would be outdated should the role come back. */
 export const BALANCER_TRACE: RoleTrace = { unit: UNIT, mark: BALANCER_MAP };
 
-export function balancer({ topology }: RoleContext): RoleParts {
+export function balancer({ topology, ipv6 }: RoleContext): RoleParts {
   return {
     packages: ['haproxy'],
     resources: [
@@ -22,7 +22,7 @@ export function balancer({ topology }: RoleContext): RoleParts {
       {
         type: 'file',
         path: CONFIG,
-        content: haproxyText({ topology, maxRequests: MAX_REQUESTS }),
+        content: haproxyText({ topology, maxRequests: MAX_REQUESTS, ipv6 }),
         notify: RELOAD,
       },
       { type: 'unit', name: UNIT, enabled: true, running: true },

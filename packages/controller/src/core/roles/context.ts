@@ -22,6 +22,8 @@ export interface RoleContext {
   /** The node that is being described. */
   node: TopologyNode;
   os: OsFacts;
+  /** Whether the node's kernel has IPv6: without, a server that is to listen on it does not start. */
+  ipv6: boolean;
   /** Ports of the controller, where it runs on this node. */
   agentPorts: readonly number[];
   /** Values of the secrets that `secretsNeeded` names for the set. */

@@ -12,10 +12,11 @@ export interface HaproxyOptions {
   topology: Topology;
   /** Requests that all balancers together may have open at one app server. */
   maxRequests: number;
+  ipv6: boolean;
 }
 
 /** Works with HAProxy 2.4 (Ubuntu 22.04) to 3.0 (Debian 13). */
-export function haproxyText({ topology, maxRequests }: HaproxyOptions): string {
+export function haproxyText({ topology, maxRequests, ipv6 }: HaproxyOptions): string {
   const balancers = addressesOf(topology, 'balancer').length;
   const share = maxRequests / balancers;
   const isOneOfMany = balancers > 1;
@@ -28,6 +29,9 @@ export function haproxyText({ topology, maxRequests }: HaproxyOptions): string {
       'stick-table type string len 64 size 10k expire 1h store http_req_cnt,http_fail_cnt,gpc0 peers silver',
     ]),
     section('frontend web', [
+      'bind *:80',
+      // By itself: a socket for both shows visitors with IPv4 addresses as `::ffff:...`.
+      ...(ipv6 ? ['bind :::80 v6only'] : []),
       ...ARRIVAL,
       ...routeRules(routesOf(topology)),
       ...(isOneOfMany ? [HOLD_RULE] : []),
@@ -93,7 +97,6 @@ const DEFAULTS = [
  * Application servers give X_Silver_Path and X-Silver-Path to the app under one name, so both spellings go.
  */
 const ARRIVAL = [
-  'bind *:80',
   'bind 127.0.0.1:17421 accept-proxy',
   'maxconn 10000',
   'option idle-close-on-response',

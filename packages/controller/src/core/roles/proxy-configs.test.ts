@@ -11,7 +11,7 @@ const alone = ['app1: appserver'];
 function render(nodes: string[], locations: { host: string; path: string; app: string }[], aliases: string[] = []) {
   const topology = aTopology(aSet(nodes, { locations, aliases }));
   const apache = siteText({ topology, node: 'app1.shop.internal', port: 80 });
-  return { apache, haproxy: nodes === balanced ? haproxyText({ topology, maxRequests: 350 }) : '' };
+  return { apache, haproxy: nodes === balanced ? haproxyText({ topology, maxRequests: 350, ipv6: true }) : '' };
 }
 
 describe('values in configuration files', () => {
@@ -80,7 +80,9 @@ describe('values in configuration files', () => {
     if (first === undefined) throw new Error('no node');
     for (const bad of [{ address: '10.0.0.1:80\n' }, { name: 'app1\nserver x' }]) {
       const nodes = [{ ...first, ...bad }, ...rest];
-      expect(() => haproxyText({ topology: { ...topology, nodes }, maxRequests: 1 })).toThrow('cannot stand as');
+      expect(() => haproxyText({ topology: { ...topology, nodes }, maxRequests: 1, ipv6: true })).toThrow(
+        'cannot stand as',
+      );
     }
   });
 });
@@ -151,7 +153,7 @@ describe('the balancer', () => {
 
   it('shares what an app server can take between balancers, and finds Apache beside itself', () => {
     const set = aSet(['one: appserver, balancer', 'two: balancer', 'app: appserver']);
-    const lines = haproxyText({ topology: aTopology(set), maxRequests: 300 }).split('\n');
+    const lines = haproxyText({ topology: aTopology(set), maxRequests: 300, ipv6: true }).split('\n');
     expect(lines.filter((it) => it.startsWith('    server ')).map((it) => it.trim())).toEqual([
       'server one.shop.internal 10.0.0.1:8080 maxconn 100 tcp-ut 5s',
       'server app.shop.internal 10.0.0.3:80 maxconn 100 tcp-ut 5s',
@@ -164,6 +166,16 @@ describe('the balancer', () => {
   it('writes IPv6 addresses in brackets', () => {
     const topology = aTopology(aSet(balanced));
     const nodes = topology.nodes.map((it, i) => ({ ...it, address: `fd00::${i}` }));
-    expect(haproxyText({ topology: { ...topology, nodes }, maxRequests: 3 })).toContain(' [fd00::0]:80 maxconn 2 tcp');
+    const text = haproxyText({ topology: { ...topology, nodes }, maxRequests: 3, ipv6: true });
+    expect(text).toContain(' [fd00::0]:80 maxconn 2 tcp');
+  });
+
+  it.each([
+    [true, ['bind *:80', 'bind :::80 v6only', 'bind 127.0.0.1:17421 accept-proxy']],
+    // There, HAProxy would not start.
+    [false, ['bind *:80', 'bind 127.0.0.1:17421 accept-proxy']],
+  ])('is there for visitors with IPv6, where the kernel has it: %s', (ipv6, binds) => {
+    const lines = haproxyText({ topology: aTopology(aSet(balanced)), maxRequests: 300, ipv6 }).split('\n');
+    expect(lines.map((it) => it.trim()).filter((it) => it.startsWith('bind '))).toEqual(binds);
   });
 });
