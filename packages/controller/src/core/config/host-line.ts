@@ -1,5 +1,6 @@
 /** Lines of `hosts`: machines that exist already. */
 import { ipAddress } from '@silverlining/protocol';
+import { plainAddress } from './ip-address.ts';
 import { fullName, nodeNameProblem } from './node-group.ts';
 import { quote } from './problem.ts';
 
@@ -22,7 +23,7 @@ export function parseHostLine(text: string, baseDomain: string): ParsedHostLine 
   if (address === '')
     return { problem: `${word} has no address; a line of hosts is: name address [user=NAME] [port=N]` };
   if (!isAddress(address)) return { problem: badAddress(word, address) };
-  return applyOptions({ name, address }, rest);
+  return applyOptions({ name, address: plainAddress(address) }, rest);
 }
 
 /** Who signs in over SSH; nothing that ssh could take for an option. */

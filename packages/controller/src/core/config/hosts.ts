@@ -36,7 +36,7 @@ function reportTwin(
 ): void {
   for (const [key, what] of [
     [`name ${host.name}`, `are called ${host.name}`],
-    [`address ${host.address.toLowerCase()} port ${host.port}`, `have the address ${host.address}`],
+    [`address ${host.address} port ${host.port}`, `have the address ${host.address}`],
   ] as const) {
     const before = seen.get(key);
     if (before !== undefined) problems.error(place, `two hosts ${what}, on lines ${before} and ${place.line}`);
