@@ -18,9 +18,7 @@ describe('ssh argv', () => {
   it('has the host after --, asks nothing and believes pinned keys only', () => {
     const argv = sshArgv(target, pinned, 'echo hello');
     expect(argv.slice(-3)).toEqual(['--', '10.0.0.5', `exec sh -c 'echo hello' silver-install "$SSH_CONNECTION"`]);
-    expect(argv).toEqual(
-      expect.arrayContaining(['BatchMode=yes', 'StrictHostKeyChecking=yes', '2222', '/home/ada/.ssh/id']),
-    );
+    expect(argv).toEqual(expect.arrayContaining(['BatchMode=yes', 'StrictHostKeyChecking=yes', '2222']));
     expect(argv).toEqual(
       expect.arrayContaining([
         'UserKnownHostsFile="/tmp/x/known_hosts"',
@@ -28,6 +26,15 @@ describe('ssh argv', () => {
         'HostKeyAlias=silver-u1',
       ]),
     );
+  });
+
+  it.each([
+    ['/home/ada/.ssh/id', 'IdentityFile="/home/ada/.ssh/id"'],
+    ['/srv/100% "mine"/id', 'IdentityFile="/srv/100%% \\"mine\\"/id"'],
+  ])('signs in with the key of %s alone, whatever ssh would read in its name', (identityFile, option) => {
+    const argv = sshArgv({ ...target, identityFile }, pinned, '');
+    expect(argv).toEqual(expect.arrayContaining([option, 'IdentitiesOnly=yes']));
+    expect(argv).not.toContain('-i');
   });
 
   it('learns a key only where it is told to', () => {

@@ -29,7 +29,11 @@ export function sshArgv(target: SshTarget, trust: HostTrust, script: string): st
     'ControlPath=none',
     'LogLevel=ERROR',
   ];
-  const identity = target.identityFile === undefined ? [] : ['-i', target.identityFile, '-o', 'IdentitiesOnly=yes'];
+  // Not by `-i`, which takes tokens in the name as well, and cannot be told that one is none.
+  const identity =
+    target.identityFile === undefined
+      ? []
+      : ['-o', `IdentityFile=${fileValue(target.identityFile)}`, '-o', 'IdentitiesOnly=yes'];
   return [
     ...['ssh', '-T'],
     ...options.flatMap((option) => ['-o', option]),
@@ -81,7 +85,7 @@ function trustOptions(trust: HostTrust): string[] {
   ];
 }
 
-/** One file in an option of ssh_config(5) that takes several between blanks, and has tokens such as `%h`. */
+/** One file in an option of ssh_config(5), which takes several between blanks or has tokens such as `%h`. */
 function fileValue(path: string): string {
   return `"${path.replaceAll(/["\\]/g, '\\$&').replaceAll('%', '%%')}"`;
 }
