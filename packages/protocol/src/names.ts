@@ -34,6 +34,11 @@ export const appName = z
   .string()
   .check(z.regex(/^[a-z][a-z0-9_-]{0,39}$/, 'must be 1 to 40 lower case letters, digits, - and _, a letter first'));
 
+/** A Debian package. To apt, a name that ends in `-` means that the package is to be removed. */
+export const packageName = z
+  .string()
+  .check(z.regex(/^[a-z0-9][a-z0-9+.-]*[a-z0-9+.]$/, 'must be lower case letters, digits, + - and ., no - last'));
+
 /** `APP.YYYYMMDD_NNN`, given once by the controller. */
 export const instanceName = z
   .string()

@@ -5,7 +5,7 @@
  * resource it must not bring about by half.
  */
 import * as z from 'zod/mini';
-import { absolutePath } from './names.ts';
+import { absolutePath, packageName } from './names.ts';
 
 /** Permission bits as in `0o644`; setuid, setgid and sticky bits are never ours to set. */
 const mode = z.int().check(z.minimum(0), z.maximum(0o777));
@@ -29,7 +29,7 @@ const notifying = { notify: z.optional(z.array(notification)) };
 
 export const packagesResource = z.strictObject({
   type: z.literal('packages'),
-  names: z.array(z.string().check(z.regex(/^[a-z0-9][a-z0-9+.-]+$/))).check(z.minLength(1)),
+  names: z.array(packageName).check(z.minLength(1)),
   ...notifying,
 });
 export const userResource = z.strictObject({

@@ -3,7 +3,7 @@
  * and what `sl` sends to the controller. `core/config` makes it; nothing after it looks at the file again.
  */
 import * as z from 'zod/mini';
-import { appName, locationHost, nodeName, setName } from './names.ts';
+import { appName, locationHost, nodeName, packageName, setName } from './names.ts';
 
 /** Which size of node is wanted; providers choose the first that fits. */
 export const sizeWish = z.discriminatedUnion('by', [
@@ -76,7 +76,7 @@ export const app = z.strictObject({
   /** argv that checks the configuration directory before anything is uploaded (`config.checker`). */
   configChecker: z.optional(z.array(z.string()).check(z.minLength(1))),
   /** Debian packages that the app needs on its nodes. */
-  packages: z.array(z.string().check(z.regex(/^[a-z0-9][a-z0-9+.-]+$/, 'invalid package name'))),
+  packages: z.array(packageName),
   packageInstallScript: z.optional(z.string()),
   afterInstallScript: z.optional(z.string()),
   updateFetch: z.array(updateFetch),

@@ -139,7 +139,14 @@ config.checker = bin/check --strict
       `${START}platform = node\nrunner = main.py`,
       'app.ini:3: platform node takes a runner that ends in .js, .mjs, .cjs, .ts or .mts',
     ],
-    [`${START}packages = ok -o=x`, 'app.ini:3: invalid package name "-o=x": lower case letters, digits, + - and .'],
+    [
+      `${START}packages = ok -o=x`,
+      'app.ini:3: invalid package name "-o=x": must be lower case letters, digits, + - and ., no - last',
+    ],
+    [
+      `${START}packages = g++ openssh-server-`,
+      'app.ini:3: invalid package name "openssh-server-": must be lower case letters, digits, + - and ., no - last',
+    ],
     [`${START}after_install_script = ../x`, 'app.ini:3: "../x" is outside the release'],
     [
       `${START}default_location = a b`,

@@ -1,5 +1,5 @@
 /** `app.ini`: what an app says of itself, the same wherever it is deployed; so nothing in it is interpolated. */
-import { appName, app as appSchema, type UpdateFetch } from '@silverlining/protocol';
+import { appName, packageName, type UpdateFetch } from '@silverlining/protocol';
 import { NO_INTERPOLATION } from './interpolate.ts';
 import type { Section, Sections } from './lexer.ts';
 import { parseTarget, type Target } from './location.ts';
@@ -74,8 +74,10 @@ function readPackages(values: SectionValues, problems: Problems): string[] {
   const { file } = values.place('packages');
   return values.lines('packages').flatMap(({ text, line }) =>
     text.split(/[\s,]+/).filter((name) => {
-      if (name === '' || appSchema.shape.packages.def.element.safeParse(name).success) return name !== '';
-      problems.error({ file, line }, `invalid package name ${quote(name)}: lower case letters, digits, + - and .`);
+      if (name === '') return false;
+      const wrong = packageName.safeParse(name).error?.issues[0]?.message;
+      if (wrong === undefined) return true;
+      problems.error({ file, line }, `invalid package name ${quote(name)}: ${wrong}`);
       return false;
     }),
   );
