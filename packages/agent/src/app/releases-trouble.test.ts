@@ -55,6 +55,11 @@ async function stage(n: number): Promise<unknown> {
   const manifest = { version: 1 as const, app: 'blog', files: [], links: [] };
   const digest = sha256(manifestText(manifest));
   await releases.offer({ instance: name(n), app: 'blog', digest, manifest }, context);
+  return again(n);
+}
+
+/** The order alone: the manifest was sent before it. */
+async function again(n: number): Promise<unknown> {
   const spec: InstanceSpec = {
     ...{ app: 'blog', instance: name(n), platform: 'command', command: ['serve'], processes: 0, env: {}, packages: [] },
     health: { path: '/', host: 'example.com', timeout: 5 },
@@ -79,6 +84,16 @@ it('what could not be removed whole is removed by itself', async () => {
   await releases.appHealth(context.signal);
   await vi.waitFor(() => expect([...node.units.keys()]).toEqual([name(1)]));
   expect([...node.running]).toEqual([name(1)]);
+});
+
+it('what could not be removed of a failed staging goes, also when the order for it came twice', async () => {
+  node.crashing = true;
+  broken.add('stop');
+  await expect(stage(1)).rejects.toMatchObject({ code: 'E_APP_CRASHED' });
+  await expect(again(1)).rejects.toMatchObject({ code: 'E_NOT_FOUND' });
+  broken.clear();
+  await releases.appHealth(context.signal);
+  await vi.waitFor(() => expect([...node.units.keys()]).toEqual([]));
 });
 
 it('a staging whose traces could not be removed says what was wrong with it, and can be tried again', async () => {

@@ -33,8 +33,6 @@ export function createStage(state: ReleaseState): Handlers['stage'] {
     const inner = { ...context, signal: AbortSignal.any([context.signal, abort.signal]) };
     const work = state.exclusive(body.spec.app, () => {
       inner.signal.throwIfAborted();
-      // Whatever was to be undone of an earlier try: from here on it is wanted.
-      state.unfinished.delete(body.instance);
       return state.journals.has(body.instance) ? stageAgain(state, body, inner) : stageNew(state, body, inner);
     });
     const ended = work.then(
@@ -54,6 +52,7 @@ async function stageNew(state: ReleaseState, body: Order, context: RequestContex
   const { instance, spec } = body;
   const offer = state.offers.get(instance);
   if (offer === undefined) throw new SlError('E_NOT_FOUND', `${instance} was not offered to this node; offer it again`);
+  redeem(state, instance);
   const lap = stopwatch(state);
   try {
     checkRunner(spec, offer);
@@ -77,11 +76,17 @@ async function stageNew(state: ReleaseState, body: Order, context: RequestContex
   }
 }
 
+/** Whatever was to be undone of an earlier try is wanted from here on. An order that comes too late leaves it to be undone. */
+function redeem(state: ReleaseState, instance: string): void {
+  state.unfinished.delete(instance);
+}
+
 /** A release that is on disk already: a rollback to it, or the same order again. */
 async function stageAgain(state: ReleaseState, body: Order, context: RequestContext): Promise<ReplyBody<'stage'>> {
   const { instance, spec } = body;
   const known = state.journals.get(instance);
   if (known === undefined || known.state === 'failed') return rebuild(state, body, context);
+  redeem(state, instance);
   const lap = stopwatch(state);
   const wasRunning = known.state === 'prepared' && (await isRunning(state, known));
   try {
