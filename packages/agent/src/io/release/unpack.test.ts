@@ -47,6 +47,25 @@ describe('a manifest over a transfer', () => {
   });
 });
 
+it.each<[string, Error, string]>([
+  [
+    'a disk that fails',
+    Object.assign(new Error('EIO: i/o error, write'), { code: 'EIO', syscall: 'write' }),
+    'release archive: it could not be taken in: EIO: i/o error, write',
+  ],
+  ['a content that is too short', new RangeError('a content is too short'), 'not be taken in: a content is too short'],
+])('%s is not said to be what was sent', async (_what, error, text) => {
+  const begin = () => Promise.reject(error);
+  const sink = { begin, data: () => undefined, end: () => undefined };
+  const archive = Readable.from([archiveOf([{ path: 'app/a', content: 'a' }])], { objectMode: false });
+  const admission = new Admission(listingOf(manifest.files), [file('app/a')]);
+  await expect(unpack(archive, admission, sink, signal)).rejects.toMatchObject({
+    code: 'E_TAR_TRUNCATED',
+    message: expect.stringContaining(text),
+    cause: error,
+  });
+});
+
 describe('a sender that is silent', () => {
   beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }));
   afterEach(() => void vi.useRealTimers());

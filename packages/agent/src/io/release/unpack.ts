@@ -148,5 +148,11 @@ function transferError(error: unknown, signal: AbortSignal, damage: { code: Erro
     return new SlError('E_ABORTED', `receiving the ${damage.what} was cancelled`, { cause: error });
   }
   if (error instanceof SlError) return error;
-  return new SlError(damage.code, `${damage.what}: damaged, cut short, or not a zstd stream`, { cause: error });
+  return new SlError(damage.code, `${damage.what}: ${reasonOf(error)}`, { cause: error });
+}
+
+/** What the system says, or whoever puts a content together, has nothing to do with what was sent. */
+function reasonOf(error: unknown): string {
+  const isLocal = error instanceof RangeError || (error instanceof Error && 'syscall' in error);
+  return isLocal ? `it could not be taken in: ${error.message}` : 'damaged, cut short, or not a zstd stream';
 }
