@@ -35,8 +35,11 @@ export interface ContentStore {
    * stays, so that a resumed upload goes on where it was cut. Returns when it is on disk.
    */
   receive(input: Readable, files: ReceivedFiles, signal: AbortSignal): Promise<{ files: number; bytes: number }>;
-  /** Removes contents that are none of these; returns how many. */
-  collect(needed: Iterable<ManifestFile>): Promise<number>;
+  /**
+   * Removes contents that are none of these; returns how many. What a cut transfer left stays for the next try, for a day; where room is
+   * `short`, only what is of these.
+   */
+  collect(needed: Iterable<ManifestFile>, room?: 'short'): Promise<number>;
   /** Free bytes and inodes; `inodes` is undefined where the file system has no fixed number. */
   space(): Promise<{ bytes: number; inodes: number | undefined }>;
   removeAll(): Promise<void>;

@@ -1,8 +1,9 @@
 import type { RequestBody } from '@silverlining/protocol';
 import { checkManifest, type ManifestChanges, SlError } from '@silverlining/protocol';
 import { Listing } from '../../core/release/listing.ts';
-import { checkSpace } from '../../core/release/space.ts';
+import { checkSpace, type NewFiles, type Space } from '../../core/release/space.ts';
 import type { Handlers, RequestContext } from '../../ports.ts';
+import { collectGarbage } from './remove.ts';
 import type { ReleaseState } from './state.ts';
 
 /** Takes in a manifest, and says which contents the node lacks. */
@@ -22,12 +23,33 @@ export function createOffer(state: ReleaseState): Handlers['offer'] {
     // The offer of a deploy that was given up must not take the place of the next one's.
     context.signal.throwIfAborted();
     const missing = state.ports.store.lacking(doubtful);
-    const { tree } = state.ports;
-    const form = { isLayer: tree.isLayer(listing), isCopied: body.scripted === true, takesImages: tree.takesImages() };
-    checkSpace({ listing, missing, ...form }, { ...free, bytes: free.bytes + left });
+    // Before it is known to fit: what is removed to make room is none of its contents.
     state.addOffer(body.instance, { digest: body.digest, listing, doubtful, missing, assemblies: new Map() });
+    try {
+      await makeRoom(state, { listing, missing, isCopied: body.scripted === true }, { free, left });
+    } catch (error) {
+      state.offers.delete(body.instance);
+      throw error;
+    }
     return { missing: listing.bitmap(new Set(missing.map((file) => file.path))), free: free.bytes };
   };
+}
+
+/** Of deploys that failed all contents are here yet, as the next one mostly has them too; E_DISK_FULL when it does not help that they go. */
+async function makeRoom(
+  state: ReleaseState,
+  files: Pick<NewFiles, 'listing' | 'missing' | 'isCopied'>,
+  { free, left }: { free: Space; left: number },
+): Promise<void> {
+  const { store, tree } = state.ports;
+  const form = { isLayer: tree.isLayer(files.listing), takesImages: tree.takesImages() };
+  const check = (space: Space) => checkSpace({ ...files, ...form }, { ...space, bytes: space.bytes + left });
+  try {
+    check(free);
+  } catch {
+    await collectGarbage(state, 'short');
+    check(await store.space());
+  }
 }
 
 /**

@@ -1,6 +1,6 @@
 import { appOf, unfinishedOf } from '../../core/release/choices.ts';
 import type { InstanceJournal } from '../../core/release/journal.ts';
-import { contentsOf } from '../../core/release/listing.ts';
+import { contentsOf, type Listing } from '../../core/release/listing.ts';
 import type { ReleaseState } from './state.ts';
 
 /** Stops instances and keeps them on disk. They leave the map first, so that nothing is sent to a port that closes. */
@@ -38,14 +38,16 @@ export async function finish(state: ReleaseState): Promise<void> {
   }
 }
 
-/** Removes contents that no release here, and none that is offered, is made of. */
-export async function collectGarbage(state: ReleaseState): Promise<void> {
-  const listings = [...state.offers.values()].map((offer) => offer.listing);
+/** Removes contents that no release here, and none that is offered, is made of; where room is `short`, whoever may come for them. */
+export async function collectGarbage(state: ReleaseState, room?: 'short'): Promise<void> {
+  const listings: Listing[] = [];
   for (const { instance } of state.all()) {
     const listing = await state.ports.tree.listing(instance);
     // Nobody knows what it needs: rather keep too much.
     if (listing?.isReadable !== true) return;
     listings.push(listing);
   }
-  await state.ports.store.collect(contentsOf(listings));
+  // Last: others may come while lists are read.
+  for (const { listing } of state.offers.values()) listings.push(listing);
+  await state.ports.store.collect(contentsOf(listings), room);
 }

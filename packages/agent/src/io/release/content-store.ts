@@ -41,7 +41,7 @@ export async function openContentStore(folder: string, owner: () => Promise<File
     verify: (files, signal) => disk.verify(files, signal),
     plan: (contents, sources, signal) => disk.plan(contents, sources, signal),
     receive: async (input, files, signal) => disk.receive({ input, files, signal, owner: await owner() }),
-    collect: (needed) => disk.collect(new Set([...needed].map(blobKey))),
+    collect: (needed, room) => disk.collect(new Set([...needed].map(blobKey)), room),
     space: () => freeSpace(folder),
     removeAll: async () => {
       disk.keys.clear();
@@ -189,15 +189,17 @@ class StoreDisk {
     });
   }
 
-  async collect(needed: ReadonlySet<string>): Promise<number> {
+  async collect(needed: ReadonlySet<string>, room?: 'short'): Promise<number> {
+    const now = room === undefined ? Date.now() : Number.POSITIVE_INFINITY;
     return this.#exclusive('store', async () => {
+      if (room === 'short') this.#spared.clear();
       const dead = [...this.keys].filter((key) => !needed.has(key) && !this.#spared.has(key));
       // Out of the index first: an offer that comes in between asks for them again, and they are renamed in after this.
       for (const key of dead) this.keys.delete(key);
       await inSlices(dead, (key) => rmSync(this.path(key), { force: true }));
       this.lists.keep((key) => this.keys.has(key));
-      this.leftovers.removeExpired(Date.now());
-      this.packs.collect((key) => needed.has(key) && !this.keys.has(key), Date.now());
+      this.leftovers.removeExpired(now, needed);
+      this.packs.collect((key) => needed.has(key) && !this.keys.has(key), now);
       return dead.length;
     });
   }

@@ -79,8 +79,8 @@ export class Leftovers {
     for (const key of [...this.#keys]) this.remove(key);
   }
 
-  removeExpired(now: number): void {
-    for (const key of [...this.#keys]) {
+  removeExpired(now: number, needed: ReadonlySet<string> = new Set()): void {
+    for (const key of [...this.#keys].filter((it) => !needed.has(it))) {
       const stat = statSync(this.path(key), { throwIfNoEntry: false });
       if (stat === undefined || now - stat.mtimeMs > EXPIRES) this.remove(key);
     }
