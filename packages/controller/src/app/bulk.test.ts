@@ -1,8 +1,9 @@
-import { Writable } from 'node:stream';
+import { PassThrough, Writable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
+import { SlError } from '@silverlining/protocol';
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../../../test/fakes/manual-clock.ts';
-import { STUCK, withTransfer } from './bulk.ts';
+import { readTransfer, STUCK, withTransfer } from './bulk.ts';
 
 const clock = new ManualClock();
 const limits = { signal: new AbortController().signal, deadline: 300_000 };
@@ -43,6 +44,29 @@ it('waits for a socket as long as for the answer: the agent may have other work 
   const work = { request: async () => 'answer', send: async () => undefined };
   await withTransfer({ fleet: { transfer } as never, clock }, 'app1', limits, work);
   expect(asked).toEqual([['app1', limits]]);
+});
+
+describe('what is read from a node', () => {
+  const full = new SlError('E_DISK_FULL', 'there is no room to take it');
+  const gone = new SlError('E_NODE_DISCONNECTED', 'the bulk socket broke');
+  const readFrom = (request: Promise<void>, close: () => void = () => undefined) => {
+    const transfer = () => ({ id: 'it', socket: Promise.resolve(new PassThrough()), close });
+    const work = { request: () => request, read: () => Promise.reject(full) };
+    return readTransfer({ fleet: { transfer } as never }, 'app1', limits, work);
+  };
+
+  it('ends when it cannot be taken here, and that is what is said', async () => {
+    let close: () => void = () => undefined;
+    // A node that follows its journal sends until its socket is closed.
+    const request = new Promise<void>((_, reject) => {
+      close = () => reject(gone);
+    });
+    await expect(readFrom(request, () => close())).rejects.toBe(full);
+  });
+
+  it('fails with what the node says where that comes first', async () => {
+    await expect(readFrom(Promise.reject(gone))).rejects.toBe(gone);
+  });
 });
 
 describe('while 64 nodes take nothing', () => {

@@ -76,14 +76,17 @@ export async function readTransfer(
   work: { request: (transfer: string) => Promise<unknown>; read: (socket: Duplex) => Promise<void> },
 ): Promise<void> {
   const transfer = deps.fleet.transfer(node, limits);
-  // Only a refusal closes the stream here: an answer may overtake what was sent before it.
-  const asked = work.request(transfer.id).catch((error: unknown) => {
+  const failures: unknown[] = [];
+  // Only a failure closes the stream here: an answer may overtake what was sent before it. What fails after it is its echo.
+  const failed = (error: unknown): void => {
+    failures.push(error);
     transfer.close();
-    throw error;
-  });
-  const [answered, read] = await Promise.allSettled([asked, transfer.socket.then(work.read)]);
-  if (answered.status === 'rejected') throw answered.reason;
-  if (read.status === 'rejected') throw read.reason;
+  };
+  const asked = work.request(transfer.id).catch(failed);
+  const read = transfer.socket.then((socket) => work.read(socket).catch(failed));
+  const [, opened] = await Promise.allSettled([asked, read]);
+  if (failures.length > 0) throw failures[0];
+  if (opened.status === 'rejected') throw opened.reason;
 }
 
 /** What can be wrong with what was to be sent: it changed, or there is no room to pack it. */
