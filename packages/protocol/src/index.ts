@@ -6,6 +6,7 @@ export * from './chunks.ts';
 export * from './codec.ts';
 export * from './errors.ts';
 export * from './health.ts';
+export * from './json-lines.ts';
 export * from './manifest-changes.ts';
 export * from './manifest-rules.ts';
 export * from './manifest-text.ts';

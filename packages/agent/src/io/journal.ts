@@ -1,8 +1,7 @@
 import { spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
 import type { Duplex } from 'node:stream';
 import { finished } from 'node:stream/promises';
-import type { RequestBody } from '@silverlining/protocol';
+import { jsonLines, type LogLine, type RequestBody } from '@silverlining/protocol';
 import { cursorOf, logLineOf } from '../core/journal-line.ts';
 
 const COMMON = ['journalctl', '--quiet', '--no-pager', '--output=json'];
@@ -58,10 +57,10 @@ async function copyLines(argv: string[], sink: Sink): Promise<string | undefined
   child.on('error', () => undefined);
   let last: string | undefined;
   try {
-    for await (const json of createInterface({ input: child.stdout })) {
+    for await (const json of jsonLines(child.stdout.setEncoding('utf8'))) {
       last = json;
       const line = logLineOf(json, sink.node, sink.app);
-      if (line !== undefined) await sink.write(`${JSON.stringify(line)}\n`);
+      if (line !== undefined) await sink.write(textOf(line));
       if (sink.signal.aborted) break;
     }
   } finally {
@@ -69,6 +68,12 @@ async function copyLines(argv: string[], sink: Sink): Promise<string | undefined
     child.kill();
   }
   return last === undefined ? undefined : cursorOf(last);
+}
+
+/** A controller of an older version takes U+2028 and U+2029 for ends of lines, too. */
+function textOf(line: LogLine): string {
+  const json = JSON.stringify(line).replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029');
+  return `${json}\n`;
 }
 
 /** Waits for room when the other end is slow; the journal waits with it. */

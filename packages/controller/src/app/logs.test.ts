@@ -48,6 +48,12 @@ it('has the last lines of all nodes in the order of their times', async () => {
   expect(await read()).toEqual({ lines: ['app2 blog: b', 'app3 blog: c', 'app1 blog: d'], error: undefined });
 });
 
+it('has lines whole that an app has written a line or paragraph separator into', async () => {
+  sends('app1', [1, 'a\u2028b'], [2, 'c\u2029d']);
+  for (const node of ['app2', 'app3']) sends(node);
+  expect(await read()).toEqual({ lines: ['app1 blog: a\u2028b', 'app1 blog: c\u2029d'], error: undefined });
+});
+
 it('has those of the others where a node is away, and says which', async () => {
   sends('app1', [1, 'a']);
   sends('app3', [2, 'b']);

@@ -1,6 +1,5 @@
 /** `sl logs`: the apps' last lines from every node, merged as they come. */
-import { createInterface } from 'node:readline';
-import { type ApiRequest, type LogLine, logLine, SlError, toSlError } from '@silverlining/protocol';
+import { type ApiRequest, jsonLines, type LogLine, logLine, SlError, toSlError } from '@silverlining/protocol';
 import type { NodeRecord } from '../ports.ts';
 import type { LogsContext } from '../service.ts';
 import { readTransfer } from './bulk.ts';
@@ -75,7 +74,7 @@ async function readNode(
     await readTransfer(deps, node.uuid, options, {
       request: (transfer) => deps.fleet.request(node.uuid, 'logs', { transfer, ...order }, options),
       async read(socket) {
-        for await (const line of createInterface({ input: socket }))
+        for await (const line of jsonLines(socket.setEncoding('utf8')))
           await emit({ ...logLine.parse(JSON.parse(line)), node: node.name });
       },
     });

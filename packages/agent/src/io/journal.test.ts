@@ -1,0 +1,41 @@
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Duplex } from 'node:stream';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { streamJournal } from './journal.ts';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sl-journal-'));
+  vi.stubEnv('PATH', `${folder}:${process.env.PATH}`);
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+/** What is sent of a journal with these messages. */
+async function sentOf(messages: readonly string[]): Promise<string> {
+  const unit = 'silver-app-blog.20260131_001.service';
+  const lines = messages.map((text) =>
+    JSON.stringify({ _SYSTEMD_UNIT: unit, __REALTIME_TIMESTAMP: '1000', MESSAGE: text }),
+  );
+  await writeFile(join(folder, 'journalctl'), `#!/bin/sh\ncat <<'END'\n${lines.join('\n')}\nEND\n`);
+  await chmod(join(folder, 'journalctl'), 0o755);
+  let sent = '';
+  const write = (piece: Buffer, _encoding: string, done: () => void) => {
+    sent += piece;
+    done();
+  };
+  const transfer = new Duplex({ read: () => undefined, write });
+  const { signal } = new AbortController();
+  await streamJournal({ transfer: '', lines: 9, follow: false }, 'app1', { transfer, signal });
+  return sent;
+}
+
+it('has lines that an app has written a line or paragraph separator into', async () => {
+  const messages = ['a\u2028b', 'c\u2029d', 'e'];
+  const sent = await sentOf(messages);
+  // A controller of an older version takes these characters for the end of a line.
+  expect(sent).not.toMatch(/[\u2028\u2029]/);
+  const texts = sent.split('\n').flatMap((line) => (line === '' ? [] : JSON.parse(line).text));
+  expect(texts).toEqual(messages);
+});
