@@ -8,7 +8,7 @@ import { type ControllerDeps, combined } from './deps.ts';
 import { agentsBack } from './grace.ts';
 import { withLease } from './lease.ts';
 import { membersOf } from './members.ts';
-import { tellOfRollbacks } from './notices.ts';
+import { tellOfRollbacks, tellOfTheRest } from './notices.ts';
 import { observeApps } from './observe.ts';
 import { prepareItems, splitApps, unchangedRecord } from './prepare.ts';
 import { type RolloutInput, rollout } from './rollout.ts';
@@ -26,6 +26,7 @@ export async function deploy(
   return withLease(deps, op, { set: wanted.name, holder: 'sl deploy' }, async (token) => {
     const set = await deps.store.putSet(wanted.name, wanted);
     await tellOfRollbacks(deps, op, set);
+    if (set.topology !== undefined) await tellOfTheRest(deps, op, set);
     const observed = await observeApps(deps, wanted, set, op.signal, apps);
     await checkConfigs(deps, observed, op.signal);
     const { changed, unchanged } = await splitApps(deps, set, observed);

@@ -1,4 +1,5 @@
 /** What is to be known of the last deploys, by whoever comes to the set next. */
+import { buildTopology } from '../core/topology.ts';
 import type { DeployRow, SetRecord } from '../ports.ts';
 import type { OperationContext } from '../service.ts';
 import type { ControllerDeps } from './deps.ts';
@@ -32,4 +33,19 @@ export async function tellOfRollbacks(
     if (last === undefined || last.record.outcome !== 'rolled-back') continue;
     op.emit({ status: 'warning', action: 'deploy', app: app.name, text: wasRolledBack(last) });
   }
+}
+
+/** Says what a deploy leaves as it is of a file that it was given: an app that no location in force leads to looks deployed all the same. */
+export async function tellOfTheRest(
+  { store }: Pick<ControllerDeps, 'store'>,
+  op: OperationContext,
+  { name, config, topology }: SetRecord,
+): Promise<void> {
+  const nodes = await store.nodes(name);
+  const known = new Set(nodes.map((it) => it.name));
+  const isWhole = config.nodes.every((it) => known.has(it.name));
+  if (isWhole && buildTopology(config, nodes, { previous: topology }) === topology) return;
+  const text =
+    'the file has other nodes, services or locations than those in force, or other apps; sl deploy leaves them as they are. sl plan shows what differs, sl up makes it so';
+  op.emit({ status: 'warning', action: 'deploy', text });
 }

@@ -18,6 +18,8 @@ export async function status(deps: ControllerDeps, name: string): Promise<Status
   const heard = await hear(deps, records);
   const deploys = await deps.store.deploys(name);
   const wanted = set.config.nodes.filter((node) => !records.some((record) => record.name === node.name));
+  // Those of the file are not in force before `sl up`.
+  const { locations } = set.topology ?? set.config;
   return {
     set: name,
     controller: {
@@ -40,7 +42,7 @@ export async function status(deps: ControllerDeps, name: string): Promise<Status
     ],
     apps: set.config.apps.map((app) => ({
       name: app.name,
-      locations: set.config.locations.filter((it) => it.app === app.name).map((it) => `http://${it.host}${it.path}`),
+      locations: locations.filter((it) => it.app === app.name).map((it) => `http://${it.host}${it.path}`),
       active: set.active[app.name] ?? null,
       notices: noticesOf(app.name, deploys),
       instances: instancesOf(records, heard, app.name),
