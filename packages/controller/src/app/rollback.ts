@@ -2,7 +2,7 @@
 import { type ApiRequest, type DeployResult, SlError } from '@silverlining/protocol';
 import { leavingNodes } from '../core/plan/plan-up.ts';
 import { lostServices } from '../core/services/index.ts';
-import type { NodeRecord, ReleaseRecord, SetRecord } from '../ports.ts';
+import type { DeployRow, NodeRecord, ReleaseRecord, SetRecord } from '../ports.ts';
 import type { OperationContext } from '../service.ts';
 import { servedNow } from './agree.ts';
 import { awaitAgents, rollOut } from './deploy.ts';
@@ -40,12 +40,19 @@ async function announce(
   set: SetRecord,
   { app, instance, committedAt = 0 }: ReleaseRecord,
 ): Promise<void> {
-  const later = (await deps.store.releases(set.name, app)).flatMap((it) => it.committedAt ?? []);
-  const until = Math.min(...later.filter((at) => at > committedAt));
+  // A release knows of its last commit alone, and one that was rolled back is gone.
+  const others = (await deps.store.deploys(set.name)).filter((it) => it.app === app && it.instance !== instance);
+  const until = Math.min(...others.flatMap(switchedAt).filter((at) => at > committedAt));
   const end = Number.isFinite(until) ? ` until ${time(until)}` : '';
   const now = set.active[app] === undefined ? 'nothing' : set.active[app];
   const text = `going back to ${instance}, live from ${time(committedAt)}${end}, with its files and configuration; now it is ${now}`;
   op.emit({ status: 'info', action: 'rollback', app, text });
+}
+
+function switchedAt({ startedAt, record: { outcome, timeline = [], ms } }: DeployRow): number[] {
+  if (outcome !== 'done' && outcome !== 'rolled-back') return [];
+  const committed = timeline.find((it) => it.event === 'committed');
+  return [startedAt + (committed?.ms ?? ms.total)];
 }
 
 function time(at: number): string {
