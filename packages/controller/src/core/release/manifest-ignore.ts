@@ -8,9 +8,11 @@ export type Ignore = (path: string, isFolder: boolean) => boolean;
 /** Never part of a release: version control and what Python makes by itself. */
 const ALWAYS = ['.git', '.hg', '.svn', '__pycache__', '/.silverignore'];
 
-/** The matcher of a file's text; paths are relative to the app's folder. */
+/** The matcher of a file's text; paths are relative to the app's folder. Throws where a line means something in a .gitignore alone. */
 export function parseIgnore(text: string): Ignore {
   const lines = text.split(/\r?\n/).map((line) => line.trim());
+  const exception = lines.findIndex((line) => line.startsWith('!'));
+  if (exception >= 0) throw new Error(`line ${exception + 1} begins with !, and there are no exceptions here`);
   const patterns = [...ALWAYS, ...lines.filter((line) => line !== '' && !line.startsWith('#'))].map(compile);
   return (path, isFolder) =>
     patterns.some((pattern) => (isFolder || !pattern.foldersOnly) && pattern.expression.test(path));

@@ -91,6 +91,8 @@ describe('scan', () => {
     ['a link that leads nowhere but to itself', (path: string) => symlink('.silverignore', path), 'ELOOP'],
     ['a folder', (path: string) => mkdir(path), 'not a regular file'],
     ['a named pipe', (path: string) => execFileSync('mkfifo', [path]), 'not a regular file'],
+    ['not UTF-8', (path: string) => writeFile(path, Buffer.from('\ufeffsite.ini\n', 'utf16le')), 'not UTF-8'],
+    ['one with exceptions', (path: string) => writeFile(path, '*.ini\n!site.ini\n'), 'line 2 begins with !'],
   ])('deploys nothing when .silverignore is %s', async (_what, make, why) => {
     await make(join(folder, 'config/.silverignore'));
     await expect(source.scan(app, signal)).rejects.toEqual(refused('config/.silverignore cannot be read: '));

@@ -55,9 +55,18 @@ async function readRegularFile(path: string): Promise<string> {
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     if (!(await file.stat()).isFile()) throw new Error('it is not a regular file');
-    return await file.readFile('utf8');
+    return decode(await file.readFile());
   } finally {
     await file.close();
+  }
+}
+
+/** In another encoding, UTF-16 say, no pattern would name anything. */
+function decode(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new Error('it is not UTF-8', { cause });
   }
 }
 
