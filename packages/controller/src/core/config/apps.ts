@@ -17,6 +17,12 @@ export interface AppsInput extends DocumentContext {
   file: string;
 }
 
+/** Variables that the agent sets, whatever an app says (agent: `instanceEnv`). */
+const NODES_OWN: ReadonlySet<string> = new Set([
+  ...['PORT', 'HOST', 'HOME', 'TEMP', 'TMPDIR'],
+  ...['SILVER_LOGS', 'SILVER_APP_CONFIG', 'SILVER_APP_NAME', 'SILVER_INSTANCE_NAME'],
+]);
+
 export interface ResolvedApp {
   app: App;
   values: SectionValues;
@@ -70,6 +76,7 @@ function readOwnKeys(
     problems.error(values.place('health'), `health must be a path on this app, such as /healthy, not ${quote(health)}`);
   const env = values.keysUnder('env').flatMap((name): [string, string][] => {
     const key = `env.${name}`;
+    if (NODES_OWN.has(name)) problems.warning(values.place(key), `${key} has no effect: the node decides on ${name}`);
     if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) return [[name, values.line(key) ?? '']];
     problems.error(values.place(key), `${quote(name)} cannot name an environment variable: letters, digits and _`);
     return [];

@@ -34,6 +34,12 @@ describe('a server set', () => {
     ]);
   });
 
+  it('warns of variables that the node decides on', () => {
+    const { set, ...loaded } = load(`${SITE}env.PORT = 3000\nenv.SITE = x\n`);
+    expect(set).toBeDefined();
+    expect(problems(loaded)).toEqual(['/set/silver.ini:5: warning: env.PORT has no effect: the node decides on PORT']);
+  });
+
   it('reads every key of [app:NAME]', () => {
     const { set } = load(
       `${SITE}config = ../conf\nkeep = 3\nhealth = /ok\nhealth_timeout = 5\nprocesses = 4\nenv.SITE = {{appserver.nodes}} at \${HOME}\n`,
