@@ -1,6 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ResourceInput, resource } from '@silverlining/protocol';
@@ -77,6 +89,17 @@ describe('what was there before', () => {
     expect((await stat(`${root}/etc/ports.conf`)).mode & 0o7777).toBe(0o640);
     expect(await readlink(`${root}/etc/default-site`)).toBe('../available/default');
     expect(await readFile(`${root}/etc/hosts`, 'utf8')).toBe('127.0.0.1 localhost\n10.9.9.9 theirs\n');
+  });
+
+  it('comes back behind a link to it, with the mode that it has there', async () => {
+    await open().keep(RESOURCES, 'everything');
+    await change();
+    await rename(`${root}/etc/hosts`, `${root}/hosts.real`);
+    await symlink('../hosts.real', `${root}/etc/hosts`);
+    expect(await open().putBack()).toEqual([]);
+    expect(await readlink(`${root}/etc/hosts`)).toBe('../hosts.real');
+    expect(await readFile(`${root}/hosts.real`, 'utf8')).toBe('127.0.0.1 localhost\n10.9.9.9 theirs\n');
+    expect((await stat(`${root}/hosts.real`)).mode & 0o7777).toBe(0o644);
   });
 
   it('is what the first run found, and never what an earlier one made', async () => {

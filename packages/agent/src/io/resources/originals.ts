@@ -1,4 +1,4 @@
-import { readdir, readFile, readlink, rm, rmdir } from 'node:fs/promises';
+import { readdir, readFile, readlink, realpath, rm, rmdir, stat } from 'node:fs/promises';
 import type { Resource } from '@silverlining/protocol';
 import { errno, linkDurable, readFileIfAny, removeTemporariesOf, writeFileDurable } from '@silverlining/system';
 import { replaceBlock } from '../../core/converge/block.ts';
@@ -103,11 +103,13 @@ export async function removeTree(path: string): Promise<void> {
 
 async function removeBlock(path: string, name: string): Promise<void> {
   const text = await readFileIfAny(path);
-  const found = lookAt(path);
-  if (text === undefined || found === undefined) return;
+  if (text === undefined) return;
   const without = replaceBlock(text, name, '');
   if (without === text) return;
-  await writeFileDurable(path, without, found.mode & 0o7777, { uid: found.uid, gid: found.gid });
+  // Behind a link, as it was put in.
+  const target = await realpath(path);
+  const { mode, uid, gid } = await stat(target);
+  await writeFileDurable(target, without, mode & 0o7777, { uid, gid });
 }
 
 async function attempt(what: string, act: () => Promise<void>): Promise<string[]> {
