@@ -8,6 +8,7 @@ import { convergeNodes, readSecrets } from './converge.ts';
 import type { ControllerDeps } from './deps.ts';
 import { type Observed, observe } from './observe.ts';
 import { differs } from './prepare.ts';
+import { refuseTaken } from './taken-machines.ts';
 import { takesOrders } from './trust.ts';
 
 export async function planSet(
@@ -16,6 +17,7 @@ export async function planSet(
   signal: AbortSignal,
 ): Promise<Plan> {
   const observed = await observe(deps, set, signal);
+  await refuseTaken(deps, observed, signal);
   const current = observed.record?.topology;
   const topology = buildTopology(set, observed.nodes, { previous: current });
   const secrets = observed.record === undefined ? new Map() : await readSecrets(deps, set);

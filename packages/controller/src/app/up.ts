@@ -31,6 +31,7 @@ import { endProbation } from './probation.ts';
 import { raiseNode } from './raise-node.ts';
 import { goneApps, removeApps, removeLeaving } from './shrink.ts';
 import { chooseSizes } from './sizes.ts';
+import { refuseTaken } from './taken-machines.ts';
 import { takesOrders } from './trust.ts';
 
 /** Bootstraps at a time: each keeps a core busy with encryption. */
@@ -42,6 +43,7 @@ export async function up(deps: ControllerDeps, op: OperationContext, request: Ap
     const report = (text: string) => op.emit({ status: 'info', action: 'host-packages', text });
     await deps.prepareHost(set, { install: request.installHostPackages, report, signal: op.signal });
     const observed = await observe(deps, set, op.signal);
+    await refuseTaken(deps, observed, op.signal);
     await checkConfigs(deps, observed.apps, op.signal);
     const sizes = await chooseSizes(observed.provider, missingNodes(observed), op.signal);
     const record = await deps.store.putSet(set.name, set);
