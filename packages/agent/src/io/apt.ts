@@ -4,6 +4,7 @@ import { SlError } from '@silverlining/protocol';
 import { type ExecResult, logOf } from '@silverlining/system';
 import {
   APT_ENV,
+  APT_FIX_ARGV,
   type AptFailure,
   aptFailure,
   aptInstallArgv,
@@ -135,11 +136,15 @@ function isFetchFailure(result: ExecResult): boolean {
 
 async function finishInterrupted(context: AptContext): Promise<void> {
   context.say('an earlier package installation was interrupted: finishing it');
-  const result = await apt(DPKG_CONFIGURE_ARGV, context);
+  if ((await apt(DPKG_CONFIGURE_ARGV, context)).exitCode === 0) return;
+  if (!(await listsAreFresh())) await update(context);
+  const result = await apt(APT_FIX_ARGV, context);
   if (result.exitCode === 0) return;
-  throw new SlError('E_PACKAGES', 'dpkg --configure -a failed: an earlier installation cannot be finished', {
-    details: { log: logOf(result) },
-  });
+  throw new SlError(
+    'E_PACKAGES',
+    'an earlier installation cannot be finished: dpkg --configure -a failed, and so did apt-get --fix-broken install',
+    { details: { log: logOf(result) } },
+  );
 }
 
 function apt(argv: readonly string[], context: AptContext, deadline = DEADLINE): Promise<ExecResult> {

@@ -1,13 +1,18 @@
 import { describe, expect, it } from 'vitest';
-import { aptFailure, aptInstallArgv, aptUpdateArgv } from './apt.ts';
+import { APT_FIX_ARGV, aptFailure, aptInstallArgv, aptUpdateArgv } from './apt.ts';
 
 describe('apt', () => {
   it('installs with names apart from options', () => {
     expect(aptInstallArgv(['apache2']).slice(-3)).toEqual(['install', '--', 'apache2']);
   });
 
+  it('removes nothing to finish what was cut off, and overwrites no configuration file', () => {
+    expect(APT_FIX_ARGV.slice(-3)).toEqual(['--no-remove', '--fix-broken', 'install']);
+    expect(APT_FIX_ARGV).toContain('Dpkg::Options::=--force-confold');
+  });
+
   it('leaves no retry for later, which apt may never come back to', () => {
-    for (const argv of [aptUpdateArgv(), aptInstallArgv(['apache2'])])
+    for (const argv of [aptUpdateArgv(), aptInstallArgv(['apache2']), APT_FIX_ARGV])
       expect(argv).toEqual(expect.arrayContaining(['Acquire::Retries=3', 'Acquire::Retries::Delay=false']));
   });
 

@@ -28,10 +28,20 @@ export function aptUpdateArgv(): string[] {
 }
 
 /** Configuration files that somebody changed are kept; recommended packages are not pulled in. */
+const INSTALL = [
+  ...['apt-get', '-q', '-y', ...OPTIONS],
+  ...['-o', 'Dpkg::Options::=--force-confdef', '-o', 'Dpkg::Options::=--force-confold', '--no-install-recommends'],
+];
+
 export function aptInstallArgv(names: readonly string[]): string[] {
-  const conffiles = ['-o', 'Dpkg::Options::=--force-confdef', '-o', 'Dpkg::Options::=--force-confold'];
-  return ['apt-get', '-q', '-y', ...OPTIONS, ...conffiles, '--no-install-recommends', 'install', '--', ...names];
+  return [...INSTALL, 'install', '--', ...names];
 }
+
+/**
+ * Brings what packages lack that were unpacked before it, as when dpkg was cut off between them; they cannot be configured without.
+ * Nothing is removed for that.
+ */
+export const APT_FIX_ARGV = [...INSTALL, '--no-remove', '--fix-broken', 'install'];
 
 export const DPKG_CONFIGURE_ARGV = ['dpkg', '--force-confdef', '--force-confold', '--configure', '-a'];
 
