@@ -29,7 +29,7 @@ export async function refuseTaken(deps: Deps, { set, provider, ...observed }: Ob
   if (taken.length === 0) return;
   throw new SlError(
     'E_CONFLICT',
-    `${taken.join('; ')}. A machine is in one set at a time: take it out of that file and run sl up there, or take that set down with sl down --set NAME`,
+    `${taken.join('; ')}. A machine is in one set at a time. If this is the file of that set, give it its name back (name in [general]); otherwise take the machine out of that set's file and run sl up there, or take that set down with sl down --set NAME`,
   );
 }
 
