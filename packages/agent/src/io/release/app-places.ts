@@ -1,11 +1,14 @@
-import { chmodSync, chownSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { rm, rmdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { errno, type FileOwner, readFileIfAny } from '@silverlining/system';
+import { errno, exec, type FileOwner, readFileIfAny } from '@silverlining/system';
 import type { ReleasePaths } from '../../core/release/paths.ts';
 import { environmentFile, parseEnvironmentFile } from '../../core/release/quoting.ts';
 import type { AppPlaces } from '../../release-ports.ts';
 import { namesIn } from './names-in.ts';
+
+/** Milliseconds for a TEMP of millions of files. */
+const REMOVAL = 300_000;
 
 export interface PlacesOptions {
   paths: Pick<ReleasePaths, 'env' | 'tmp'>;
@@ -21,7 +24,7 @@ export function createAppPlaces({ paths, ensureAccount }: PlacesOptions): AppPla
     },
     ensureFolders: async ({ temp, logs, user }) => {
       const owner = await ensureAccount(user);
-      await rm(temp, { recursive: true, force: true });
+      await removeTree(temp);
       mkdirSync(dirname(temp), { recursive: true, mode: 0o755 });
       makeOwned(temp, owner, 0o700);
       makeOwned(logs, owner, 0o750);
@@ -34,7 +37,7 @@ export function createAppPlaces({ paths, ensureAccount }: PlacesOptions): AppPla
     readEnv: async (path) => parseEnvironmentFile((await readFileIfAny(path)) ?? ''),
     remove: async ({ env, temp }) => {
       await rm(env, { force: true });
-      await rm(temp, { recursive: true, force: true });
+      await removeTree(temp);
       await removeIfEmpty(dirname(temp));
     },
     sweep: async (keep) => {
@@ -45,7 +48,7 @@ export function createAppPlaces({ paths, ensureAccount }: PlacesOptions): AppPla
     },
     removeAll: async () => {
       await rm(paths.env, { recursive: true, force: true });
-      await rm(paths.tmp, { recursive: true, force: true });
+      await removeTree(paths.tmp);
     },
   };
 }
@@ -56,9 +59,18 @@ function makeOwned(path: string, owner: FileOwner, mode: number): void {
   chmodSync(path, mode);
 }
 
+/**
+ * By a program that holds on to the folders on its way down. Node goes by paths, and whoever owns a folder can put a link in the place of
+ * one below it meanwhile: what an app leaves running could have root remove anything.
+ */
+async function removeTree(path: string): Promise<void> {
+  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return;
+  await exec(['rm', '--recursive', '--force', '--', path], { deadline: REMOVAL });
+}
+
 async function sweepTemp(folder: string, keep: ReadonlySet<string>): Promise<void> {
   for (const name of namesIn(folder)) {
-    if (!keep.has(name)) await rm(`${folder}/${name}`, { recursive: true, force: true });
+    if (!keep.has(name)) await removeTree(`${folder}/${name}`);
   }
   await removeIfEmpty(folder);
 }
