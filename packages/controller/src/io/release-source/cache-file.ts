@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /**
@@ -15,4 +15,18 @@ export async function writeCacheFile(path: string, text: string): Promise<void> 
   } catch {
     await rm(temporary, { force: true }).catch(() => undefined);
   }
+}
+
+/** Of the files of a cache, keeps so many that were written last. */
+export async function pruneCache(folder: string, kept: number): Promise<void> {
+  const names = await readdir(folder).catch(() => []);
+  if (names.length <= kept) return;
+  const times = await Promise.all(
+    names.map(async (name) => ({ name, at: (await stat(`${folder}/${name}`).catch(() => undefined))?.mtimeMs })),
+  );
+  times.sort((a, b) => (b.at ?? 0) - (a.at ?? 0));
+  // What cannot be removed lies about, which is no reason to deploy nothing.
+  await Promise.all(
+    times.slice(kept).map(({ name }) => rm(`${folder}/${name}`, { force: true }).catch(() => undefined)),
+  );
 }

@@ -1,6 +1,6 @@
-import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { type ChunkList, chunkList, SlError } from '@silverlining/protocol';
-import { writeCacheFile } from './cache-file.ts';
+import { pruneCache, writeCacheFile } from './cache-file.ts';
 import { type LargeContent, readLarge } from './large-file.ts';
 
 /** Lists that are kept: those of the contents that were looked at last. */
@@ -19,7 +19,7 @@ export class ChunkCache {
   /** Takes in what reading a file found out. */
   async add({ sha256, chunks }: LargeContent): Promise<void> {
     await writeCacheFile(`${this.#folder}/${sha256}`, JSON.stringify(chunks));
-    await this.#prune();
+    await pruneCache(this.#folder, KEPT);
   }
 
   /** The chunks of a file with this content. E_APP_CONFIG when the file has another one by now. */
@@ -52,18 +52,5 @@ export class ChunkCache {
     }
     await this.add(content);
     return content.chunks;
-  }
-
-  async #prune(): Promise<void> {
-    const names = await readdir(this.#folder).catch(() => []);
-    if (names.length <= KEPT) return;
-    const times = await Promise.all(
-      names.map(async (name) => ({
-        name,
-        at: (await stat(`${this.#folder}/${name}`).catch(() => undefined))?.mtimeMs,
-      })),
-    );
-    times.sort((a, b) => (b.at ?? 0) - (a.at ?? 0));
-    await Promise.all(times.slice(KEPT).map(({ name }) => rm(`${this.#folder}/${name}`, { force: true })));
   }
 }

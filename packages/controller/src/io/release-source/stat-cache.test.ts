@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openStatCache } from './stat-cache.ts';
+import { KEPT, openStatCache } from './stat-cache.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -100,5 +100,17 @@ describe('the stat cache', () => {
     expect((await stat(path)).ino).toBe(ino);
     await scan(['app/a']);
     expect((await stat(path)).ino).not.toBe(ino);
+  });
+
+  it('forgets folders that were deployed long ago: each build may have one of its own', async () => {
+    const scanned = Array.from({ length: KEPT + 1 }, (_, i) => join(folder, `build-${i}`));
+    for (const it of scanned) {
+      const cache = openStatCache(join(folder, 'stat'), [it]);
+      cache.add('app/a', old as never, sha256);
+      await cache.save();
+    }
+    expect(await readdir(join(folder, 'stat'))).toHaveLength(KEPT);
+    const last = openStatCache(join(folder, 'stat'), scanned.slice(-1));
+    expect(last.lookUp('app/a', old as never)).toBe(sha256);
   });
 });

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type BigIntStats, readFileSync } from 'node:fs';
-import { writeCacheFile } from './cache-file.ts';
+import { dirname } from 'node:path';
+import { pruneCache, writeCacheFile } from './cache-file.ts';
 
 const HEADER = 'silver-stat-cache 1\n';
 /**
@@ -13,6 +14,8 @@ const UNKNOWN = '-';
 /** Lines that are looked for one by one; with more, a table of all of them is quicker. */
 const SEARCHES = 16;
 const SHA256_LENGTH = 64;
+/** Caches that are kept, the newest: one of ten thousand files has a megabyte or two. */
+export const KEPT = 100;
 
 /** Opens the cache of some folders for one scan; a cache that is missing or damaged is empty. */
 export function openStatCache(directory: string, folders: readonly string[], scannedAt = Date.now()): StatCache {
@@ -75,6 +78,7 @@ export class StatCache {
     if (isAsBefore && this.#found.start === HEADER.length) return;
     this.#flush(this.#at);
     await writeCacheFile(this.#path, this.#next);
+    await pruneCache(dirname(this.#path), KEPT);
   }
 
   /** Where the line of a path begins; the one after it is expected next. */
