@@ -1,7 +1,7 @@
 /** Runs the rollout machine: starts its effects, feeds it their results, and keeps the journal and the record. */
-import type { App, DeployRecord, InstanceSpec } from '@silverlining/protocol';
+import { type App, type DeployRecord, type InstanceSpec, SlError, toSlError } from '@silverlining/protocol';
 import { startRollout } from '../core/release/reduce.ts';
-import type { RolloutPlan } from '../core/release/rollout-state.ts';
+import type { Phase, RolloutPlan } from '../core/release/rollout-state.ts';
 import type { NodeRecord, ScannedRelease, SetRecord } from '../ports.ts';
 import type { OperationContext } from '../service.ts';
 import type { ControllerDeps } from './deps.ts';
@@ -52,7 +52,9 @@ export async function rollout(
   try {
     await runMachine(context, startRollout(context.state.plan));
     if (context.state.phase !== 'aborted') context.measured.requests = await counted();
-    return await journalEnd(context, startedAt);
+    return await journalEnd(context, startedAt).catch((error: unknown) => {
+      throw unrecorded(error, context);
+    });
   } finally {
     stopShowing();
   }
@@ -143,3 +145,17 @@ async function journalEnd(context: RolloutContext, startedAt: number): Promise<D
   }
   return records;
 }
+
+/** Of a rollout that is over and cannot be recorded: what there is to say of it has no other place. */
+function unrecorded(cause: unknown, { state }: RolloutContext): SlError {
+  const { code, message, details } = toSlError(cause);
+  const [why] = state.errors;
+  const text = `${message}. ${LEFT[state.phase]}${why === undefined ? '' : `: ${why.message}`}`;
+  return new SlError(code, text, { cause, details });
+}
+
+const LEFT: Partial<Record<Phase, string>> = {
+  done: 'What was deployed is live all the same',
+  aborted: 'Nothing was switched',
+  'rolled-back': 'What was live before is live again',
+};
