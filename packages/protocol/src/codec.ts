@@ -12,6 +12,9 @@ export const MAX_CONTROLLER_FRAME = 16 << 20;
  * as much at once.
  */
 export const BULK_FRAME = 256 << 10;
+/** Of those that a frame has, in the message of its error; characters of them. */
+const FAULTS = 5;
+const FAULTS_LENGTH = 2000;
 
 export const envelope = z.object({
   v: z.literal(1),
@@ -41,15 +44,22 @@ export function decode(text: string): Envelope {
     throw new SlError('E_FRAME', 'frame is not JSON', { cause });
   }
   const parsed = envelope.safeParse(json);
-  if (!parsed.success) throw new SlError('E_FRAME', `not an envelope: ${z.prettifyError(parsed.error)}`);
+  if (!parsed.success) throw new SlError('E_FRAME', `not an envelope: ${faults(parsed.error)}`);
   return parsed.data;
 }
 
 /** Parses a body by its schema; E_FRAME that names the type when it does not fit. */
 export function parseBody<T extends z.ZodMiniType>(schema: T, it: Envelope): z.infer<T> {
   const parsed = schema.safeParse(it.body);
-  if (!parsed.success) throw new SlError('E_FRAME', `${it.type}: ${z.prettifyError(parsed.error)}`);
+  if (!parsed.success) throw new SlError('E_FRAME', `${it.type}: ${faults(parsed.error)}`);
   return parsed.data;
+}
+
+/** What is wrong, for people and logs: the first of it, as a frame of a hostile end can have a hundred thousand faults. */
+function faults({ issues }: z.core.$ZodError): string {
+  const text = z.prettifyError({ issues: issues.slice(0, FAULTS) });
+  const more = issues.length > FAULTS ? `\n... and ${issues.length - FAULTS} more` : '';
+  return `${text.slice(0, FAULTS_LENGTH)}${more}`;
 }
 
 /** An entry of a literal table; own keys only, so that `constructor` and `__proto__` are unknown like any other. */

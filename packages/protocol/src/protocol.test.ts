@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+  agentNotices,
   agentRequests,
   decode,
   digest,
@@ -8,6 +9,7 @@ import {
   lookUp,
   negotiate,
   PROTOCOL,
+  parseBody,
   releasePath,
   resourceId,
   SlError,
@@ -18,6 +20,15 @@ describe('codec', () => {
   it('round-trips an envelope', () => {
     const envelope = { v: 1 as const, id: 'a', type: 'health', body: { load: 1 } };
     expect(decode(encode(envelope))).toEqual(envelope);
+  });
+
+  it.each([
+    ['many faults', { instances: Array.from({ length: 10_000 }, () => 1) }],
+    ['one in a long name', { active: { [`A${'a'.repeat(500_000)}`]: 1 } }],
+  ])('says little of a frame with %s, however much it is', (_name, body) => {
+    const it = decode(encode({ v: 1, id: 'a', type: 'health', body }));
+    const message = expect.stringMatching(/^health: [\s\S]{10,2100}$/);
+    expect(() => parseBody(agentNotices.health, it)).toThrow(expect.objectContaining({ code: 'E_FRAME', message }));
   });
 
   it.each([
