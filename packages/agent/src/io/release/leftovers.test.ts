@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ManifestFile } from '@silverlining/protocol';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { blobKey } from './blob-keys.ts';
 import { EXPIRES, Leftovers } from './leftovers.ts';
 
@@ -45,4 +46,20 @@ it('a folder for receptions may be missing, and have a file where the folder of 
   writeFileSync(join(incoming, 'file'), 'text');
   new Leftovers(own, incoming);
   expect(readdirSync(folder)).toEqual(['leftovers']);
+});
+
+it('what the disk does not give is of no use, and keeps no release from being offered', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sl-leftovers-'));
+  const leftovers = new Leftovers(join(folder, 'leftovers'), join(folder, 'incoming'));
+  onTestFinished(() => {
+    rmSync(folder, { recursive: true });
+    vi.restoreAllMocks();
+  });
+  const handle = await open(folder);
+  const read = vi.spyOn(Object.getPrototypeOf(handle), 'read').mockRejectedValue(new Error('EIO: i/o error, read'));
+  await handle.close();
+  writeFileSync(leftovers.add(blobKey(file)), 'alpha');
+  expect(await leftovers.verified(file, { sizes: [5], digests: sha256.slice(0, 32) }, signal)).toBe(0);
+  expect(await leftovers.bytesOf(file, signal)).toBe(0);
+  expect([read.mock.calls.length, readdirSync(join(folder, 'leftovers'))]).toEqual([2, []]);
 });

@@ -15,7 +15,7 @@ import { pipeline } from 'node:stream/promises';
 import { type ChunkList, chunkDigest, MAX_CHUNK, type ManifestFile } from '@silverlining/protocol';
 import { errno } from '@silverlining/system';
 import { blobKey, isBlobKey } from './blob-keys.ts';
-import { sha256Of } from './file-hash.ts';
+import { isContent } from './file-hash.ts';
 import { namesIn } from './names-in.ts';
 
 /** Milliseconds after which nobody is expected to go on with a transfer. */
@@ -96,7 +96,7 @@ export class Leftovers {
     const whole = stat?.size === file.size;
     const good = stat !== undefined && stat.size <= file.size;
     if (good) utimesSync(this.path(key), new Date(), new Date());
-    if (good && (!whole || (await sha256Of(this.path(key), signal)) === file.sha256)) return stat.size;
+    if (good && (!whole || (await isContent(file, { path: this.path(key) }, signal)))) return stat.size;
     this.remove(key);
     return 0;
   }
@@ -111,9 +111,10 @@ export class Leftovers {
     try {
       for (const [index, size] of list.sizes.entries()) {
         signal.throwIfAborted();
-        const { bytesRead } = await handle.read(buffer, 0, size, position);
+        // What the disk does not give is not it.
+        const read = await handle.read(buffer, 0, size, position).catch(() => undefined);
         const digest = chunkDigest(list, index);
-        const isIt = bytesRead === size && hash('sha256', buffer.subarray(0, size), 'hex').startsWith(digest);
+        const isIt = read?.bytesRead === size && hash('sha256', buffer.subarray(0, size), 'hex').startsWith(digest);
         if (!isIt) return index;
         position += size;
       }

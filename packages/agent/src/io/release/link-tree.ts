@@ -17,6 +17,9 @@ import { diskFull, lostContent } from './disk-full.ts';
 import { foldersOf, isConfig, modeOf, ownerOf, type TreeOwners } from './release-entries.ts';
 import { inSlices } from './slices.ts';
 
+/** A content that is not there any more, or that the disk does not give: it has to come again. */
+const LOST: ReadonlySet<string | undefined> = new Set(['ENOENT', 'EIO']);
+
 export interface TreeInput {
   /** Exists and is empty. */
   folder: string;
@@ -66,7 +69,7 @@ function placeFile({ folder, store, owners, copies }: TreeInput, file: ManifestF
     if (copies || isConfig(file.path)) copyFile(path, target, inode);
     else linkOrCopy(path, target, inode);
   } catch (cause) {
-    if (errno(cause) !== 'ENOENT') throw diskFull(undefined, cause);
+    if (!LOST.has(errno(cause))) throw diskFull(undefined, cause);
     store.forget(file);
     throw lostContent(file, cause);
   }
