@@ -43,7 +43,7 @@ async function connects(agent: Agent): Promise<void> {
 }
 
 async function greeted(address: AgentAddress, node: NodeRecord, program: Program): Promise<AgentClient> {
-  const since = Date.now() - 1;
+  const since = performance.now() - 1;
   const client = await connectAgent(address);
   const known = fixture.server.fleet.waitFor(node.uuid, { ...limits(), after: since });
   client.answer('serving', () => ({ epoch: 0, active: {}, instances: [], apps: [] }));

@@ -10,13 +10,15 @@ interface Sleeper {
 export class ManualClock implements Clock {
   #time: number;
   #sleepers: Sleeper[] = [];
+  /** How wrong it is as a clock of the wall. */
+  #wrong = 0;
 
   constructor(time = 1_000_000) {
     this.#time = time;
   }
 
   now(): number {
-    return this.#time;
+    return this.#time + this.#wrong;
   }
 
   monotonic(): number {
@@ -40,6 +42,11 @@ export class ManualClock implements Clock {
       signal.addEventListener('abort', give, { once: true });
       this.#sleepers.push(sleeper);
     });
+  }
+
+  /** Somebody sets it, forwards or back; whoever sleeps sleeps on. */
+  set(by: number): void {
+    this.#wrong += by;
   }
 
   /** Moves on, wakes whoever slept until then, and lets them do what they can do at once. */

@@ -119,6 +119,7 @@ export interface Store {
 /** A connected agent. */
 export interface AgentSession {
   uuid: string;
+  /** Monotonic milliseconds: the machine's clock may be set while agents stay connected. */
   connectedAt: number;
   /** Address its connection came from. */
   remoteAddress: string;
@@ -146,7 +147,7 @@ export interface Transfer {
 /** The agents, as connected now. Nodes are named by UUID; errors carry the code and the node. */
 export interface Fleet {
   session(uuid: string): AgentSession | undefined;
-  /** Waits until the agent has said hello on a connection newer than `after` (milliseconds since 1970). */
+  /** Waits until the agent has said hello on a connection newer than `after` (monotonic milliseconds). */
   waitFor(uuid: string, options: { signal: AbortSignal; deadline: number; after?: number }): Promise<AgentSession>;
   /**
    * Resolves when little is on its way to the agents: to be waited for before a large body is made. Otherwise those for thousands of

@@ -118,7 +118,7 @@ async function replace(deps: Deps, op: OperationContext, { name, uuid }: Outdate
     say('failed', sent);
     return { why: `agent ${change} on ${name}: ${sent}`, over: { uuid, connectedAt: before.connectedAt } };
   }
-  const limits = { signal: op.signal, deadline: RETURN_DEADLINE, after: deps.clock.now() };
+  const limits = { signal: op.signal, deadline: RETURN_DEADLINE, after: deps.clock.monotonic() };
   const { hello } = await deps.fleet.waitFor(uuid, limits);
   if (!isOf(await deps.program(), sent, hello.facts)) {
     say('failed', `agent ${change}: the new one did not come up, and the old one is back`);

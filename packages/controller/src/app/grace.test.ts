@@ -14,6 +14,7 @@ it.each([
   ['was never heard', 59_000, undefined, true],
   ['was heard by this one, and went away', 59_000, STARTED + 2_000, false],
   ['had a minute to come back', 61_000, STARTED - 5_000, false],
+  ['has come, for all that a clock says that was set back', -3_600_000, STARTED - 5_000, false],
 ])('an agent that %s: on its way back after %i ms?', (_what, ms, lastSeen, awaited) => {
   expect(isAwaited(after(ms), lastSeen)).toBe(awaited);
 });
@@ -27,6 +28,7 @@ it.each([
   ['shortly after the start', 10_000, 0, 30_000],
   ['for a moment, later', 50_000, 5_000, 5_000],
   ['not at all, later', 50_000, 0, undefined],
+  ['not at all, when the clock was set back', -3_600_000, 0, undefined],
 ])('agents that are away are waited for %s', async (_when, ms, least, deadline) => {
   const waited: [string, number][] = [];
   const fleet = {

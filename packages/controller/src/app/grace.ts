@@ -8,9 +8,14 @@ const GRACE = 60_000;
 /** Milliseconds by which an agent that lives is back: it tries again after 30 s at most. */
 const RETURN = 40_000;
 
+/** Milliseconds that the controller runs. A clock that was set since is far from the start, ahead or behind. */
+function ageOf({ clock, startedAt }: Pick<ControllerDeps, 'clock' | 'startedAt'>): number {
+  return Math.abs(clock.now() - startedAt);
+}
+
 /** Whether an agent that is away may be on its way back: this controller is new, and has not heard it yet. */
-export function isAwaited({ clock, startedAt }: Pick<ControllerDeps, 'clock' | 'startedAt'>, lastSeen = 0): boolean {
-  return clock.now() - startedAt < GRACE && lastSeen < startedAt;
+export function isAwaited(deps: Pick<ControllerDeps, 'clock' | 'startedAt'>, lastSeen = 0): boolean {
+  return ageOf(deps) < GRACE && lastSeen < deps.startedAt;
 }
 
 /**
@@ -23,7 +28,7 @@ export async function agentsBack(
   nodes: readonly NodeRecord[],
   { signal, onWait, least = 0 }: { signal: AbortSignal; onWait?: (names: string) => void; least?: number },
 ): Promise<void> {
-  const deadline = Math.max(least, deps.startedAt + RETURN - deps.clock.now());
+  const deadline = Math.max(least, RETURN - ageOf(deps));
   // One that was never heard may have been cut off in the middle of its bootstrap: there is nobody to wait for.
   const away = nodes.filter((it) => it.lastSeen !== undefined && deps.fleet.session(it.uuid) === undefined);
   if (deadline <= 0 || away.length === 0) return;

@@ -123,7 +123,7 @@ async function bootstrap(
   const say = (status: 'started' | 'running' | 'changed', text: string) =>
     op.emit({ status, action: 'bootstrap', node: name, text });
   say('started', 'setting up the agent over SSH');
-  const since = deps.clock.now();
+  const since = deps.clock.monotonic();
   const tell = advertised(set.config.controller);
   const request = {
     ...{ uuid, name, set: set.name, certGeneration: node.certGeneration + 1, ssh: found.ssh },

@@ -33,3 +33,13 @@ it('a set under which nothing was ever committed takes nothing from nodes that s
   await clock.advance(2 * CALM);
   expect(fleet.asked).toEqual([]);
 });
+
+it('a clock that is set back keeps nothing from being settled', async () => {
+  fleet.now = clock.monotonic();
+  fleet.connect('app1', { settle: () => ({ stopped: [], removed: [] }) });
+  await addBalancer();
+  clock.set(-24 * 3_600_000);
+  await settler.during(SET, () => commit(INSTANCE));
+  await clock.advance(2 * CALM);
+  expect(fleet.bodies('settle')).toHaveLength(1);
+});

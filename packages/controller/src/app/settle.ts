@@ -32,7 +32,7 @@ export async function isInForce(deps: SettleDeps, name: string, signal: AbortSig
   return told.every((it) => it.status === 'fulfilled');
 }
 
-/** Whether every balancer has been connected since then: one that was away may have gone by an older map until it was back. */
+/** Whether every balancer has been connected since then (monotonic milliseconds): one that was away may have gone by an older map until it was back. */
 export async function haveStayed(deps: SettleDeps, name: string, since: number): Promise<boolean> {
   const balancers = nodesWithRole(await membersOf(deps, name), 'balancer');
   return balancers.every(({ uuid }) => (deps.fleet.session(uuid)?.connectedAt ?? Number.POSITIVE_INFINITY) <= since);
@@ -117,7 +117,7 @@ async function settleNode(
 ): Promise<void> {
   const session = deps.fleet.session(node.uuid);
   // One that came back within a drain may have switched only then: its turn comes with the next settling, which its return begins.
-  if (session === undefined || deps.clock.now() - session.connectedAt < CALM) return;
+  if (session === undefined || deps.clock.monotonic() - session.connectedAt < CALM) return;
   // One that has in force what this controller never committed may serve what would be taken for leftovers.
   if (disputes(set, session.health ?? session.hello)) return;
   const here = (session.health ?? session.hello).instances.map((it) => it.app);

@@ -148,7 +148,7 @@ async function watchAndSettle(deps: SettlerDeps, set: string, { bell, signal }: 
 /** Until no balancer sends requests to the old release any more, and those in flight have ended on it. */
 async function untilDrained(deps: SettlerDeps, set: string, { bell, signal }: Waiting): Promise<void> {
   for (;;) {
-    const since = deps.clock.now();
+    const since = deps.clock.monotonic();
     if (await isInForce(deps, set, signal)) {
       await deps.clock.sleep(CALM, signal);
       // Asked once more: what was confirmed may have been lost, as with a HAProxy that was just being loaded anew.

@@ -53,7 +53,7 @@ const versions = z.object({ protocol: z.int(), minProtocol: z.int() });
  */
 export class ControlSession {
   readonly node: NodeRecord;
-  /** When it was let in, milliseconds since 1970. */
+  /** When it was let in, monotonic milliseconds. */
   readonly connectedAt: number;
   readonly #remoteAddress: string;
   readonly #socket: WebSocket;
@@ -79,7 +79,7 @@ export class ControlSession {
     listener: SessionListener,
   ) {
     this.node = node;
-    this.connectedAt = deps.clock.now();
+    this.connectedAt = deps.clock.monotonic();
     this.#remoteAddress = remoteAddress;
     this.#socket = socket;
     this.#outbox = new Outbox(socket, deps.flow);
