@@ -165,7 +165,7 @@ function deploys(tables: Tables): Pick<Store, 'deploys' | 'deploy' | 'putDeploy'
 }
 
 function deploysOf({ deploys }: Tables, set: string): DeployRow[] {
-  return [...deploys.values()].filter((it) => it.set === set).sort((a, b) => a.startedAt - b.startedAt);
+  return [...deploys.values()].filter((it) => it.set === set);
 }
 
 function forgetOld(tables: Tables, { set, app }: DeployRow): void {
@@ -187,9 +187,11 @@ function commit(tables: Tables, { set, token, active, deploys, now }: CommitDeci
   });
   for (const deploy of rows) tables.deploys.set(deploy.id, { ...deploy, state: 'committed' });
   const before = Object.values(row.active);
+  const earlier = tables.releases.flatMap((it) => (it.set === set ? (it.committedAt ?? []) : []));
+  const at = Math.max(now, ...earlier.map((it) => it + 1));
   tables.releases = tables.releases.map((release) => {
     const isActive = release.set === set && Object.values(active).includes(release.instance);
-    return isActive && !before.includes(release.instance) ? { ...release, committedAt: now } : release;
+    return isActive && !before.includes(release.instance) ? { ...release, committedAt: at } : release;
   });
   tables.sets.set(set, { ...row, active: kept(active) });
   const epoch = Math.max(fence.epoch, fence.heardEpoch) + 1;

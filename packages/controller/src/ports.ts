@@ -82,6 +82,7 @@ export interface Store {
   putRelease(release: ReleaseRecord): Promise<void>;
   deleteReleases(set: string, instances: readonly string[]): Promise<void>;
 
+  /** In the order in which they were first put. */
   deploys(set: string): Promise<DeployRow[]>;
   deploy(id: string): Promise<DeployRow | undefined>;
   /** With one more of an app, the oldest that nobody needs are forgotten (core/release/surplus-deploys.ts). */

@@ -68,7 +68,7 @@ export interface ReleaseEntry {
   config: App;
   /** Milliseconds since 1970. */
   createdAt: number;
-  /** When it was last committed; undefined when it never was. */
+  /** When it was last committed, later than any other of the set before; undefined when it never was. */
   committedAt: number | undefined;
 }
 

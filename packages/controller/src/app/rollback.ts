@@ -77,10 +77,10 @@ function requireServices(
 async function appsOf(deps: ControllerDeps, set: SetRecord, { app, to }: ApiRequest<'rollback'>): Promise<string[]> {
   const named = app ?? to?.slice(0, to.lastIndexOf('.'));
   if (named !== undefined) return [knownApp(set, named)];
-  const rows = (await deps.store.deploys(set.name))
-    .filter(({ app: of, state, record }) => state === 'ended' && record.outcome === 'done' && of in set.active)
-    .sort((a, b) => b.startedAt - a.startedAt);
-  const [last] = rows;
+  const rows = (await deps.store.deploys(set.name)).filter(
+    ({ app: of, state, record }) => state === 'ended' && record.outcome === 'done' && of in set.active,
+  );
+  const last = rows.at(-1);
   if (last === undefined) throw new SlError('E_NOT_FOUND', `${set.name}: nothing was deployed yet`);
   const operation = operationIn(last.id);
   return rows.filter((it) => operationIn(it.id) === operation).map((it) => it.app);

@@ -48,6 +48,13 @@ export function commitTests(store: () => Store): void {
     expect(await store().release('demo', SECOND)).toMatchObject({ committedAt: 6000 });
   });
 
+  it('is later than those before it, whatever the clock says', async () => {
+    await commitFirst(store());
+    await store().putRelease(release('demo', SECOND));
+    await store().commit({ set: 'demo', token: 1, active: { blog: SECOND }, deploys: [], now: 3000 });
+    expect(await store().release('demo', SECOND)).toMatchObject({ committedAt: 5001 });
+  });
+
   it.each([
     ['a lease that somebody else took since', { token: 1 }, 'E_CONFLICT'],
     ['a token that was never given', { token: 3 }, 'E_CONFLICT'],

@@ -142,11 +142,12 @@ function releaseTests(store: () => Store): void {
   });
 
   it('keeps deploys, and replaces one by its id', async () => {
-    await store().putDeploy(deploy('demo', 'd2', SECOND, { startedAt: 2000.5 }));
-    await store().putDeploy(deploy('demo', 'd1', FIRST));
+    await store().putDeploy(deploy('demo', 'd1', FIRST, { startedAt: 2000.5 }));
+    // The clock was set back.
+    await store().putDeploy(deploy('demo', 'd2', SECOND));
     const ended = deploy('demo', 'd1', FIRST, { state: 'ended' });
     await store().putDeploy(ended);
-    expect(await store().deploys('demo')).toEqual([ended, deploy('demo', 'd2', SECOND, { startedAt: 2000.5 })]);
+    expect(await store().deploys('demo')).toEqual([ended, deploy('demo', 'd2', SECOND)]);
     expect(await store().deploy('d1')).toEqual(ended);
     expect(await store().deploy('d3')).toBeUndefined();
   });
@@ -155,7 +156,7 @@ function releaseTests(store: () => Store): void {
     const [first, second] = [deploy('demo', 'd1', FIRST), deploy('demo', 'd2', SECOND, { startedAt: 2000 })];
     const ended = { ...second, state: 'ended' as const };
     await store().putSet('other', serverSet('other'));
-    for (const row of [second, first, deploy('other', 'd3', FIRST)]) await store().putDeploy(row);
+    for (const row of [first, second, deploy('other', 'd3', FIRST)]) await store().putDeploy(row);
     await store().changeDeploys('demo', (rows) => {
       expect(rows).toEqual([first, second]);
       return [ended];

@@ -14,7 +14,8 @@ export function deploysTable(
 ): Pick<Store, 'deploys' | 'deploy' | 'putDeploy' | 'changeDeploys' | 'commit'> {
   const where = { file: db.file, table: 'deploys' };
   const allOf = (set: string): DeployRow[] => {
-    const rows = db.all('SELECT * FROM deploys WHERE set_name = ? ORDER BY started_at, rowid', set);
+    // As they were made: the clock may have been set back between two of them.
+    const rows = db.all('SELECT * FROM deploys WHERE set_name = ? ORDER BY rowid', set);
     return rows.map((row) => parseRow(deployRow, row, where));
   };
   const put = ({ id, set, app, instance, state, record, startedAt }: DeployRow): void => {
@@ -38,7 +39,7 @@ export function deploysTable(
   };
 }
 
-const OF_APP = `SELECT id, instance, state FROM deploys WHERE set_name = ? AND app = ? ORDER BY started_at, rowid`;
+const OF_APP = `SELECT id, instance, state FROM deploys WHERE set_name = ? AND app = ? ORDER BY rowid`;
 
 function forgetOld(
   db: Database,
@@ -56,8 +57,9 @@ function commit(db: Database, { set, token, active, deploys, now }: CommitDecisi
   if (lease?.token !== token) throw staleLease(set);
   const before = db.get('SELECT active FROM sets WHERE name = ?', set);
   if (before === undefined) throw noSet(set);
+  const at = afterAll(db, set, now);
   for (const instance of newlyActive(String(before.active), active)) {
-    db.run('UPDATE releases SET committed_at = ? WHERE set_name = ? AND instance = ?', now, set, instance);
+    db.run('UPDATE releases SET committed_at = ? WHERE set_name = ? AND instance = ?', at, set, instance);
   }
   for (const id of deploys) {
     const sql = `UPDATE deploys SET state = 'committed' WHERE id = ? AND set_name = ? AND state <> 'ended'`;
@@ -66,6 +68,12 @@ function commit(db: Database, { set, token, active, deploys, now }: CommitDecisi
   db.run('UPDATE sets SET active = ? WHERE name = ?', JSON.stringify(active), set);
   db.run('UPDATE fences SET epoch = max(epoch, heard) + 1, committed = 1 WHERE set_name = ?', set);
   return Number(db.get('SELECT epoch FROM fences WHERE set_name = ?', set)?.epoch);
+}
+
+/** Releases are gone back to, and forgotten, in the order of their commits: one that is newer is later, also where the clock was set back. */
+function afterAll(db: Database, set: string, now: number): number {
+  const newest = db.get('SELECT max(committed_at) AS at FROM releases WHERE set_name = ?', set)?.at ?? null;
+  return newest === null ? now : Math.max(now, Number(newest) + 1);
 }
 
 function newlyActive(before: string, after: SetRecord['active']): string[] {
