@@ -46,6 +46,18 @@ it('a node whose disk was full at the switch follows when there is room again', 
   expect(await readFile(ports.paths.activeMap, 'utf8')).toBe(`blog ${name(2)}\n`);
 });
 
+it('a node refuses what is older than what it heard of, or another map at that epoch, also where it could not follow', async () => {
+  isFull = true;
+  await expect(switchTo(3, 3)).rejects.toMatchObject({ code: 'E_DISK_FULL' });
+  isFull = false;
+  const newest = { newest: 3 };
+  await expect(switchTo(2, 2)).rejects.toMatchObject({ code: 'E_STALE_EPOCH', details: newest });
+  await expect(switchTo(3, 2)).rejects.toMatchObject({ code: 'E_CONFLICT' });
+  expect([releases.epoch(), releases.heardEpoch()]).toEqual([0, 3]);
+  await switchTo(3, 3);
+  expect(releases.active()).toEqual({ blog: name(3) });
+});
+
 it('a balancer whose HAProxy was brought to load an older map is switched again', async () => {
   node.roles = ['balancer'];
   await switchTo(1, 1);

@@ -187,16 +187,22 @@ export class ReleaseState {
     await this.refreshProxy();
   }
 
-  /** The newest epoch that this process has heard of, where the node could not follow to it. */
-  get heardEpoch(): number | undefined {
+  /** The newest commit that this process knows of, whether or not the node could follow to it. */
+  get newest(): Pick<CommittedMap, 'epoch' | 'active'> {
     const { heard, committed } = this;
-    return heard !== undefined && heard.epoch > committed.epoch ? heard.epoch : undefined;
+    return heard !== undefined && heard.epoch > committed.epoch ? heard : committed;
+  }
+
+  /** Its epoch, where the node could not follow to it. */
+  get heardEpoch(): number | undefined {
+    const { newest, committed } = this;
+    return newest === committed ? undefined : newest.epoch;
   }
 
   /** Throws E_STALE_EPOCH for an order of a controller that does not know the newest commit. */
   requireEpoch(epoch: number): void {
-    if (epoch >= this.committed.epoch) return;
-    const newest = this.committed.epoch;
+    const newest = this.newest.epoch;
+    if (epoch >= newest) return;
     throw new SlError('E_STALE_EPOCH', `the order is of epoch ${epoch}; this node has seen ${newest}`, {
       details: { epoch, newest },
     });

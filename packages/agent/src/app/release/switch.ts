@@ -18,7 +18,8 @@ async function follow(
   state.requireEpoch(epoch);
   const { journals, clock } = state.ports;
   const isNew = epoch > state.committed.epoch;
-  if (!isNew && !sameMap(active, state.active)) {
+  const { newest } = state;
+  if (epoch === newest.epoch && !sameMap(active, newest.active)) {
     throw new SlError('E_CONFLICT', `epoch ${epoch} was committed with another map than the one that is ordered now`);
   }
   await state.hear(epoch, active);
