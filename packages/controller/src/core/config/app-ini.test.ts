@@ -7,7 +7,13 @@ import { formatProblem } from './problem.ts';
 const SET = '[appserver]\nlocations = a.com blog\n[app:blog]\ndir = blog\n[service:mysql]\n';
 const START = '[production]\napp_name = blog\n';
 /** What the release of the app holds. */
-const RELEASE = { main: 'main.py', server: 'server.js', install: 'bin/install.sh', settings: 'conf/a.ini' };
+const RELEASE = {
+  main: 'main.py',
+  server: 'server.js',
+  serve: 'serve',
+  install: 'bin/install.sh',
+  settings: 'conf/a.ini',
+};
 
 function load(appIni: string | undefined, set = SET) {
   const files = Object.fromEntries(Object.values(RELEASE).map((path) => [`/set/blog/${path}`, '']));
@@ -61,6 +67,8 @@ config.checker = bin/check --strict
       `command = ./serve --port \${PORT} "$PORT" '{{n}}'`,
       { platform: 'command', command: ['./serve', '--port', '$PORT', '$PORT', '{{n}}'] },
     ],
+    ['command = ruby main.rb', { platform: 'command', command: ['ruby', 'main.rb'] }],
+    ['command = /opt/bin/serve', { platform: 'command', command: ['/opt/bin/serve'] }],
     ['', { platform: 'static' }],
     ['platform = static', { platform: 'static' }],
   ])('tells the platform by %j', (line, expected) => {
@@ -125,6 +133,8 @@ config.checker = bin/check --strict
     ],
     [`${START}command = a "b`, 'app.ini:3: a quote in command is not closed'],
     [`${START}command =`, 'app.ini:3: command is empty'],
+    [`${START}command = bin/serv --port $PORT`, 'app.ini:3: /set/blog has no file bin/serv'],
+    [`${START}command = ../serve`, 'app.ini:3: "../serve" is outside the release'],
     [`${START}platform = pyton`, 'app.ini:3: unknown platform "pyton"; did you mean python?'],
     [
       `${START}platform = php`,

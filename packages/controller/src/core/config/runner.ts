@@ -1,5 +1,6 @@
 /** How an app is run: `runner`, `command` and `platform` of app.ini. */
 import { type Platform, platform as platformSchema } from '@silverlining/protocol';
+import { staysInside } from './paths.ts';
 import { type Place, type Problems, quote } from './problem.ts';
 import { checkReleasePath, type NamedPath } from './release-path.ts';
 import { listed } from './schema.ts';
@@ -11,7 +12,7 @@ export interface AppRun {
   platform: Platform;
   /** `main.py`, `main.py#object`, `server.js`. */
   runner: string | undefined;
-  /** The runner's file. */
+  /** The file of the runner, or of the command where that is one of the release. */
   runnerFile: NamedPath | undefined;
   command: string[] | undefined;
 }
@@ -53,7 +54,7 @@ export function readRun(input: RunInput): AppRun {
   }
   const told = toldBy(values, run?.file.path);
   const platform = readPlatform(input, told) ?? inferred(told);
-  return { platform, runner: run?.runner, runnerFile: run?.file, command };
+  return { platform, runner: run?.runner, runnerFile: run?.file ?? programFile(values, command, problems), command };
 }
 
 function readRunner(values: SectionValues, problems: Problems): { runner: string; file: NamedPath } | undefined {
@@ -85,6 +86,19 @@ function readCommand(values: SectionValues, problems: Problems): string[] | unde
   if (words === undefined) return report(problems, values.place('command'), 'a quote in command is not closed');
   if (words.length === 0) return report(problems, values.place('command'), 'command is empty');
   return words.map((word) => word.replaceAll(`\${PORT}`, '$PORT'));
+}
+
+/** Bare names and absolute ones are looked for on the server. */
+function programFile(
+  values: SectionValues,
+  command: readonly string[] | undefined,
+  problems: Problems,
+): NamedPath | undefined {
+  const [program = ''] = command ?? [];
+  if (!program.includes('/') || program.startsWith('/')) return undefined;
+  const place = values.place('command');
+  if (!staysInside(program)) return report(problems, place, `${quote(program)} is outside the release`);
+  return { path: program.replace(/^(?:\.\/+)+/, ''), kind: 'file', ...place };
 }
 
 function toldBy(values: SectionValues, file: string | undefined): keyof typeof NEEDS | 'unreadable' {
