@@ -27,6 +27,7 @@ export function siteText({ topology, node, port }: SiteOptions): string {
   const routing = balancers.length > 0 ? toldByBalancer(balancers) : foundHere(topology);
   const lines = [
     `ServerName ${nodeWord(node)}`,
+    ...serverAliases(topology),
     'DocumentRoot /var/www',
     ...SERVER,
     ...(balancers.length > 0 ? behindBalancers(balancers) : IN_FRONT),
@@ -42,6 +43,15 @@ export function siteText({ topology, node, port }: SiteOptions): string {
   ];
   const body = lines.map((line) => (line === '' ? '\n' : `  ${line}\n`)).join('');
   return `# Written by Silver Lining; changes are overwritten.\n${FOLDERS}${LOGGING}<VirtualHost *:${port}>\n${body}</VirtualHost>\n`;
+}
+
+/** The set's hosts: a site of the user's own that has one of them as its name, from before it moved here, gets no request for it. */
+function serverAliases(topology: Topology): string[] {
+  const names = routesOf(topology).flatMap(({ host }) => {
+    if (host.kind === 'any') return ['*'];
+    return host.kind === 'exact' ? [host.host] : [host.domain, `*.${host.domain}`];
+  });
+  return [...new Set(names)].map((it) => `ServerAlias ${it}`);
 }
 
 const FOLDERS = `<Directory /var/www>

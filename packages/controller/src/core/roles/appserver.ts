@@ -11,9 +11,11 @@ const UNIT = 'apache2.service';
 const CHECK = ['apachectl', '-t'];
 const RELOAD = [{ unit: UNIT, action: 'reload' as const, check: CHECK }];
 const RESTART = [{ unit: UNIT, action: 'restart' as const, check: CHECK }];
-/** The link, and not the site: without the site, Apache would not start over the link. */
-export const APPSERVER_TRACE: RoleTrace = { unit: UNIT, mark: '/etc/apache2/sites-enabled/silverlining.conf' };
 const SITE = '/etc/apache2/sites-available/silverlining.conf';
+/** Apache reads sites by name, and the first is the one for all hosts that none names: a machine may have sites of its user's own. */
+const LINK = '/etc/apache2/sites-enabled/000-silverlining.conf';
+/** The link, and not the site: without the site, Apache would not start over the link. */
+export const APPSERVER_TRACE: RoleTrace = { unit: UNIT, mark: LINK };
 
 /** What apps of a platform need from the distribution; `node` apps run on the agent's own runtime. */
 const PLATFORM_PACKAGES: Record<Platform, readonly string[]> = {
@@ -50,10 +52,15 @@ export function appserver(context: RoleContext): RoleParts {
         content: serverText(node.name),
         notify: RESTART,
       },
-      conf('conf', 'silverlining'),
+      {
+        ...{ type: 'link', path: '/etc/apache2/conf-enabled/silverlining.conf', notify: RELOAD },
+        target: '../conf-available/silverlining.conf',
+      },
       { type: 'absent', path: '/etc/apache2/sites-enabled/000-default.conf', notify: RELOAD },
       { type: 'file', path: SITE, content: siteText({ topology, node: node.name, port }), notify: RELOAD },
-      conf('sites', 'silverlining'),
+      { type: 'link', path: LINK, target: '../sites-available/silverlining.conf', notify: RELOAD },
+      // Where earlier versions had it.
+      { type: 'absent', path: '/etc/apache2/sites-enabled/silverlining.conf', notify: RELOAD },
       { type: 'unit', name: UNIT, enabled: true, running: true },
     ],
     openings: [{ port, from: balancers.length > 0 ? balancers : 'anywhere' }],
@@ -113,9 +120,4 @@ function module(file: string): ResourceInput {
 
 function without(file: string): ResourceInput {
   return { type: 'absent', path: `/etc/apache2/mods-enabled/${file}`, notify: RESTART };
-}
-
-function conf(kind: 'conf' | 'sites', name: string): ResourceInput {
-  const path = `/etc/apache2/${kind}-enabled/${name}.conf`;
-  return { type: 'link', path, target: `../${kind}-available/${name}.conf`, notify: RELOAD };
 }

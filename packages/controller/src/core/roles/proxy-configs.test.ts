@@ -129,6 +129,16 @@ describe('the site of an app server', () => {
     expect(apache).not.toContain('CONN_REMOTE_ADDR');
   });
 
+  it.each([
+    ['with a balancer', balanced],
+    ['without one', alone],
+  ])('has the hosts of the set as its names, before other sites of the machine: %s', (_, nodes) => {
+    const { apache } = render(nodes, ['a.test/ a', 'a.test/x/ b', '.b.test/ b', '*/ a'].map(aLocation), ['c.test']);
+    const names = [...apache.matchAll(/^ {2}Server(?:Name|Alias) (.*)$/gm)].map((it) => it[1]);
+    const hosts = ['a.test', 'c.test', 'b.test', '*.b.test', 'www.a.test', 'www.c.test', '*'];
+    expect(names).toEqual(['app1.shop.internal', ...hosts]);
+  });
+
   it('is the same for every app server but for its name', () => {
     const set = aSet(balanced);
     const texts = ['app1', 'app2'].map((name) => {

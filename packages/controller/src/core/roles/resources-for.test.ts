@@ -54,6 +54,12 @@ describe('the resources of a node', () => {
     expect(names('app1')).toEqual([...common, ...app].sort());
   });
 
+  it('put the site of the set before those that the machine may have', () => {
+    const link = ofType('link', resources(apart, 'app1')).find((it) => it.path.includes('/sites-enabled/'));
+    expect(link).toMatchObject({ target: '../sites-available/silverlining.conf' });
+    expect(link?.path.split('/').at(-1)).toMatch(/^000-/);
+  });
+
   it('put Apache on 8080 beside HAProxy, and bring it there first', () => {
     const all = resources(everything, 'one');
     expect(content('/etc/apache2/ports.conf', all)).toBe('Listen 8080\n');
