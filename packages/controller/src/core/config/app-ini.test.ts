@@ -69,6 +69,10 @@ config.checker = bin/check --strict
     ],
     ['command = ruby main.rb', { platform: 'command', command: ['ruby', 'main.rb'] }],
     ['command = /opt/bin/serve', { platform: 'command', command: ['/opt/bin/serve'] }],
+    [
+      'command = venv/bin/serve\npackage_install_script = bin/install.sh',
+      { platform: 'command', command: ['venv/bin/serve'] },
+    ],
     ['', { platform: 'static' }],
     ['platform = static', { platform: 'static' }],
   ])('tells the platform by %j', (line, expected) => {

@@ -88,14 +88,14 @@ function readCommand(values: SectionValues, problems: Problems): string[] | unde
   return words.map((word) => word.replaceAll(`\${PORT}`, '$PORT'));
 }
 
-/** Bare names and absolute ones are looked for on the server. */
+/** Bare names and absolute ones are looked for on the server; and a script that runs there as root may make what is in no release. */
 function programFile(
   values: SectionValues,
   command: readonly string[] | undefined,
   problems: Problems,
 ): NamedPath | undefined {
   const [program = ''] = command ?? [];
-  if (!program.includes('/') || program.startsWith('/')) return undefined;
+  if (!program.includes('/') || program.startsWith('/') || values.has('package_install_script')) return undefined;
   const place = values.place('command');
   if (!staysInside(program)) return report(problems, place, `${quote(program)} is outside the release`);
   return { path: program.replace(/^(?:\.\/+)+/, ''), kind: 'file', ...place };
