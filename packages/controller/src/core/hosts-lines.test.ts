@@ -28,6 +28,11 @@ describe('lines for /etc/hosts', () => {
     ]);
   });
 
+  it('leave localhost to the machine, whatever the set answers for', () => {
+    const set = aSet(['lb: balancer'], { locations: ['localhost/ main', 'a.test/ main'].map(aLocation) });
+    expect(workstationHostsLines(aTopology(set)).slice(1)).toEqual(['10.0.0.1 a.test']);
+  });
+
   it('point at the first app server without one', () => {
     const lines = workstationHostsLines(aTopology(aSet(['app1: appserver', 'app2: appserver'], { locations })));
     expect(lines.at(-1)).toBe('10.0.0.1 www.example.com');

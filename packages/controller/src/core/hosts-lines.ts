@@ -1,6 +1,8 @@
 /** Lines for /etc/hosts, on nodes and on the workstation. */
 import { nodesWithRole, type Topology, type TopologyNode } from '@silverlining/protocol';
 
+const LOCALHOST = 'localhost';
+
 /** `ADDRESS NAME SHORT` of every node; the short name only where no other node could be meant. */
 export function nodeHostsLines({ nodes }: Pick<Topology, 'nodes'>): string[] {
   const taken = new Map<string, number>();
@@ -8,7 +10,7 @@ export function nodeHostsLines({ nodes }: Pick<Topology, 'nodes'>): string[] {
     taken.set(name, (taken.get(name) ?? 0) + 1);
   return nodes.map((node) => {
     const short = shortName(node);
-    const plain = short !== node.name && short !== 'localhost' && taken.get(short) === 1;
+    const plain = short !== node.name && short !== LOCALHOST && taken.get(short) === 1;
     return [node.address, node.name, ...(plain ? [short] : [])].join(' ');
   });
 }
@@ -20,9 +22,10 @@ export function nodeHostsLines({ nodes }: Pick<Topology, 'nodes'>): string[] {
 export function workstationHostsLines(topology: Topology): string[] {
   if (!topology.setEtcHosts) return [];
   const entry = nodesWithRole(topology.nodes, 'balancer')[0] ?? nodesWithRole(topology.nodes, 'appserver')[0];
-  const names = new Set(topology.nodes.map((it) => it.name));
+  // glibc takes all lines of a name together: what does not listen here would be looked for in the set.
+  const others = new Set([LOCALHOST, ...topology.nodes.map((it) => it.name)]);
   const hosts = [...topology.locations.map((it) => it.host), ...topology.aliases];
-  const exact = [...new Set(hosts)].filter((it) => !it.startsWith('.') && it !== '*' && !names.has(it));
+  const exact = [...new Set(hosts)].filter((it) => !it.startsWith('.') && it !== '*' && !others.has(it));
   const sites = entry === undefined ? [] : exact.map((host) => `${entry.address} ${host}`);
   return [...nodeHostsLines(topology), ...sites];
 }
