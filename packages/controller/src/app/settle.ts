@@ -2,7 +2,7 @@
 import { nodesWithRole } from '@silverlining/protocol';
 import { disputes } from '../core/release/dispute.ts';
 import { CALM } from '../core/release/watch.ts';
-import type { DeployRow, NodeRecord, ReleaseEntry, SetRecord } from '../ports.ts';
+import type { AgentSession, DeployRow, NodeRecord, ReleaseEntry, SetRecord } from '../ports.ts';
 import { type ControllerDeps, onEach } from './deps.ts';
 import { type Drained, recordDrained } from './drained.ts';
 import { membersOf } from './members.ts';
@@ -22,14 +22,19 @@ const HURRY = 5_000;
  */
 export async function isInForce(deps: SettleDeps, name: string, signal: AbortSignal): Promise<boolean> {
   const set = await deps.store.set(name);
-  // The map of a set under which nothing was ever committed would take away what its nodes serve from before it.
-  if (set?.committed !== true) return true;
-  const { epoch, active } = set;
+  if (set === undefined) return true;
+  const { epoch, active, committed } = set;
   const balancers = nodesWithRole(await membersOf(deps, name), 'balancer');
+  // A map under which nothing was ever committed would take away what is served from before it.
+  if (!committed) return balancers.every(({ uuid }) => servesNothing(deps.fleet.session(uuid)));
   const told = await Promise.allSettled(
     balancers.map((node) => deps.fleet.request(node.uuid, 'switch', { epoch, active }, { signal, deadline: DEADLINE })),
   );
   return told.every((it) => it.status === 'fulfilled');
+}
+
+function servesNothing(balancer: AgentSession | undefined): boolean {
+  return balancer !== undefined && Object.keys((balancer.health ?? balancer.hello).active).length === 0;
 }
 
 /** Whether every balancer has been connected since then (monotonic milliseconds): one that was away may have gone by an older map until it was back. */
