@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmdirSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { SlError } from '@silverlining/protocol';
+import { SlError, toSlError } from '@silverlining/protocol';
 import { errno } from '@silverlining/system';
 import {
   hiddenPaths,
@@ -26,6 +26,7 @@ export interface LayersOptions {
   paths: Pick<ReleasePaths, 'releases' | 'layers' | 'units'>;
   packs: DiskContentStore['packs'];
   mounts: Mounts;
+  warn(message: string): void;
 }
 
 export type NewLayer = Omit<TreeInput, 'folder' | 'hidden' | 'release'> & {
@@ -56,11 +57,11 @@ export interface Layers {
   sweep(keep: ReadonlySet<string>): Promise<void>;
   /** Mounts what lies over that base anew: the folder was replaced. */
   remount(base: string): Promise<void>;
-  /** Mounts what is not mounted; returns the instances where that failed. */
+  /** Mounts what is not mounted; warns of why that failed, and returns the instances where it did. */
   mountAll(): Promise<string[]>;
 }
 
-export function createLayers({ paths, packs, mounts }: LayersOptions): Layers {
+export function createLayers({ paths, packs, mounts, warn }: LayersOptions): Layers {
   const pointOf = (instance: string) => `${paths.releases}/${instance}`;
   const folderOf = (instance: string) => `${paths.layers}/${instance}`;
   const aside = () => folderOf(`${PARTIAL}${randomUUID()}`);
@@ -95,10 +96,14 @@ export function createLayers({ paths, packs, mounts }: LayersOptions): Layers {
     else await removeFolder(folderOf(instance), aside());
     removeEmpty(pointOf(instance));
   };
-  /** Shows the release to all of the node. */
-  const show = async (instance: string): Promise<ReleaseMount> => {
+  const requireMount = (instance: string): ReleaseMount => {
     const mount = mountOf(instance);
     if (mount === undefined) throw new SlError('E_INTERNAL', `${instance} is neither an image nor a layer`);
+    return mount;
+  };
+  /** Shows the release to all of the node. */
+  const show = async (instance: string): Promise<ReleaseMount> => {
+    const mount = requireMount(instance);
     mkdirSync(mount.path, { recursive: true });
     writeMountUnit(paths.units, mount);
     await mounts.mount(mount);
@@ -166,7 +171,7 @@ export function createLayers({ paths, packs, mounts }: LayersOptions): Layers {
       const mounted = await mounts.mounted(paths.releases);
       const missing = instances().filter((name) => !mounted.has(name));
       const failed = [];
-      for (const instance of missing) if (!(await mountAgain(mountOf(instance)))) failed.push(instance);
+      for (const instance of missing) if (!(await mountAgain(instance))) failed.push(instance);
       return failed;
     },
   };
@@ -178,13 +183,14 @@ export function createLayers({ paths, packs, mounts }: LayersOptions): Layers {
     return path;
   }
 
-  async function mountAgain(mount: ReleaseMount | undefined): Promise<boolean> {
+  async function mountAgain(instance: string): Promise<boolean> {
     try {
-      if (mount === undefined) return false;
+      const mount = requireMount(instance);
       mkdirSync(mount.path, { recursive: true });
       await mounts.mount(mount);
       return true;
-    } catch {
+    } catch (error) {
+      warn(`${instance} cannot be mounted: ${toSlError(error).message}`);
       return false;
     }
   }

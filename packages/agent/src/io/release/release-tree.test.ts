@@ -206,6 +206,7 @@ describe('what is damaged', () => {
     await mounts.unmount(join(paths.releases, SECOND));
     await rm(join(paths.releases, FIRST), { recursive: true });
     expect(await tree.sweep(new Set([FIRST, SECOND]))).toEqual([SECOND]);
+    expect(warnings).toEqual([expect.stringMatching(`${SECOND} cannot be mounted: .*ENOENT`)]);
     await make(SECOND, { ...MANY, 'app/main': 'two' });
     expect([await tree.intact(SECOND), mounts.points.size]).toEqual([true, 0]);
   });

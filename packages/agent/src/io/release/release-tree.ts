@@ -36,7 +36,7 @@ export function createReleaseTree({ paths, store, owners, mounts, warn }: Releas
   const folder = (instance: string) => `${paths.releases}/${instance}`;
   const link = (instance: string) => `${paths.www}/${instance}`;
   const partial = () => folder(`${PARTIAL}${randomUUID()}`);
-  const layers = createLayers({ paths, packs: store.packs, mounts });
+  const layers = createLayers({ paths, packs: store.packs, mounts, warn });
   const wholeListing = listingReader(folder);
   /** What of an image or a folder says that others may lie over it. */
   const marker = (instance: string) => `${layers.imageFolder(instance) ?? folder(instance)}/${SHAREABLE}`;
