@@ -1,6 +1,6 @@
 /** Nodes that could not follow to a commit, or were brought back from it, and do so by themselves. */
 import { rmSync } from 'node:fs';
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SlError } from '@silverlining/protocol';
@@ -92,6 +92,15 @@ it('a balancer that does not know any more what is committed goes by the map tha
   expect(await readFile(ports.paths.activeMap, 'utf8')).toBe(`blog ${name(1)}\n`);
   await switchTo(2, 2);
   expect(node.balancerMap).toEqual({ blog: name(2) });
+});
+
+it('a journal that cannot be read takes nothing from the rest of the node', async () => {
+  await switchTo(1, 1);
+  // What a disk that fails says is not to be had here; as little can be read from a folder.
+  await mkdir(join(ports.paths.instances, `${name(7)}.json`));
+  releases = createReleases(await fakeReleasePorts(root, node));
+  await releases.recover();
+  expect([releases.epoch(), node.warnings]).toEqual([1, [expect.stringMatching('damaged and not used: .*EISDIR')]]);
 });
 
 it.each(['appserver', 'balancer'] as const)('a report of a retired %s puts nothing in force again', async (role) => {

@@ -1,11 +1,15 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { readFileIfAny, removeTemporaries, syncDirectory, writeFileDurable } from '@silverlining/system';
+import { toSlError } from '@silverlining/protocol';
+import { errno, readFileIfAny, removeTemporaries, syncDirectory, writeFileDurable } from '@silverlining/system';
 import type * as z from 'zod/mini';
 import { committedMap, instanceJournal, trafficBaseline } from '../../core/release/journal.ts';
 import type { ReleasePaths } from '../../core/release/paths.ts';
 import type { Journals } from '../../release-ports.ts';
+
+/** What is said of a file that the disk has lost. It must not keep an agent from all that others say. */
+const LOST: ReadonlySet<string | undefined> = new Set(['EIO', 'EISDIR', 'EUCLEAN', 'EBADMSG']);
 
 /** The agent's durable memory of releases: small JSON files, replaced whole. */
 export async function openJournals(
@@ -18,7 +22,11 @@ export async function openJournals(
   await mkdir(folder, { recursive: true, mode: 0o700 });
   for (const it of [paths.instances, folder]) await removeTemporaries(it);
   const read = async <T extends z.ZodMiniType>(path: string, schema: T): Promise<z.infer<T> | undefined> => {
-    const text = await readFileIfAny(path);
+    const text = await readFileIfAny(path).catch((error: unknown) => {
+      if (!LOST.has(errno(error))) throw error;
+      warn(`${path} is damaged and not used: ${toSlError(error).message}`);
+      return undefined;
+    });
     if (text === undefined) return undefined;
     const parsed = schema.safeParse(parseJson(text));
     if (!parsed.success) warn(`${path} is damaged and not used`);
