@@ -1,6 +1,7 @@
 /** Brings nodes that lack a release that is live, new ones and such that lost it, to where they can serve it. */
 import { type InstanceReport, nodesWithRole } from '@silverlining/protocol';
 import { orderEpoch } from '../core/release/dispute.ts';
+import { bytesOf } from '../core/release/manifest-build.ts';
 import type { NodeRecord, ReleaseRecord, ScannedRelease, SetRecord } from '../ports.ts';
 import type { OperationContext } from '../service.ts';
 import { agree } from './agree.ts';
@@ -82,7 +83,7 @@ async function bring(
   const here = scanned.get(app);
   const target: StageTarget = {
     ...{ app: config, instance, spec, deploy: `${op.operationId}.${app}`, epoch: orderEpoch(set) },
-    release: here?.digest === digest ? here : { manifest, digest, bytes: 0 },
+    release: here?.digest === digest ? here : { manifest, digest, bytes: bytesOf(manifest) },
     // Its files can be sent only while the folder still is what was deployed; the content store may have them all.
     sendable: here?.digest === digest,
     // One after the other.

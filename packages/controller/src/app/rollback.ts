@@ -1,6 +1,7 @@
 /** `sl rollback`: a rollout of releases that are still on the nodes. */
 import { type ApiRequest, type DeployResult, SlError } from '@silverlining/protocol';
 import { leavingNodes } from '../core/plan/plan-up.ts';
+import { bytesOf } from '../core/release/manifest-build.ts';
 import { lostServices } from '../core/services/index.ts';
 import type { DeployRow, NodeRecord, ReleaseRecord, SetRecord } from '../ports.ts';
 import type { OperationContext } from '../service.ts';
@@ -121,7 +122,7 @@ export function itemOf(target: ReleaseRecord): Omit<RolloutItem, 'previous'> {
     release: {
       manifest: target.manifest,
       digest: target.digest,
-      bytes: target.manifest.files.reduce((sum, file) => sum + file.size, 0),
+      bytes: bytesOf(target.manifest),
     },
     spec: target.spec,
     fresh: false,

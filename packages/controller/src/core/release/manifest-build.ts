@@ -21,6 +21,11 @@ export function buildManifest(app: string, files: readonly ManifestFile[], links
   return { version: 1, app, files: [...files].sort(comparePaths), links: [...links].sort(comparePaths) };
 }
 
+/** Bytes of all its files. */
+export function bytesOf({ files }: Pick<Manifest, 'files'>): number {
+  return files.reduce((sum, file) => sum + file.size, 0);
+}
+
 /** Says why a name cannot be deployed; undefined when it can. */
 export function badName(name: string): string | undefined {
   if (name.includes('\\')) return 'has a backslash in its name';

@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { type App, CHUNKED_FROM, type ManifestFile, manifestText, SlError } from '@silverlining/protocol';
 import { errno } from '@silverlining/system';
-import { buildManifest } from '../../core/release/manifest-build.ts';
+import { buildManifest, bytesOf } from '../../core/release/manifest-build.ts';
 import { type Ignore, parseIgnore } from '../../core/release/manifest-ignore.ts';
 import type { ScannedRelease } from '../../ports.ts';
 import type { ChunkCache } from './chunk-cache.ts';
@@ -36,7 +36,7 @@ export async function scan(app: App, caches: Caches, signal: AbortSignal): Promi
   await stats.save();
   const manifest = buildManifest(app.name, files, links);
   const digest = createHash('sha256').update(manifestText(manifest)).digest('hex');
-  return { manifest, digest, bytes: manifest.files.reduce((sum, file) => sum + file.size, 0) };
+  return { manifest, digest, bytes: bytesOf(manifest) };
 }
 
 /** What is to stay at home. A file that is there and cannot be read is no empty one: what it names would be deployed. */
