@@ -1,5 +1,6 @@
 /** Takes back, everywhere and as one, a deploy that turned out bad when its command had ended already. */
 import { type DeployRecord, nodesWithRole, type WireError } from '@silverlining/protocol';
+import { isMadeBy } from '../core/release/ending.ts';
 import { startReverting } from '../core/release/reduce.ts';
 import type { DeployRow, SetRecord } from '../ports.ts';
 import type { OperationContext } from '../service.ts';
@@ -66,8 +67,7 @@ async function itemsOf(deps: ControllerDeps, set: SetRecord, rows: readonly Depl
     rows.map(async (row) => {
       const release = await deps.store.release(set.name, row.instance);
       if (release === undefined) return [];
-      const fresh = release.createdAt >= row.startedAt;
-      return [{ ...itemOf(release), previous: row.record.previous, fresh }];
+      return [{ ...itemOf(release), previous: row.record.previous, fresh: isMadeBy(row, release) }];
     }),
   );
   return items.flat();

@@ -29,8 +29,13 @@ describe('a deploy that was cut off', () => {
     },
   );
 
-  it.each(['staging', 'committed'] as const)('leaves a release that was there before it (%s)', (state) => {
-    const before = release('shop', NEW, { createdAt: 100, committedAt: 200 });
+  it.each([
+    ['staging', 100],
+    ['committed', 100],
+    // The clock was set back since.
+    ['committed', 9000],
+  ] as const)('leaves a release that was there before it (%s, made at %i)', (state, createdAt) => {
+    const before = release('shop', NEW, { createdAt, committedAt: 200 });
     expect(endingOf(row(state), { epoch: 4, active: { blog: OLD } }, before).forget).toBe(false);
   });
 });

@@ -17,8 +17,7 @@ export function endingOf(
   set: Pick<SetRecord, 'epoch' | 'active'>,
   release: Pick<ReleaseRecord, 'createdAt' | 'committedAt'> | undefined,
 ): Ending {
-  // A rollback's release was there before it.
-  const isOwn = release !== undefined && release.createdAt >= row.startedAt;
+  const isOwn = release !== undefined && isMadeBy(row, release);
   if (row.state !== 'committed') {
     const error = toWireError(new SlError('E_ABORTED', STAGING));
     return { record: { ...row.record, outcome: 'aborted', error }, forget: isOwn && release.committedAt === undefined };
@@ -28,6 +27,11 @@ export function endingOf(
     return { record: { ...row.record, outcome: 'done', epoch, watching: true }, forget: false };
   const error = toWireError(new SlError('E_APP_UNHEALTHY', SWITCHED_BACK));
   return { record: { ...row.record, outcome: 'rolled-back', epoch, error }, forget: isOwn };
+}
+
+/** A rollback's release was there before it. A deploy and its release have the same time: which is earlier says nothing where the clock was set. */
+export function isMadeBy(row: Pick<DeployRow, 'startedAt'>, release: Pick<ReleaseRecord, 'createdAt'>): boolean {
+  return release.createdAt === row.startedAt;
 }
 
 const STAGING = 'the controller ended, or could not record anything, while it was staging; nothing was switched';
