@@ -49,8 +49,14 @@ export async function createController(deps: ControllerDeps, options: Controller
       return status(deps, set);
     },
     deploys: (request) => deploys(deps, request),
-    up: (request, op) => watched(request, op, () => during(request.set.name, () => up(deps, op, request))),
-    deploy: (request, op) => watched(request, op, () => during(request.set.name, () => deploy(deps, op, request))),
+    up: ({ watch, ...request }, op) => {
+      const set = request.set.name;
+      return watched({ watch, set, whole: true }, op, () => during(set, () => up(deps, op, request)));
+    },
+    deploy: ({ watch, ...request }, op) => {
+      const set = request.set.name;
+      return watched({ watch, set }, op, () => during(set, () => deploy(deps, op, request)));
+    },
     rollback: (request, op) => watched(request, op, () => during(request.set, () => rollback(deps, op, request))),
     down: (request, op) => during(request.set, () => down(deps, op, request.set)).finally(() => idleness.watch()),
     logs: (request, context) => logs(deps, request, context),

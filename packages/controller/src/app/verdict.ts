@@ -3,6 +3,7 @@ import { type DeployRecord, type DeployResult, SlError, toWireError } from '@sil
 import { WATCH_MAX } from '../core/release/watch.ts';
 import { type OperationContext, OperationFailed } from '../service.ts';
 import type { ControllerDeps } from './deps.ts';
+import { onProbation } from './watch.ts';
 
 const ASK_AGAIN = 500;
 /** Milliseconds after which nobody waits any more: the longest watch, and as much for going back, or for another try. */
@@ -10,24 +11,54 @@ export const NO_VERDICT = 2 * WATCH_MAX;
 
 type WatchDeps = Pick<ControllerDeps, 'store' | 'clock'>;
 
+export interface Watching {
+  watch?: boolean | undefined;
+  set: string;
+  /** It is about all apps of the set, those that its result does not name included. */
+  whole?: boolean;
+}
+
 /**
- * Runs an operation, and with `watch` waits for what becomes of what it deployed. Ctrl-C ends the waiting alone. E_DEADLINE when there
- * is none.
+ * Runs an operation, and with `watch` waits for what becomes of what it deployed, or left as an earlier one had deployed it. Ctrl-C ends
+ * the waiting alone. E_DEADLINE when there is no verdict.
  */
 export function waitForVerdict(deps: WatchDeps) {
   return async <R extends DeployResult>(
-    { watch }: { watch?: boolean | undefined },
+    { watch, ...about }: Watching,
     op: OperationContext,
     work: () => Promise<R>,
   ): Promise<R> => {
     const result = await finished(deps.store, work);
-    if (watch !== true || !result.deploys.some((it) => it.watching)) return result;
+    if (watch !== true) return result;
+    const open = [...result.deploys.filter((it) => it.watching), ...(await earlier(deps, about, result))];
+    if (open.length === 0) return result;
     op.emit({ status: 'started', action: 'watch', text: 'watching what was switched to' });
-    const deploys = await verdicts(deps, op, result.deploys);
-    const error = whatFailed(deploys) ?? (op.signal.aborted ? undefined : whatIsOpen(deploys));
+    const ended = await verdicts(deps, op, open);
+    const deploys = withVerdicts(result.deploys, ended);
+    const error = whatFailed(ended) ?? (op.signal.aborted ? undefined : whatIsOpen(ended));
     if (error !== undefined) throw new OperationFailed(error, { ...result, deploys });
     return { ...result, deploys };
   };
+}
+
+/** Deploys on probation that the operation found and had nothing to add to: a command that is given again waits as the first one did. */
+async function earlier(
+  deps: WatchDeps,
+  { set, whole = false }: Omit<Watching, 'watch'>,
+  { deploys }: DeployResult,
+): Promise<DeployRecord[]> {
+  const record = await deps.store.set(set);
+  const rows = record === undefined ? [] : await onProbation(deps, record);
+  const isLeft = (app: string) => deploys.find((it) => it.app === app)?.outcome === 'unchanged';
+  const isNew = (id: string) => deploys.some((it) => it.id === id);
+  return rows.filter((row) => !isNew(row.id) && (whole || isLeft(row.app))).map((row) => row.record);
+}
+
+/** An earlier deploy is told of where it was taken back, in place of that its app was left as it was. */
+function withVerdicts(deploys: readonly DeployRecord[], ended: readonly DeployRecord[]): DeployRecord[] {
+  const own = deploys.map((it) => ended.find(({ id }) => id === it.id) ?? it);
+  const lost = ended.filter((it) => it.outcome === 'rolled-back' && !own.includes(it));
+  return [...own.filter((it) => !lost.some(({ app }) => app === it.app)), ...lost];
 }
 
 /** What it deployed may have been taken back before it ended: by another controller, which took it over. */

@@ -1,4 +1,4 @@
-import type { ActiveMap, ReplyBody } from '@silverlining/protocol';
+import type { ActiveMap, DeployRecord, ReplyBody } from '@silverlining/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { FakeFleet } from '../../../../test/fakes/fake-fleet.ts';
 import { idle, ManualClock } from '../../../../test/fakes/manual-clock.ts';
@@ -105,12 +105,17 @@ describe('an operation that waits for the verdict', () => {
   const op = { operationId: 'deploy-1', signal: new AbortController().signal, emit: () => undefined };
   const wait = async (watch: boolean) => {
     const deploys = [(await store.deploy(ID))?.record].flatMap((it) => it ?? []);
-    return waitForVerdict({ store, clock })({ watch }, op, async () => ({ deploys }));
+    return waitForVerdict({ store, clock })({ watch, set: SET }, op, async () => ({ deploys }));
   };
   const end = async (changes: object) => {
     const row = await store.deploy(ID);
     if (row !== undefined)
       await store.putDeploy({ ...row, record: { ...row.record, watching: undefined, ...changes } });
+  };
+
+  const unchanged = (app: string): DeployRecord => {
+    const { record } = deploy(SET, `deploy-2.${app}`, NEW);
+    return { ...record, app, outcome: 'unchanged' };
   };
 
   it('ends at once unless it is to wait', async () => {
@@ -127,13 +132,17 @@ describe('an operation that waits for the verdict', () => {
       return { deploys: [row.record] };
     };
     const operate = waitForVerdict({ store, clock });
-    const back = operate({}, op, work({ state: 'committed' }, { blog: OLD }));
+    const back = operate({ set: SET }, op, work({ state: 'committed' }, { blog: OLD }));
     await expect(back).rejects.toMatchObject({
       error: { code: 'E_SWITCH' },
       result: { deploys: [{ outcome: 'rolled-back' }] },
     });
     const error = { code: 'E_APP_CRASHED' as const, message: 'again' };
-    const gone = operate({}, op, work({ record: { ...row.record, outcome: 'rolled-back', error } }, { blog: OLD }));
+    const gone = operate(
+      { set: SET },
+      op,
+      work({ record: { ...row.record, outcome: 'rolled-back', error } }, { blog: OLD }),
+    );
     await expect(gone).rejects.toMatchObject({ error: { code: 'E_APP_CRASHED' } });
   });
 
@@ -143,6 +152,31 @@ describe('an operation that waits for the verdict', () => {
     await end({});
     await clock.advance(500);
     expect((await ended).deploys[0]?.outcome).toBe('done');
+  });
+
+  it.each([
+    ['a deploy that left the app as it was', { set: SET }, [unchanged('blog')]],
+    ['an up that had nothing to deploy', { set: SET, whole: true }, []],
+  ])('waits in %s, and fails when that was rolled back', async (_what, about, deploys) => {
+    const ended = waitForVerdict({ store, clock })({ ...about, watch: true }, op, async () => ({ deploys })).catch(
+      (error: unknown) => error,
+    );
+    await idle();
+    await end({ outcome: 'rolled-back', error: { code: 'E_APP_CRASHED', message: 'again' } });
+    await clock.advance(500);
+    const result = { deploys: [{ id: ID, outcome: 'rolled-back' }] };
+    expect(await ended).toMatchObject({ error: { code: 'E_APP_CRASHED' }, result });
+  });
+
+  it('ends with the app unchanged when what it left was trusted, and does not wait for other apps', async () => {
+    const work = (app: string) => async () => ({ deploys: [unchanged(app)] });
+    const operate = waitForVerdict({ store, clock });
+    expect(await operate({ set: SET, watch: true }, op, work('news'))).toEqual(await work('news')());
+    const ended = operate({ set: SET, watch: true }, op, work('blog'));
+    await idle();
+    await end({});
+    await clock.advance(500);
+    expect(await ended).toEqual(await work('blog')());
   });
 
   it('fails with the record when nobody decides', async () => {

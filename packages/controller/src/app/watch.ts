@@ -41,7 +41,10 @@ export async function watchSet(
 }
 
 /** The deploys that what serves came with, where nobody has said yet that it is good. A later one that was given up changes nothing in that. */
-export async function onProbation({ store, clock }: WatchDeps, { name, active }: SetRecord): Promise<DeployRow[]> {
+export async function onProbation(
+  { store, clock }: Pick<WatchDeps, 'store' | 'clock'>,
+  { name, active }: SetRecord,
+): Promise<DeployRow[]> {
   const ended = (await store.deploys(name)).filter((it) => it.state === 'ended');
   return Object.values(active).flatMap((instance) => {
     const last = ended.findLast((it) => it.instance === instance && it.record.outcome === 'done');
