@@ -64,6 +64,12 @@ describe('exec', () => {
     expect(pids).toHaveLength(1);
   });
 
+  it('does not wait for what a command that has ended left running with its pipes', async () => {
+    const { stdout, exitCode } = await exec(['sh', '-c', 'sleep 600 & echo $!']);
+    process.kill(Number(stdout), 'SIGKILL');
+    expect(exitCode).toBe(0);
+  });
+
   it('stops when it is cancelled, before or after the start', async () => {
     await expect(exec(['true'], { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'E_ABORTED' });
     const controller = new AbortController();

@@ -39,11 +39,14 @@ export interface ExecResult {
 const DEFAULT_DEADLINE = 60_000;
 const DEFAULT_MAX_OUTPUT = 1 << 20;
 const DEFAULT_GRACE = 3_000;
+/** Milliseconds for which the pipes of a command that has ended are read on, where something that it started still holds them. */
+const HELD = 500;
 /** Of the last lines that a command wrote, in the message of its error. */
 const MESSAGE_BYTES = 4096;
 
 /**
- * Runs a command to its end, in a process group of its own so that stopping it leaves no grandchild.
+ * Runs a command to its end, in a process group of its own so that stopping it leaves no grandchild. What it started and left running
+ * when it ended by itself is not waited for.
  * Throws SlError: E_ABORTED (signal), E_DEADLINE, or `options.code` (cannot start, or an exit status that is not
  * allowed) with the last lines of its output in `details.log`.
  */
@@ -80,6 +83,7 @@ function settle(child: ChildProcess, argv: readonly string[], options: ExecOptio
   return new Promise((resolve, reject) => {
     let stop: Stop | undefined;
     let killTimer: NodeJS.Timeout | undefined;
+    let heldTimer: NodeJS.Timeout | undefined;
     const end = (reason: Stop) => {
       if (stop !== undefined) return;
       stop = reason;
@@ -91,12 +95,17 @@ function settle(child: ChildProcess, argv: readonly string[], options: ExecOptio
     const tidy = () => {
       clearTimeout(timer);
       clearTimeout(killTimer);
+      clearTimeout(heldTimer);
       options.signal?.removeEventListener('abort', onAbort);
     };
     options.signal?.addEventListener('abort', onAbort, { once: true });
     child.on('error', (cause) => {
       tidy();
       reject(startError(argv, cause, options));
+    });
+    child.on('exit', () => {
+      // What a busy process has not come to yet is read before.
+      heldTimer = setTimeout(() => setImmediate(closePipes, child), HELD);
     });
     child.on('close', (exitCode, signal) => {
       tidy();
@@ -114,6 +123,10 @@ function settle(child: ChildProcess, argv: readonly string[], options: ExecOptio
  */
 export function giveUp(child: ChildProcess): void {
   killGroup(child, 'SIGKILL');
+  closePipes(child);
+}
+
+function closePipes(child: ChildProcess): void {
   child.stdout?.destroy();
   child.stderr?.destroy();
 }
