@@ -43,3 +43,18 @@ it('a clock that is set back keeps nothing from being settled', async () => {
   await clock.advance(2 * CALM);
   expect(fleet.bodies('settle')).toHaveLength(1);
 });
+
+it('an app that the file has no more keeps what can be gone back to for as long as it is live', async () => {
+  await commit(INSTANCE);
+  await store.putSet(SET, { ...serverSet(SET), apps: [] });
+  const next = 'blog.20260131_002';
+  await settler.during(SET, () => commit(next));
+  await clock.advance(CALM);
+  expect(fleet.bodies('settle')).toEqual([{ app: 'blog', keep: [next, INSTANCE], running: [next] }]);
+  await settler.during(SET, async () => {
+    const { lease } = await store.acquireLease(SET, 'test', 'up-1', clock.now());
+    await store.commit({ set: SET, token: lease.token, active: {}, deploys: [], now: clock.now() });
+  });
+  await clock.advance(CALM);
+  expect(fleet.bodies('settle').at(-1)).toEqual({ app: 'blog', keep: [], running: [] });
+});

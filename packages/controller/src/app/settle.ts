@@ -167,7 +167,8 @@ function partition(
   // Also one that the store does not know, where its state was lost: nodes have it.
   const spared = stays.flatMap((it) => (it?.startsWith(`${app}.`) ? [it] : []));
   const wanted = new Set([...underWay.map((it) => it.instance), ...(active === undefined ? [] : [active]), ...spared]);
-  const isWanted = set.config.apps.some((it) => it.name === app);
+  // `sl deploy` of another app reads the file as well, and leaves it to `sl up` to take this one away.
+  const isWanted = active !== undefined || set.config.apps.some((it) => it.name === app);
   const limit = isWanted ? (releases[0]?.config.keep ?? 1) : 0;
   const committed = releases.filter((it) => it.committedAt !== undefined && !wanted.has(it.instance));
   const older = committed.slice(0, Math.max(0, limit - 1)).map((it) => it.instance);
