@@ -22,6 +22,14 @@ export function resolveGeneral(
   return { name: safeName, baseDomain, setEtcHosts: values?.flag('set_etc_hosts') ?? true };
 }
 
+/** What `name` and `base_domain` are where they are not given; what is in braces is filled in. */
+export function generalDefaults(file: string): ReadonlyMap<string, string> {
+  return new Map([
+    ['name', setNameOf(directoryOf(file))],
+    ['base_domain', '{{general.name}}.internal'],
+  ]);
+}
+
 /** The last part of a directory as a set name: what may not stand in one becomes a hyphen. */
 export function setNameOf(directory: string): string {
   const plain = (text: string) => text.replace(/[^a-z0-9]+/g, '-').replace(/^-+|-+$/g, '');

@@ -218,11 +218,25 @@ describe('resolved options', () => {
     const { resolved } = load('[general]\nname = x\n[appserver]\nnodes = 2\nnode_names = a{{n}}.{{general.name}}\n');
     const lines = resolved.map((it) => `${it.section}.${it.key} = ${it.value} (${it.origin}, ${it.line})`);
     expect(lines).toEqual([
+      'general.base_domain = x.internal (default, 1)',
       'general.name = x (file, 2)',
       'general.set_etc_hosts = true (default, 1)',
       'appserver.nodes = 2 (file, 4)',
       'appserver.node_names = a{{n}}.{{general.name}} (file, 5)',
       'appserver.load_balancer = automatic (default, 3)',
     ]);
+  });
+
+  it.each([
+    ['', 'set.internal set'],
+    ['[general]\n', 'set.internal set'],
+    ['[general]\nname = x\n', 'x.internal x'],
+    ['[general]\nbase_domain = {{general.name}}.test\n', 'set.test set'],
+  ])('tell the name and the domain that are not given to other values, too: %j', (general, both) => {
+    const text = `${general}${SITE}env.BOTH = {{general.base_domain}} {{general.name}}\n`;
+    const { set, resolved } = load(text);
+    expect(set?.apps[0]?.env).toEqual({ BOTH: both });
+    const said = ['base_domain', 'name'].map((key) => resolved.find((it) => it.key === key)?.value);
+    expect(said.join(' ')).toBe(both);
   });
 });

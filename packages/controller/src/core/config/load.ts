@@ -1,6 +1,7 @@
 import type { ServerSet } from '@silverlining/protocol';
 import { loadDocument } from './document.ts';
 import type { ConfigFiles } from './files.ts';
+import { generalDefaults } from './general.ts';
 import { createInterpolator } from './interpolate.ts';
 import type { Section, Sections } from './lexer.ts';
 import { type Problem, Problems } from './problem.ts';
@@ -8,6 +9,8 @@ import { createRedactor } from './redact.ts';
 import { parseSet, resolveSet } from './resolve.ts';
 import { type KeyTable, type Known, sectionTable, specOf } from './schema.ts';
 import { REDACTED, type ResolvedOption, SectionValues, type ValuesContext } from './values.ts';
+
+const GENERAL = 'general';
 
 export interface LoadOptions {
   files: ConfigFiles;
@@ -32,7 +35,11 @@ export function loadServerSet(file: string, options: LoadOptions): LoadedSet {
   const context = { ...options, file, problems };
   const sections = loadDocument(file, context);
   if (sections === undefined) return { problems: problems.sorted(file), resolved: [] };
-  const values = openSections(sections, { ...context, interpolator: interpolatorOf(sections, options) }, options.known);
+  const values = openSections(
+    sections,
+    { ...context, interpolator: interpolatorOf(sections, file, options) },
+    options.known,
+  );
   const { set, sections: read } = resolveSet({ ...context, values });
   const hide = createRedactor([...read.flatMap((it) => it.secrets()), set.provider.options.secret ?? ''], REDACTED);
   const hasErrors = () => problems.sorted(file).some((it) => it.severity === 'error');
@@ -40,16 +47,32 @@ export function loadServerSet(file: string, options: LoadOptions): LoadedSet {
   return {
     ...(parsed === undefined ? {} : { set: parsed }),
     problems: problems.sorted(file).map((it) => ({ ...it, message: hide(it.message) })),
-    resolved: read.flatMap((it) => it.resolved()).map((it) => ({ ...it, value: hide(it.value) })),
+    resolved: [...unsaid(set, values.get(GENERAL), file), ...read.flatMap((it) => it.resolved())].map((it) => ({
+      ...it,
+      value: hide(it.value),
+    })),
   };
 }
 
-function interpolatorOf(sections: Sections, { env, known }: LoadOptions) {
+/** The set has a name and a domain in a file without `[general]`, too. */
+function interpolatorOf(sections: Sections, file: string, { env, known }: LoadOptions) {
+  const own = generalDefaults(file);
   const defaultOf = (section: string, key: string) => {
+    if (section === GENERAL && own.has(key)) return own.get(key);
     const found = sectionTable(section, known);
     return 'table' in found ? specOf(found.table, key)?.default : undefined;
   };
-  return createInterpolator({ sections, env, defaultOf });
+  const general = sections.get(GENERAL) ?? { name: GENERAL, file, line: 0, entries: new Map() };
+  return createInterpolator({ sections: new Map(sections).set(GENERAL, general), env, defaultOf });
+}
+
+/** How the set and its domain are called where the file does not say. */
+function unsaid({ name, baseDomain }: ServerSet, general: SectionValues | undefined, file: string): ResolvedOption[] {
+  const said = { section: GENERAL, file, line: general?.section.line ?? 0, origin: 'default' as const };
+  return [
+    { ...said, key: 'name', value: name },
+    { ...said, key: 'base_domain', value: baseDomain },
+  ].filter(({ key }) => general?.has(key) !== true);
 }
 
 /** Sections with the keys that they may have. `[provider]` is checked when its driver is known. */
