@@ -1,12 +1,14 @@
+import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { SlError } from '@silverlining/protocol';
-import { makeDirectoryDurable, readFileIfAny, writeFileDurable } from '@silverlining/system';
+import { makeDirectoryDurable, readFileIfAny, syncDirectory, writeFileDurable } from '@silverlining/system';
 import type * as z from 'zod/mini';
 import type { StateFile } from '../ports.ts';
 
 /**
  * A JSON file of the agent's own state, `{version: 1, value}`, durable and readable by root only.
- * A file that does not exist reads as `initial`; one that is damaged is an error, never silently a fresh start.
+ * A file that does not exist reads as `initial`; one that is damaged is an error, never silently a fresh start. Undefined, where the
+ * schema has it, is no file: to forget needs no room.
  */
 export function stateFile<T>(path: string, schema: z.ZodMiniType<T>, initial: T): StateFile<T> {
   return {
@@ -16,6 +18,10 @@ export function stateFile<T>(path: string, schema: z.ZodMiniType<T>, initial: T)
     },
     async write(value) {
       await makeDirectoryDurable(dirname(path));
+      if (value === undefined) {
+        await rm(path, { force: true });
+        return syncDirectory(dirname(path));
+      }
       await writeFileDurable(path, `${JSON.stringify({ version: 1, value })}\n`);
     },
   };

@@ -12,6 +12,7 @@ export function firewallResources(openings: readonly Opening[]): ResourceInput[]
   return [
     { type: 'file', path: FILE, content: firewallText(openings), notify },
     { type: 'file', path: `/etc/systemd/system/${FIREWALL_UNIT}`, content: UNIT },
+    { type: 'file', path: '/etc/systemd/system/nftables.service.d/silverlining.conf', content: AFTER_FLUSH },
     { type: 'unit', name: FIREWALL_UNIT, enabled: true, running: true },
   ];
 }
@@ -70,7 +71,12 @@ function familyRule(family: 'ip' | 'ip6', port: number, addresses: readonly stri
   return addresses.length === 0 ? [] : [`${family} saddr { ${addresses.join(', ')} } tcp dport ${port} accept`];
 }
 
-// nftables.service of the distribution empties all tables when it starts, so ours comes after it.
+// nftables.service of the distribution empties all tables, those of others as well, when it starts and when it is reloaded: at boot
+// ours comes after it, and later it brings ours back.
+const AFTER_FLUSH = `[Service]
+ExecStartPost=-/usr/sbin/nft -f ${FILE}
+ExecReload=-/usr/sbin/nft -f ${FILE}
+`;
 const UNIT = `[Unit]
 Description=Silver Lining firewall
 DefaultDependencies=no

@@ -54,6 +54,12 @@ describe('the resources of a node', () => {
     expect(names('app1')).toEqual([...common, ...app].sort());
   });
 
+  it('bring the rules back that the distribution empties with its own, when those start or are read again', () => {
+    const dropIn = content('/etc/systemd/system/nftables.service.d/silverlining.conf', resources(apart, 'app1'));
+    for (const when of ['ExecStartPost', 'ExecReload'])
+      expect(dropIn).toContain(`${when}=-/usr/sbin/nft -f /etc/silverlining/firewall.nft\n`);
+  });
+
   it('put the site of the set before those that the machine may have', () => {
     const link = ofType('link', resources(apart, 'app1')).find((it) => it.path.includes('/sites-enabled/'));
     expect(link).toMatchObject({ target: '../sites-available/silverlining.conf' });
