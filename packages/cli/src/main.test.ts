@@ -124,6 +124,12 @@ describe('with a controller', () => {
   });
   afterEach(() => api.close());
 
+  it('controller start and status say the same of it as JSON', async () => {
+    const started = await run('controller', 'start', '--json');
+    expect(JSON.parse(started.out)).toMatchObject({ ok: true, running: true, log: expect.any(String) });
+    expect(JSON.parse(started.out)).toEqual(JSON.parse((await run('controller', 'status', '--json')).out));
+  });
+
   it('up without changes asks nothing', async () => {
     api.service.plan$ = { ...aPlan, steps: [], changes: 0 };
     expect(await run('up')).toMatchObject({ status: 0, out: expect.stringContaining('blog.20260131_002 is active') });

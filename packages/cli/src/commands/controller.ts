@@ -24,7 +24,8 @@ const FOLLOW_MS = 200;
 export async function start(context: Context): Promise<Report> {
   const client = await connect(context);
   const info = await client.info();
-  return { json: { running: true, ...info }, lines: [`the controller runs, pid ${info.pid}`] };
+  const log = daemonLogPath(findDirectories(context.env).state);
+  return { json: { running: true, ...info, log }, lines: [`the controller runs, pid ${info.pid}`] };
 }
 
 export async function stop(context: Context, options: { force?: boolean }): Promise<Report> {
