@@ -3,8 +3,10 @@
  * Plain JavaScript that any Node from 18 on can parse, since its purpose is to leave that Node.
  */
 import { spawn } from 'node:child_process';
+import { realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
+import { pathToFileURL } from 'node:url';
 
 const WANTED_MAJOR = 24;
 
@@ -45,7 +47,8 @@ function fail(error) {
   process.exit(1);
 }
 
-if (process.argv[1] && import.meta.url === new URL(`file://${process.argv[1]}`).href) {
+// Compared as URLs, which a path with a # or % in it is not yet: nothing would run, and `npm test` would pass.
+if (process.argv[1] && import.meta.url === pathToFileURL(realpathSync(process.argv[1])).href) {
   try {
     runUnderNode24(process.argv.slice(2));
   } catch (error) {
