@@ -107,7 +107,7 @@ async function compose({ paths, config, outfit }: Makings, stop: AbortController
 async function openReleases(node: NodeView, outfit: Outfit) {
   const ports = await openReleasePorts({
     node,
-    installPackages: async (names, signal) => void (await installPackages(names, { signal, say: log })),
+    installPackages: async (names, signal) => void (await installPackages(names, { signal, say: log, replace: true })),
     warn: log,
   });
   const releases = createReleases(outfit.releasePorts(ports));

@@ -34,6 +34,11 @@ export interface AptContext {
   signal: AbortSignal;
   /** What is going on, for people. */
   say(text: string): void;
+  /**
+   * Whether what conflicts with the packages is removed for them: for those that an app names itself. A role that would need that fails: what
+   * goes may be a database server of the user's own.
+   */
+  replace?: boolean;
 }
 
 /** apt has one lock for the machine; converge and a release's packages wait here, where no timeout counts. */
@@ -85,7 +90,7 @@ export function installPackages(names: readonly string[], context: AptContext): 
 async function installWithRetries(names: readonly string[], context: AptContext): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     context.say(`installing ${names.join(' ')}`);
-    const result = await apt(aptInstallArgv(names), context);
+    const result = await apt(aptInstallArgv(names, context.replace === true), context);
     if (result.exitCode === 0) return;
     const failure = aptFailure(`${result.stdout}\n${result.stderr}`);
     if (attempt === TRIES || !(await remedied(failure, attempt, context))) throw aptError(failure, names, result);
@@ -174,6 +179,10 @@ function messageOf(failure: AptFailure, names: readonly string[]): string {
       return `the package manager is locked by ${failure.holder ?? 'another process'} for more than ${LOCK_TIMEOUT} s`;
     case 'unknown-packages':
       return `no such package: ${failure.names.join(', ')}`;
+    case 'removal': {
+      const others = failure.names.join(', ');
+      return `${names.join(', ')} cannot be installed beside ${others}, and nothing was changed: where nobody needs that, remove it with apt-get remove`;
+    }
     case 'fetch':
       return names.length === 0 ? 'package lists could not be fetched' : `${names.join(', ')} could not be fetched`;
     default:

@@ -3,7 +3,12 @@ import { APT_FIX_ARGV, aptFailure, aptInstallArgv, aptUpdateArgv } from './apt.t
 
 describe('apt', () => {
   it('installs with names apart from options', () => {
-    expect(aptInstallArgv(['apache2']).slice(-3)).toEqual(['install', '--', 'apache2']);
+    expect(aptInstallArgv(['apache2'], false).slice(-3)).toEqual(['install', '--', 'apache2']);
+  });
+
+  it('removes others for them only where it may', () => {
+    expect(aptInstallArgv(['mariadb-server'], false)).toContain('--no-remove');
+    expect(aptInstallArgv(['chrony'], true)).not.toContain('--no-remove');
   });
 
   it('removes nothing to finish what was cut off, and overwrites no configuration file', () => {
@@ -12,7 +17,7 @@ describe('apt', () => {
   });
 
   it('leaves no retry for later, which apt may never come back to', () => {
-    for (const argv of [aptUpdateArgv(), aptInstallArgv(['apache2']), APT_FIX_ARGV])
+    for (const argv of [aptUpdateArgv(), aptInstallArgv(['apache2'], false), APT_FIX_ARGV])
       expect(argv).toEqual(expect.arrayContaining(['Acquire::Retries=3', 'Acquire::Retries::Delay=false']));
   });
 
@@ -26,6 +31,14 @@ describe('apt', () => {
       { kind: 'unknown-packages', names: ['nope', 'gone'] },
     ],
     ["E: dpkg was interrupted, you must manually run 'dpkg --configure -a'", { kind: 'interrupted' }],
+    [
+      [
+        ...['The following packages will be REMOVED:', '  mysql-client* mysql-server*', '  mysql-server-8.0*'],
+        ...['The following NEW packages will be installed:', '  mariadb-server'],
+        'E: Packages need to be removed but remove is disabled.',
+      ].join('\n'),
+      { kind: 'removal', names: ['mysql-client', 'mysql-server', 'mysql-server-8.0'] },
+    ],
     ['E: Failed to fetch http://mirror/x.deb  404', { kind: 'fetch' }],
     ['E: Sub-process /usr/bin/dpkg returned an error code (1)', { kind: 'other' }],
   ])('says why it failed: %s', (output, failure) => {

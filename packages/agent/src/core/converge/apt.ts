@@ -33,15 +33,18 @@ const INSTALL = [
   ...['-o', 'Dpkg::Options::=--force-confdef', '-o', 'Dpkg::Options::=--force-confold', '--no-install-recommends'],
 ];
 
-export function aptInstallArgv(names: readonly string[]): string[] {
-  return [...INSTALL, 'install', '--', ...names];
+const KEEP = '--no-remove';
+
+/** Where they `replace`, what conflicts with them is removed. */
+export function aptInstallArgv(names: readonly string[], replace: boolean): string[] {
+  return [...INSTALL, ...(replace ? [] : [KEEP]), 'install', '--', ...names];
 }
 
 /**
  * Brings what packages lack that were unpacked before it, as when dpkg was cut off between them; they cannot be configured without.
  * Nothing is removed for that.
  */
-export const APT_FIX_ARGV = [...INSTALL, '--no-remove', '--fix-broken', 'install'];
+export const APT_FIX_ARGV = [...INSTALL, KEEP, '--fix-broken', 'install'];
 
 export const DPKG_CONFIGURE_ARGV = ['dpkg', '--force-confdef', '--force-confold', '--configure', '-a'];
 
@@ -49,6 +52,7 @@ export type AptFailure =
   | { kind: 'locked'; holder: string | undefined }
   | { kind: 'unknown-packages'; names: string[] }
   | { kind: 'interrupted' }
+  | { kind: 'removal'; names: string[] }
   | { kind: 'fetch' }
   | { kind: 'other' };
 
@@ -62,6 +66,7 @@ export function aptFailure(output: string): AptFailure {
   ];
   const names = unknown.map((match) => match[1] ?? match[2]).filter((name) => name !== undefined);
   if (names.length > 0) return { kind: 'unknown-packages', names: [...new Set(names)] };
+  if (output.includes('remove is disabled')) return { kind: 'removal', names: removed(output) };
   if (
     /Could not get lock|Unable to lock|Unable to acquire the dpkg frontend lock|frontend lock was locked/.test(output)
   ) {
@@ -71,6 +76,12 @@ export function aptFailure(output: string): AptFailure {
     return { kind: 'fetch' };
   }
   return { kind: 'other' };
+}
+
+/** Names in apt's list of what it would remove, of several indented lines. */
+function removed(output: string): string[] {
+  const [, list = ''] = /will be REMOVED:\n((?: +.*\n)*)/.exec(output) ?? [];
+  return list.split(/[\s*]+/).filter((name) => name !== '');
 }
 
 /** `PID (NAME)` of the process that holds a lock, in a line of apt's. */
