@@ -19,6 +19,15 @@ beforeEach(() => {
   small = new SmallSet();
 });
 
+it('an app server that the file no longer has is as many changes as the plan has', async () => {
+  await small.add(APP1);
+  await small.add(APP2);
+  await small.up([APP1, APP2]);
+  const set = setOf([APP1]);
+  const { changes } = await planSet(small.deps, { set, deep: false }, new AbortController().signal);
+  expect(await small.up([APP1])).toMatchObject({ changes });
+});
+
 describe('a service that the file no longer has', () => {
   beforeEach(async () => {
     await small.add(APP1);

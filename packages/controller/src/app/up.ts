@@ -143,7 +143,8 @@ async function shrink(run: Run, removable: (node: NodeRecord) => boolean = () =>
   const leaving = run.leaving.filter(removable);
   if (leaving.length === 0) return;
   await removeLeaving(deps, op, { set, provider: observed.provider, leaving });
-  run.changes += leaving.length;
+  // As the plan counts: an app server is drained first.
+  run.changes += leaving.length + nodesWithRole(leaving, 'appserver').length;
   run.leaving = run.leaving.filter((node) => !leaving.includes(node));
   await converge(
     run,
