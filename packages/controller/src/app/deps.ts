@@ -78,9 +78,11 @@ export function combined(failures: readonly WireError[]): SlError {
   const error = SlError.fromWire(first);
   if (rest.length === 0) return error;
   const nodeOf = (it: WireError) => it.node ?? '?';
+  // Some say themselves which node it is.
+  const told = (it: WireError) => (it.message.startsWith(`${it.node}: `) ? it.message : `${nodeOf(it)}: ${it.message}`);
   const message = rest.every((it) => it.message === first.message)
     ? `${failures.map(nodeOf).join(', ')}: ${first.message}`
-    : `${error.message} (also: ${rest.map((it) => `${nodeOf(it)}: ${it.message}`).join('; ')})`;
+    : `${error.message} (also: ${rest.map(told).join('; ')})`;
   return new SlError(error.code, message, { details: error.details });
 }
 

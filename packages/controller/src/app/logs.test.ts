@@ -1,5 +1,5 @@
 import { type LogLine, type RequestBody, SlError } from '@silverlining/protocol';
-import { beforeEach, expect, it } from 'vitest';
+import { beforeEach, expect, it, vi } from 'vitest';
 import { ManualClock } from '../../../../test/fakes/manual-clock.ts';
 import { memoryStore } from '../../../../test/fakes/memory-store.ts';
 import { SendingFleet } from '../../../../test/fakes/sending-fleet.ts';
@@ -29,12 +29,22 @@ function sends(node: string, ...lines: [at: number, text: string][]): void {
   fleet.connect(node, { logs: answer });
 }
 
+/** Of a controller that has just started. */
+function depsOf(): Parameters<typeof logs>[0] {
+  const nobodyToCall = {
+    log: { info: () => undefined } as never,
+    bootstrapper: undefined as never,
+    providerFor: undefined as never,
+  };
+  return { store, fleet, clock, startedAt: clock.now(), ...nobodyToCall };
+}
+
 /** What comes, and what is thrown in the end. */
 async function read(follow = false): Promise<{ lines: string[]; error: unknown }> {
   const lines: string[] = [];
   const emit = async ({ node, source, text }: LogLine) => void lines.push(`${node.split('.')[0]} ${source}: ${text}`);
   const request = { set: SET, lines: 3, follow };
-  const error = await logs({ store, fleet, clock }, request, { emit, signal }).then(
+  const error = await logs(depsOf(), request, { emit, signal }).then(
     () => undefined,
     (it: unknown) => it,
   );
@@ -46,6 +56,18 @@ it('has the last lines of all nodes in the order of their times', async () => {
   sends('app2', [2, 'b']);
   sends('app3', [3, 'c']);
   expect(await read()).toEqual({ lines: ['app2 blog: b', 'app3 blog: c', 'app1 blog: d'], error: undefined });
+});
+
+it('waits for nodes that are on their way back to a controller that has just started', async () => {
+  sends('app1', [1, 'a']);
+  sends('app2', [2, 'b']);
+  await store.putNode(nodeRecord(SET, 'app3', { roles: ['appserver'], lastSeen: 0 }));
+  const waitFor = vi.spyOn(fleet, 'waitFor').mockImplementation(async () => {
+    sends('app3', [3, 'c']);
+    return {} as never;
+  });
+  expect(await read()).toEqual({ lines: ['app1 blog: a', 'app2 blog: b', 'app3 blog: c'], error: undefined });
+  expect(waitFor).toHaveBeenCalledTimes(1);
 });
 
 it('has lines whole that an app has written a line or paragraph separator into', async () => {

@@ -4,6 +4,7 @@ import type { NodeRecord } from '../ports.ts';
 import type { LogsContext } from '../service.ts';
 import { readTransfer } from './bulk.ts';
 import { type ControllerDeps, onEach } from './deps.ts';
+import { agentsBack } from './grace.ts';
 import { knownApp } from './rollback.ts';
 import { unknownSet } from './status.ts';
 
@@ -11,7 +12,7 @@ import { unknownSet } from './status.ts';
 const DEADLINE = 60_000;
 const FOREVER = 2 ** 31 - 1;
 
-type LogsDeps = Pick<ControllerDeps, 'store' | 'fleet' | 'clock'>;
+type LogsDeps = Pick<ControllerDeps, 'store' | 'fleet' | 'clock'> & Parameters<typeof agentsBack>[0];
 
 /**
  * Without `follow`: all lines, oldest first, when every node has sent its own. With it: each line as it comes, and one for a node whose
@@ -19,6 +20,7 @@ type LogsDeps = Pick<ControllerDeps, 'store' | 'fleet' | 'clock'>;
  */
 export async function logs(deps: LogsDeps, request: ApiRequest<'logs'>, { emit, signal }: LogsContext): Promise<void> {
   const nodes = await nodesToRead(deps, request);
+  await agentsBack(deps, nodes, { signal });
   if (request.follow) return void (await onEach(nodes, (node) => follow(deps, node, request, { emit, signal })));
   const lines: LogLine[] = [];
   const keep = async (line: LogLine) => void lines.push(line);
