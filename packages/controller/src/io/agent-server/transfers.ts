@@ -9,6 +9,9 @@ const HIGH_WATER_MARK = 256 * 1024;
 /** 192 bits: nobody guesses the name of another one's transfer, and would be refused all the same. */
 const ID_BYTES = 24;
 
+/** What ws says of a connection that ended without a word (RFC 6455, 7.1.5). */
+const BROKEN = 1006;
+
 interface Expected {
   uuid: string;
   open(socket: WebSocket): void;
@@ -70,10 +73,15 @@ export class Transfers {
   #stream(socket: WebSocket, { uuid, name }: { uuid: string; name: string }): Duplex {
     this.#open.set(socket, uuid);
     const stream = createWebSocketStream(socket, { highWaterMark: HIGH_WATER_MARK });
-    socket.on('close', () => {
+    const broke = () => disconnected(name, 'the bulk socket broke');
+    let isBroken = false;
+    const finish = stream._final.bind(stream);
+    // Who ends it, or has ended it, waits for the other end to take what was written: ws tells it of no end but a good one.
+    stream._final = (done) => (isBroken ? done(broke()) : finish(done));
+    socket.on('close', (code) => {
       this.#open.delete(socket);
-      // A stream that waits for the other end to take what was written would wait for ever: ws tells it of no end but a good one.
-      if (stream.writableEnded && !stream.writableFinished) stream.destroy(disconnected(name, 'the bulk socket broke'));
+      isBroken = code === BROKEN;
+      if (stream.writableEnded && !stream.writableFinished) stream.destroy(broke());
     });
     // Errors reach whoever reads or writes; one that comes when nobody does any more must not end the process.
     stream.on('error', () => undefined);
