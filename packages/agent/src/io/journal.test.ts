@@ -10,7 +10,10 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'sl-journal-'));
   vi.stubEnv('PATH', `${folder}:${process.env.PATH}`);
 });
-afterEach(() => rm(folder, { recursive: true }));
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  await rm(folder, { recursive: true });
+});
 
 /** What is sent of a journal with these messages. */
 async function sentOf(messages: readonly string[]): Promise<string> {

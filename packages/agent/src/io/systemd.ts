@@ -57,25 +57,42 @@ export async function unitJournal(unit: string): Promise<string[]> {
 /**
  * Runs a command as a service of its own, under systemd instead of under this agent: outside of the agent's sandbox and
  * memory limit, and untouched when the agent is restarted. Where there is no bus to ask systemd over, it runs as a child.
- * Cancelling ends the waiting and not the command: a package manager must not be cut off. A deadline ends both.
+ * Cancelling ends the waiting and not the command: a package manager must not be cut off, nor be left with nobody who reads what it
+ * writes. A deadline ends both.
  */
 export async function execApart(
   argv: readonly string[],
   options: ExecOptions & { env: Record<string, string> },
+  bus = '/run/dbus/system_bus_socket',
 ): Promise<ExecResult> {
-  if (!(await exists('/run/dbus/system_bus_socket'))) return exec(argv, options);
-  const { env, ...rest } = options;
+  if (!(await exists(bus))) return exec(argv, options);
+  const { env, signal, onLine, ...rest } = options;
+  if (signal?.aborted) throw abandoned(signal);
   const unit = `silver-task-${randomUUID()}.service`;
   const setenv = Object.entries(env).map(([name, value]) => `--setenv=${name}=${value}`);
   const runner = ['systemd-run', '--quiet', '--pipe', '--wait', '--collect', `--unit=${unit}`];
-  try {
-    return await exec([...runner, ...setenv, '--', ...argv], rest);
-  } catch (error) {
+  const tell = (line: string) => {
+    if (signal?.aborted !== true) onLine?.(line);
+  };
+  const work = exec([...runner, ...setenv, '--', ...argv], { ...rest, onLine: tell }).catch(async (error: unknown) => {
     if (toSlError(error).code === 'E_DEADLINE') {
       await exec(['systemctl', 'stop', '--', unit], { allowExit: 'any', deadline: UNIT_DEADLINE });
     }
     throw error;
-  }
+  });
+  return untilAborted(work, signal);
+}
+
+function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(abandoned(signal));
+    signal?.addEventListener('abort', abort, { once: true });
+    work.then(resolve, reject).finally(() => signal?.removeEventListener('abort', abort));
+  });
+}
+
+function abandoned(signal: AbortSignal | undefined): SlError {
+  return new SlError('E_ABORTED', 'waiting for a command that goes on was cancelled', { cause: signal?.reason });
 }
 
 /** Runs a command once, so many milliseconds from now, as a service of its own; whoever asks for it may be gone by then. */
