@@ -1,19 +1,9 @@
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Duplex } from 'node:stream';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
+import { commands, useCommands } from '../../../../test/fakes/commands.ts';
 import { streamJournal } from './journal.ts';
 
-let folder: string;
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'sl-journal-'));
-  vi.stubEnv('PATH', `${folder}:${process.env.PATH}`);
-});
-afterEach(async () => {
-  vi.unstubAllEnvs();
-  await rm(folder, { recursive: true });
-});
+useCommands();
 
 /** What is sent of a journal with these messages. */
 async function sentOf(messages: readonly string[]): Promise<string> {
@@ -21,8 +11,7 @@ async function sentOf(messages: readonly string[]): Promise<string> {
   const lines = messages.map((text) =>
     JSON.stringify({ _SYSTEMD_UNIT: unit, __REALTIME_TIMESTAMP: '1000', MESSAGE: text }),
   );
-  await writeFile(join(folder, 'journalctl'), `#!/bin/sh\ncat <<'END'\n${lines.join('\n')}\nEND\n`);
-  await chmod(join(folder, 'journalctl'), 0o755);
+  await commands.put('journalctl', `cat <<'END'\n${lines.join('\n')}\nEND`);
   let sent = '';
   const write = (piece: Buffer, _encoding: string, done: () => void) => {
     sent += piece;

@@ -1,23 +1,15 @@
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
+import { commands, useCommands } from '../../../../test/fakes/commands.ts';
 import { execApart } from './systemd.ts';
 
-let folder: string;
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'sl-apart-'));
-  // Runs what comes after `--`, as its child.
-  await writeFile(join(folder, 'systemd-run'), '#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done\nshift\n"$@"\n');
-  await chmod(join(folder, 'systemd-run'), 0o755);
-  vi.stubEnv('PATH', `${folder}:${process.env.PATH}`);
-});
-afterEach(async () => {
-  vi.unstubAllEnvs();
-  await rm(folder, { recursive: true });
-});
+useCommands();
 
 it('a command goes on, and is read, when nobody waits for it any more', async () => {
+  // Runs what comes after `--`, as its child.
+  await commands.put('systemd-run', 'while [ "$1" != -- ]; do shift; done\nshift\n"$@"');
+  const { folder } = commands;
   const wait = new AbortController();
   const lines: string[] = [];
   const onLine = (line: string) => {
