@@ -7,9 +7,19 @@ export interface UnitState {
   sub: string;
   /** `enabled`, `disabled`, `static`, ...; empty for unknown units. */
   file: string;
+  /** Whether its files on disk are newer than what systemd goes by. */
+  outdated?: boolean;
 }
 
-const PROPERTIES = ['Id', 'Names', 'LoadState', 'ActiveState', 'SubState', 'UnitFileState'] as const;
+const PROPERTIES = [
+  'Id',
+  'Names',
+  'LoadState',
+  'ActiveState',
+  'SubState',
+  'UnitFileState',
+  'NeedDaemonReload',
+] as const;
 
 /** One command for any number of units. */
 export function showUnitsArgv(names: readonly string[]): string[] {
@@ -29,6 +39,7 @@ export function parseUnits(text: string, names: readonly string[]): Map<string, 
       active: values.get('ActiveState') ?? '',
       sub: values.get('SubState') ?? '',
       file: values.get('UnitFileState') ?? '',
+      ...(values.get('NeedDaemonReload') === 'yes' ? { outdated: true } : {}),
     };
     for (const name of [id, ...(values.get('Names') ?? '').split(' ')]) byName.set(name, state);
   }

@@ -51,7 +51,7 @@ export function observe(resources: readonly Resource[], context: ObservationCont
     packages: () => (cache.packages ??= readInstalled()),
     async units() {
       await reload();
-      cache.units ??= showUnits(unitNames, context.signal);
+      cache.units ??= unitsAsOnDisk(unitNames, context.signal);
       return cache.units;
     },
     accounts: () => (cache.accounts ??= readAccounts(root)),
@@ -66,6 +66,14 @@ export function observe(resources: readonly Resource[], context: ObservationCont
     },
     reloadDaemon: reload,
   };
+}
+
+async function unitsAsOnDisk(names: readonly string[], signal: AbortSignal): Promise<Map<string, UnitState>> {
+  const units = await showUnits(names, signal);
+  if (![...units.values()].some((it) => it.outdated)) return units;
+  // Whoever changed its files was cut off before systemd was told.
+  await daemonReload(signal);
+  return showUnits(names, signal);
 }
 
 async function readAccounts(root: string): Promise<Accounts> {
