@@ -12,6 +12,7 @@ import type { ControllerDeps } from './app/deps.ts';
 import { enrol } from './app/enrol.ts';
 import { listenForAll, listenOnce } from './app/listen.ts';
 import { Operations } from './app/operations.ts';
+import { putLogAside } from './client/daemon-log.ts';
 import { SERVER_NAME } from './core/enrolment.ts';
 import { agentProgram } from './io/agent-program.ts';
 import { type AgentServer, createAgentServer } from './io/agent-server/server.ts';
@@ -42,6 +43,9 @@ export interface Outfit {
 
 /** What thousands of agents say is some work all the time; and a collection among what is known of them takes some tenths of a second. */
 const SPARE = { tick: 15_000, idle: 0.6, slack: 48 << 20 };
+
+/** Milliseconds between looks at the size of the log. */
+const LOG_LOOK = 3_600_000;
 
 /** Runs the daemon; ends the process. */
 export async function runController(outfit: Outfit = { deps: (deps) => deps }): Promise<never> {
@@ -95,6 +99,7 @@ async function serve(outfit: Outfit): Promise<void> {
     info: async () => ({ version: VERSION, pid: process.pid, port, upSince: startedAt, sets: await sets() }),
     onShutdown: () => stop.abort(),
   });
+  setInterval(() => putLogAside(directories.state), LOG_LOOK).unref();
   daemon.watch(() => {
     log.error(`${directories.state} was removed: stopping`);
     // At once: closing its socket would take away that of a controller which began anew in its place.

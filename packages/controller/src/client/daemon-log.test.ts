@@ -1,8 +1,9 @@
+import { closeSync, writeSync } from 'node:fs';
 import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { lastLogLines, readLog } from './daemon-log.ts';
+import { daemonLogPath, lastLogLines, openDaemonLog, putLogAside, readLog } from './daemon-log.ts';
 
 let home: string;
 beforeEach(async () => {
@@ -24,6 +25,18 @@ describe('the daemon’s log', () => {
     const path = join(home, 'controller.log');
     await writeFile(path, 'new\n');
     expect(readLog(path, 5000).lines).toEqual(['new']);
+  });
+
+  it('that has become large is put aside, and goes on where it is', async () => {
+    const { descriptor } = openDaemonLog(home);
+    const large = `${'x'.repeat(8 << 20)}\n`;
+    for (const text of [large, 'next\n']) {
+      writeSync(descriptor, text);
+      putLogAside(home);
+    }
+    closeSync(descriptor);
+    expect(await readFile(daemonLogPath(home), 'utf8')).toBe('next\n');
+    expect((await readFile(`${daemonLogPath(home)}.1`)).length).toBe(large.length);
   });
 
   it('gives as many of its last lines as are asked for, however far back they begin', async () => {

@@ -1,9 +1,9 @@
-import { closeSync, openSync, readSync, renameSync, statSync } from 'node:fs';
+import { closeSync, copyFileSync, openSync, readSync, renameSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { SlError } from '@silverlining/protocol';
 import { unusable } from '../io/directories.ts';
 
-/** A log larger than this is put aside when the next controller starts; one old log is kept. */
+/** A log larger than this is put aside; one old log is kept. */
 const ROTATE_BYTES = 8 << 20;
 /** What is read at once; more where that does not hold what is looked for. */
 const PIECE = 64 << 10;
@@ -22,6 +22,18 @@ export function openDaemonLog(stateDir: string): { descriptor: number; length: n
     return { descriptor: openSync(path, 'a', 0o600), length: sizeOf(path) };
   } catch (cause) {
     throw unusable(path, 'XDG_STATE_HOME', cause);
+  }
+}
+
+/** Puts the log of a daemon aside that goes on writing to its end. What it writes meanwhile is lost. */
+export function putLogAside(stateDir: string): void {
+  const path = daemonLogPath(stateDir);
+  try {
+    if (sizeOf(path) <= ROTATE_BYTES) return;
+    copyFileSync(path, `${path}.1`);
+    truncateSync(path);
+  } catch {
+    // No room for two of them: it stays as it is until there is.
   }
 }
 
