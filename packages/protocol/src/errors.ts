@@ -80,11 +80,17 @@ export class SlError extends Error {
   }
 }
 
-/** Any thrown value as a coded error; one without a code becomes E_INTERNAL and keeps the value as its cause. */
+/**
+ * Any thrown value as a coded error: what a signal ended is its reason, or E_ABORTED; anything else without a code becomes E_INTERNAL.
+ * The value is kept as the cause.
+ */
 export function toSlError(thrown: unknown): SlError {
   if (thrown instanceof SlError) return thrown;
-  const message = thrown instanceof Error ? thrown.message : String(thrown);
-  return new SlError('E_INTERNAL', message, { cause: thrown });
+  if (!(thrown instanceof Error)) return new SlError('E_INTERNAL', String(thrown), { cause: thrown });
+  if (thrown.name !== 'AbortError') return new SlError('E_INTERNAL', thrown.message, { cause: thrown });
+  return thrown.cause instanceof SlError
+    ? thrown.cause
+    : new SlError('E_ABORTED', 'this was cancelled', { cause: thrown });
 }
 
 /** Any thrown value in the form that crosses a socket. */

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import {
   agentNotices,
@@ -13,8 +14,27 @@ import {
   releasePath,
   resourceId,
   SlError,
+  toSlError,
   toWireError,
 } from './index.ts';
+
+describe('an error without a code', () => {
+  const aborted = (reason?: unknown) => {
+    try {
+      AbortSignal.abort(reason).throwIfAborted();
+    } catch (error) {
+      return toSlError(error).code;
+    }
+    return undefined;
+  };
+  it('is a defect, unless a signal ended the work: then it says so, or is what the signal says', async () => {
+    expect(toSlError(new Error('x'))).toMatchObject({ code: 'E_INTERNAL', message: 'x' });
+    expect(toSlError('x')).toMatchObject({ code: 'E_INTERNAL', message: 'x' });
+    expect([aborted(), aborted(new SlError('E_DEADLINE', 'late'))]).toEqual(['E_ABORTED', 'E_DEADLINE']);
+    const late = setTimeout(1000, undefined, { signal: AbortSignal.abort(new SlError('E_DEADLINE', 'late')) });
+    expect(await late.catch(toSlError)).toMatchObject({ code: 'E_DEADLINE' });
+  });
+});
 
 describe('codec', () => {
   it('round-trips an envelope', () => {
