@@ -71,11 +71,12 @@ function familyRule(family: 'ip' | 'ip6', port: number, addresses: readonly stri
   return addresses.length === 0 ? [] : [`${family} saddr { ${addresses.join(', ')} } tcp dport ${port} accept`];
 }
 
-// nftables.service of the distribution empties all tables, those of others as well, when it starts and when it is reloaded: at boot
-// ours comes after it, and later it brings ours back.
+// nftables.service of the distribution empties all tables, those of others as well, when it starts, is reloaded and stops: at boot ours
+// comes after it, and later it brings ours back.
 const AFTER_FLUSH = `[Service]
 ExecStartPost=-/usr/sbin/nft -f ${FILE}
 ExecReload=-/usr/sbin/nft -f ${FILE}
+ExecStopPost=-/usr/sbin/nft -f ${FILE}
 `;
 const UNIT = `[Unit]
 Description=Silver Lining firewall

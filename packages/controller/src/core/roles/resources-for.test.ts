@@ -54,9 +54,9 @@ describe('the resources of a node', () => {
     expect(names('app1')).toEqual([...common, ...app].sort());
   });
 
-  it('bring the rules back that the distribution empties with its own, when those start or are read again', () => {
+  it('bring the rules back that the distribution empties with its own', () => {
     const dropIn = content('/etc/systemd/system/nftables.service.d/silverlining.conf', resources(apart, 'app1'));
-    for (const when of ['ExecStartPost', 'ExecReload'])
+    for (const when of ['ExecStartPost', 'ExecReload', 'ExecStopPost'])
       expect(dropIn).toContain(`${when}=-/usr/sbin/nft -f /etc/silverlining/firewall.nft\n`);
   });
 
