@@ -30,6 +30,8 @@ export interface Run {
   broken: ReadonlySet<NodeRecord>;
   token: number;
   changes: number;
+  /** Of the changes, nodes that were not as they should be while nothing else changed. */
+  drifted: number;
   /** What was deployed, however that ended. */
   deploys: DeployRecord[];
 }
@@ -196,10 +198,13 @@ export async function converge(run: Run, nodes: readonly NodeRecord[]): Promise<
       op.emit({ status: 'running', action: 'converge', node: name, text, done, total }),
   });
   // A new node or topology is one change, as the plan counts it, and what follows from it on nodes is no other one.
-  const isCounted = run.changes === 0;
+  const isCounted = run.changes === run.drifted;
   for (const { uuid, name } of nodes) {
     const count = changed.get(uuid)?.length ?? 0;
-    if (count > 0 && isCounted) run.changes++;
+    if (count > 0 && isCounted) {
+      run.changes++;
+      run.drifted++;
+    }
     const text = count === 0 ? 'as it should be' : `${count} resource${count === 1 ? '' : 's'} changed`;
     op.emit({ status: count === 0 ? 'ok' : 'changed', action: 'converge', node: name, text });
   }

@@ -28,6 +28,14 @@ it('an app server that the file no longer has is as many changes as the plan has
   expect(await small.up([APP1])).toMatchObject({ changes });
 });
 
+it('nodes that are not as they should be are a change each, balancers too, which have their turn later', async () => {
+  const converge = () => ({ reports: [{ id: 'file:/etc/hosts', status: 'changed' as const }] });
+  await small.add(APP1, { converge });
+  await small.add(BALANCER, { converge });
+  await small.up([APP1, BALANCER]);
+  expect(await small.up([APP1, BALANCER])).toMatchObject({ changes: 2 });
+});
+
 describe('a service that the file no longer has', () => {
   beforeEach(async () => {
     await small.add(APP1);

@@ -53,7 +53,7 @@ export async function up(deps: ControllerDeps, op: OperationContext, request: Ap
     const leaving = leavingNodes(observed.set, observed.nodes);
     const run: Run = {
       ...{ deps, op, set: record, observed, sizes, token, nodes: [], leaving, broken: new Set() },
-      ...{ changes: 0, deploys: [] },
+      ...{ changes: 0, drifted: 0, deploys: [] },
     };
     await raise(run);
     run.changes += await deps.agentUpdates.run(op, run.nodes);
