@@ -1,5 +1,5 @@
 /** What is left when the machine itself fails half-way, and that it is made good without another start. */
-import { existsSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ import type { Releases, RequestContext } from '../ports.ts';
 import type { ReleasePorts } from '../release-ports.ts';
 import { createReleases } from './releases.ts';
 
-type Fragile = 'active map' | 'instances map' | 'start' | 'stop';
+type Fragile = 'active map' | 'instances map' | 'stop';
 
 let root: string;
 let node: FakeNode;
@@ -32,7 +32,7 @@ beforeEach(async () => {
     writeActive: guarded('active map', proxy.writeActive),
     writeInstances: guarded('instances map', proxy.writeInstances),
   };
-  ports.units = { ...units, start: guarded('start', units.start), stop: guarded('stop', units.stop) };
+  ports.units = { ...units, stop: guarded('stop', units.stop) };
   releases = createReleases(ports);
   await releases.recover();
 });
@@ -169,22 +169,6 @@ it('an epoch that could not be written is told all the same', async () => {
   expect([releases.epoch(), releases.heardEpoch()]).toEqual([3, undefined]);
 });
 
-it('a node whose app cannot be started gets no requests until it is', async () => {
-  await stage(1);
-  await switchTo(1, 1);
-  node.running.clear();
-  broken.add('start');
-  await restart();
-  const ready = () => existsSync(ports.paths.ready);
-  expect(ready()).toBe(false);
-  await releases.appHealth(context.signal);
-  expect(ready()).toBe(false);
-  broken.clear();
-  await releases.appHealth(context.signal);
-  expect([...node.running]).toEqual([name(1)]);
-  expect(ready()).toBe(true);
-});
-
 it('what a boot asks for is done again where the agent was killed meanwhile, and once', async () => {
   await stage(1);
   node.booted = true;
@@ -210,16 +194,6 @@ it('a release that cannot be looked at after a boot is not served, and keeps not
     [name(2)],
     ['failed', 'staged'],
   ]);
-});
-
-it('what is switched to and could not be started is started first', async () => {
-  await stage(1);
-  node.running.clear();
-  broken.add('start');
-  await restart();
-  broken.clear();
-  await switchTo(1, 1);
-  expect([...node.running]).toEqual([name(1)]);
 });
 
 it('a settling that was cancelled while it waited for its turn touches nothing', async () => {

@@ -103,7 +103,9 @@ async function stageAgain(state: ReleaseState, body: Order, context: RequestCont
     const times = await vote(state, { journal, spec, context, lap });
     return { port, ms: { received: 0, unpacked: 0, ...times } };
   } catch (error) {
-    if (!wasRunning) await undo(state, () => halt(state, [instance]));
+    // What is live is tried again, whoever asked for it once more.
+    const isUndone = !wasRunning && state.active[spec.app] !== instance;
+    if (isUndone) await undo(state, () => halt(state, [instance]));
     throw error;
   } finally {
     state.releasePort(instance);

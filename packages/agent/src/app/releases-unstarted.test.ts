@@ -1,0 +1,61 @@
+/** What an agent could not start when it was started itself. */
+import { existsSync } from 'node:fs';
+import { SlError } from '@silverlining/protocol';
+import { expect, it } from 'vitest';
+import { blog, context, name, specOf, stage, switchTo, useBlog } from '../../../../test/fakes/blog.ts';
+import { fakeReleasePorts } from '../../../../test/fakes/release-ports.ts';
+import { createReleases } from './releases.ts';
+
+useBlog();
+
+/** Starts the agent on a node where nothing runs, nor can be started until `repair` is called. */
+async function restartBroken(): Promise<{ repair(): void; isReady(): boolean }> {
+  let isBroken = true;
+  blog.node.running.clear();
+  const ports = await fakeReleasePorts(blog.root, blog.node);
+  const { start } = ports.units;
+  ports.units.start = async (...args) => {
+    if (isBroken) throw new SlError('E_DISK_FULL', 'no space');
+    return start(...args);
+  };
+  blog.releases = createReleases(ports);
+  await blog.releases.recover();
+  const repair = () => {
+    isBroken = false;
+  };
+  return { repair, isReady: () => existsSync(ports.paths.ready) };
+}
+
+const report = () => blog.releases.appHealth(context().signal);
+
+it('a node whose app cannot be started gets no requests until it is', async () => {
+  await stage(1);
+  await switchTo(1, 1);
+  const { repair, isReady } = await restartBroken();
+  expect(isReady()).toBe(false);
+  await report();
+  expect(isReady()).toBe(false);
+  repair();
+  await report();
+  expect([...blog.node.running]).toEqual([name(1)]);
+  expect(isReady()).toBe(true);
+});
+
+it('what is live is tried again also when it was to be gone back to, and could not be started for that', async () => {
+  await stage(1);
+  await switchTo(1, 1);
+  const { repair } = await restartBroken();
+  const order = { instance: name(1), deploy: 'd2', epoch: 1, spec: specOf(1) };
+  await expect(blog.releases.stage(order, context())).rejects.toMatchObject({ code: 'E_DISK_FULL' });
+  repair();
+  await report();
+  expect([...blog.node.running]).toEqual([name(1)]);
+});
+
+it('what is switched to is started first', async () => {
+  await stage(1);
+  const { repair } = await restartBroken();
+  repair();
+  await switchTo(1, 1);
+  expect([...blog.node.running]).toEqual([name(1)]);
+});
