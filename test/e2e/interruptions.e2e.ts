@@ -74,7 +74,7 @@ describe('Ctrl-C while sl up works', () => {
       const { code, reached, stderr } = await interruptAt(args('up'), moment);
       expect([code, reached]).toEqual([130, true]);
       expect(stderr).toMatch(/stopping; once more/);
-      expect(stderr).toMatch(/error: sl up of cutoff-e2e was cancelled; nothing was switched/);
+      expect(stderr).toMatch(/error: sl up of cutoff-e2e was cancelled; no release was switched to/);
       const status = await slJson<{ operations: unknown[] }>(['controller', 'status']);
       expect(status.operations).toEqual([]);
     },

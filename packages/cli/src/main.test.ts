@@ -51,6 +51,7 @@ describe('wrong usage', () => {
     [['help', 'controller', 'strt'], 'Did you mean start?'],
     [['status', '--wach'], 'Did you mean --watch?'],
     [['logs', '-n', 'many'], 'whole number'],
+    [['deploy', '--attach', 'deploy-1', '--watch'], "'--attach <id>' cannot be used with option '--watch'"],
     [['logs', '-n', ''], 'whole number'],
     [['logs', '-n', '0x10'], 'whole number'],
     [['deploys', 'shwo'], 'Did you mean show?'],

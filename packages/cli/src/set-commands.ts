@@ -58,7 +58,11 @@ function addReleaseCommands(program: Command, act: Act): void {
       'Stage a new release of the apps on every app server, and switch to it everywhere at once.\nIf anything fails before the switch, nothing has changed.',
     )
     .addOption(watchOption())
-    .option('--attach <id>', 'follow an operation that runs already, or ended lately, from its beginning')
+    .addOption(
+      new Option('--attach <id>', 'follow an operation that runs already, or ended lately, from its beginning')
+        // It waits, or not, as whoever began it asked for.
+        .conflicts('watch'),
+    )
     .addHelpText('after', examples(['sl deploy', 'sl deploy blog shop', 'sl deploy --attach deploy-Xy12AbCd']))
     .action(
       act(async (context, command) =>

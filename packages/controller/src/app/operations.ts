@@ -125,7 +125,8 @@ export class Operations implements OperationRegistry {
 
 /** What a cancelled operation leaves: nothing is switched before the commit, and what is committed is finished. */
 const LEFT: Record<OperationKind, string> = {
-  up: 'nothing was switched. sl up goes on from here, sl down takes away what there is',
+  // An app that the file has no more may be gone.
+  up: 'no release was switched to. sl up goes on from here, sl down takes away what there is',
   deploy: 'nothing was switched: what was active is active',
   rollback: 'nothing was switched: what was active is active',
   down: 'what was destroyed by then is gone, sl down goes on with the rest',
