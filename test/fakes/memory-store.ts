@@ -10,6 +10,7 @@ import type {
   Store,
 } from '../../packages/controller/src/ports.ts';
 import { type ActiveMap, SlError } from '../../packages/protocol/src/index.ts';
+import { kept } from './kept.ts';
 
 interface Fence {
   epoch: number;
@@ -243,12 +244,4 @@ function need(tables: Tables, set: string): SetRow {
   const row = tables.sets.get(set);
   if (row === undefined) throw new SlError('E_NOT_FOUND', `set ${set} does not exist`);
   return row;
-}
-
-/** A copy that nobody changes: what is written to a store is a row of it then, and so is what is read from it. */
-function kept<T>(it: T): T {
-  if (typeof it !== 'object' || it === null || Object.isFrozen(it)) return it;
-  const copy = (Array.isArray(it) ? [...it] : { ...it }) as T;
-  for (const key in copy) copy[key] = kept(copy[key]);
-  return Object.freeze(copy);
 }
