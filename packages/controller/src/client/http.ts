@@ -1,5 +1,5 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
-import { SlError, wireError } from '@silverlining/protocol';
+import { jsonLines, SlError, wireError } from '@silverlining/protocol';
 import * as z from 'zod/mini';
 
 export interface Call {
@@ -18,32 +18,29 @@ const NO_SERVER_NAME = { servername: '' };
 /** The whole JSON answer. Throws the controller's own error, or E_CONTROLLER with `details.cause` set to the system's code. */
 export async function callJson(socketPath: string, call: Call): Promise<unknown> {
   const response = await send(socketPath, call);
-  const parts: Buffer[] = [];
-  try {
-    for await (const part of response) parts.push(part);
-  } catch (cause) {
+  const answer = await wholeText(response).catch((cause: unknown) => {
     throw unreachable(socketPath, cause, call);
-  }
-  return checked(response, Buffer.concat(parts).toString('utf8'));
+  });
+  return checked(response, answer);
 }
 
 /** The lines of an NDJSON answer, parsed; empty ones, which only say that the controller lives, are left out. */
 export async function* callLines(socketPath: string, call: Call): AsyncGenerator<unknown> {
   const response = await send(socketPath, call);
-  response.setEncoding('utf8');
-  let rest = '';
   try {
-    for await (const part of response) {
-      rest += part;
-      if (response.statusCode !== 200) continue;
-      const lines = rest.split('\n');
-      rest = lines.pop() ?? '';
-      for (const line of lines) if (line !== '') yield JSON.parse(line);
-    }
+    if (response.statusCode !== 200) checked(response, await wholeText(response));
+    // A result is as long as there are nodes.
+    const lines = jsonLines(response.setEncoding('utf8'), Number.POSITIVE_INFINITY);
+    for await (const line of lines) if (line !== '') yield JSON.parse(line);
   } catch (cause) {
     throw cause instanceof SlError ? cause : unreachable(socketPath, cause, call);
   }
-  if (response.statusCode !== 200) checked(response, rest);
+}
+
+async function wholeText(response: IncomingMessage): Promise<string> {
+  const parts: Buffer[] = [];
+  for await (const part of response) parts.push(part);
+  return Buffer.concat(parts).toString('utf8');
 }
 
 async function send(socketPath: string, call: Call): Promise<IncomingMessage> {
