@@ -45,6 +45,8 @@ export const plan = z.object({
   nodes: z.array(planNode),
   steps: z.array(planStep),
   changes: z.int(),
+  /** The file that the set was last brought up from, where that is another one. */
+  formerFile: z.optional(z.string()),
 });
 export type Plan = z.infer<typeof plan>;
 
@@ -57,7 +59,7 @@ export const deployRecord = z.object({
   epoch: z.int(),
   error: z.optional(wireError),
   files: z.object({ total: z.number(), sent: z.number() }),
-  /** `wire`: compressed bytes sent to all nodes together. */
+  /** `wire`: bytes sent to all nodes together, compressed unless the nodes are on the controller's machine. */
   bytes: z.object({ total: z.number(), sent: z.number(), wire: z.number() }),
   ms: z.object({ total: z.number(), stage: z.number(), switch: z.number(), skew: z.number() }),
   /** Counted by the balancers around the switch; absent where nothing counts. */

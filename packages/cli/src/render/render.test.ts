@@ -73,6 +73,13 @@ describe('a plan', () => {
     expect(planLines({ ...aPlan, steps, changes: 1 }, tagged).at(-1)).toBe('  <red>-</> destroy app9.shop.internal');
   });
 
+  it('warns of a set that another file made', () => {
+    expect(planLines({ ...aPlan, formerFile: '/srv/other/silver.ini' }, plain).slice(0, 2)).toEqual([
+      'warning: shop was brought up from /srv/other/silver.ini before; if that is another project, give one of them a name of its own (name in [general])',
+      'shop: 2 nodes, 2 changes',
+    ]);
+  });
+
   it('without steps says so', () => {
     expect(planLines({ ...aPlan, steps: [], changes: 0 }, plain)).toEqual([
       'shop: 2 nodes, 0 changes; everything is as the file says',

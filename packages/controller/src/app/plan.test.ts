@@ -20,6 +20,16 @@ describe('/etc/hosts of the workstation in the plan of a new set', () => {
   });
 });
 
+it('names the file that made the set, where that is another one', async () => {
+  const small = new SmallSet();
+  await small.add({ name: 'app1', roles: ['appserver'] });
+  const set = setOf([{ name: 'app1', roles: ['appserver'] }]);
+  const formerOf = async (file: string) =>
+    (await planSet(small.deps, { set: { ...set, file }, deep: false }, new AbortController().signal)).formerFile;
+  expect(await formerOf(set.file)).toBeUndefined();
+  expect(await formerOf('/srv/other/silver.ini')).toBe(set.file);
+});
+
 describe('a database that moves', () => {
   it.each([
     ['to a server that there is', 'app1'],

@@ -19,11 +19,12 @@ export async function planSet(
   const observed = await observe(deps, set, signal);
   await refuseTaken(deps, observed, signal);
   const current = observed.record?.topology;
+  const former = observed.record?.config.file;
   const topology = buildTopology(set, observed.nodes, { previous: current });
   const secrets = observed.record === undefined ? new Map() : await readSecrets(deps, set);
   const isNew = !set.nodes.every((it) => topology.nodes.some((node) => node.name === it.name));
   const wantedApps = new Set(set.apps.map((it) => it.name));
-  return planUp({
+  const plan = planUp({
     ...{ set, records: observed.nodes, providerNodes: observed.providerNodes },
     keepsMachines: observed.provider.keepsMachines,
     connected: await connected(deps, observed.nodes),
@@ -38,6 +39,7 @@ export async function planSet(
     drift: deep ? await drift(deps, observed, signal) : new Map(),
     hosts: await hostsChange(deps, observed, isNew ? undefined : workstationHostsLines(topology)),
   });
+  return former === undefined || former === set.file ? plan : { ...plan, formerFile: former };
 }
 
 /** Whether a service that the app uses moves to a node that is yet to be made: then nobody knows its address. */
