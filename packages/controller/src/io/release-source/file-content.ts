@@ -96,9 +96,12 @@ interface Opened {
   close(): void;
 }
 
+/** Without waiting for whoever writes to what is a named pipe by now. Nothing is followed. */
+export const READ_FILE = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
 /** Also what opens may not be read: a folder by now, or on a disk or a server that fails. */
 function open(absolute: string): Opened {
-  const descriptor = named(absolute, () => openSync(absolute, constants.O_RDONLY | constants.O_NOFOLLOW));
+  const descriptor = named(absolute, () => openSync(absolute, READ_FILE));
   return {
     read: (into, position) => named(absolute, () => readSync(descriptor, into, 0, into.length, position ?? null)),
     close: () => closeSync(descriptor),

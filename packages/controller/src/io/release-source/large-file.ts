@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
-import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { type ChunkList, chunkDigest } from '@silverlining/protocol';
 import { cutPoint, LARGEST_CHUNK } from '../../core/release/chunker.ts';
 import { chunkDigestOf } from './chunk-digest.ts';
-import { unreadable } from './file-content.ts';
+import { READ_FILE, unreadable } from './file-content.ts';
 
 const WINDOW = 1 << 20;
 
@@ -22,7 +21,7 @@ export async function readLarge(absolute: string, signal: AbortSignal, before?: 
   const failed = (cause: unknown): never => {
     throw unreadable(absolute, cause);
   };
-  const file = await open(absolute, constants.O_RDONLY | constants.O_NOFOLLOW).catch(failed);
+  const file = await open(absolute, READ_FILE).catch(failed);
   const window = Buffer.allocUnsafe(WINDOW + LARGEST_CHUNK);
   const whole = createHash('sha256');
   const chunks = new Chunks(before);
