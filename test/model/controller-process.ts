@@ -162,7 +162,15 @@ function workstation(
       writable: () => life.quick(() => true),
     },
     providerFor: () => ({
-      ...{ driver: 'model', keepsMachines: true, create: fixed, start: fixed, destroy: fixed, cleanUp: none },
+      ...{
+        driver: 'model',
+        keepsMachines: true,
+        onThisMachine: false,
+        create: fixed,
+        start: fixed,
+        destroy: fixed,
+        cleanUp: none,
+      },
       ...{ sizes: () => life.quick(() => []), images: () => life.quick(() => []) },
       list: () =>
         life.quick(() =>

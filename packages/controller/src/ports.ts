@@ -44,6 +44,8 @@ export interface Provider {
   readonly driver: string;
   /** Its machines are the user's: `destroy` leaves them, so the agent has to put back what was there before it. */
   readonly keepsMachines: boolean;
+  /** Whether its nodes run on the controller's machine, and share its processors. */
+  readonly onThisMachine: boolean;
   /** Nodes of the set that exist, running or not. */
   list(set: string, signal: AbortSignal): Promise<ProviderNode[]>;
   /** Creates the node, or adopts the one that already carries the UUID, and returns it running. */

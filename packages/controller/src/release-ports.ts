@@ -16,8 +16,8 @@ export interface ReleaseSource {
   /** What a large file of the release consists of; E_APP_CONFIG when it changed since it was scanned. */
   chunks(app: App, file: ManifestFile, signal: AbortSignal): Promise<ChunkList>;
   /**
-   * The zstd-compressed tar of the files whose bit is set in `missing`, and of those in `parts` some chunks alone. The
-   * same wishes get the same bytes, made once; with `isAgain` they are made anew.
+   * The tar, zstd-compressed unless it is wanted `plain`, of the files whose bit is set in `missing`, and of those in `parts` some
+   * chunks alone. The same wishes get the same bytes, made once; with `isAgain` they are made anew.
    */
   pack(app: App, release: ScannedRelease, wanted: PackWish): PackedRelease;
   /**
@@ -34,6 +34,8 @@ export interface PackWish {
   missing: string;
   parts?: readonly FilePart[];
   isAgain?: boolean;
+  /** Not compressed. */
+  plain?: boolean;
 }
 
 /** Chunks of a large file, one behind the other. */
@@ -50,10 +52,10 @@ export interface PackedRelease {
   bytes: number;
   /**
    * Brings it to a sink and ends that, at the sink's own pace; several may be fed at the same time. `took` is told of
-   * compressed bytes as they go.
+   * bytes as they go, as they are sent.
    */
   send(sink: Writable, signal: AbortSignal, took?: (bytes: number) => void): Promise<void>;
-  /** All of it, compressed, in base64: for what is small. The same text for all who ask. */
+  /** All of it, as it is sent, in base64: for what is small. The same text for all who ask. */
   base64(): Promise<string>;
   /** Every `pack` is closed once by who called it; with the last one what was packed is gone. */
   close(): Promise<void>;

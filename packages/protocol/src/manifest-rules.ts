@@ -59,9 +59,13 @@ function foldPath(path: string): string {
 /** Folders count under their folded names too: `Lib/a` beside `lib/b` would be one folder elsewhere. */
 function folderCollision(leaves: ReadonlyMap<string, string>): string | undefined {
   const folders = new Map<string, string>();
+  let last = '';
   for (const [folded, path] of leaves) {
     let end = folded.lastIndexOf('/');
     let ownEnd = path.lastIndexOf('/');
+    // In order, most are in the folder of the one before.
+    if (ownEnd === last.length && path.startsWith(last)) continue;
+    last = path.slice(0, Math.max(ownEnd, 0));
     while (end > 0) {
       const folder = folded.slice(0, end);
       const own = path.slice(0, ownEnd);

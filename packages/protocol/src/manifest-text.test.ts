@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { manifestText, readManifestText } from './manifest-text.ts';
 import { type Manifest, manifest as schema } from './release.ts';
@@ -12,6 +13,14 @@ const MANIFEST: Manifest = {
   links: [{ path: 'app/l', target: '../app/a b' }],
 };
 const TEXT = manifestText(MANIFEST);
+
+function accepted(text: string): Manifest | undefined {
+  try {
+    return readManifestText(text);
+  } catch {
+    return undefined;
+  }
+}
 
 describe('the text of a manifest', () => {
   it('is read back as what it was made of', () => {
@@ -45,6 +54,23 @@ describe('the text of a manifest', () => {
   ])('is refused with %s', (_what, text) => {
     expect(text).not.toBe(TEXT);
     expect(() => readManifestText(text)).toThrow(expect.objectContaining({ code: 'E_MANIFEST' }));
+  });
+
+  it('is one of each manifest, whatever was changed in it', () => {
+    const changed = fc.tuple(
+      fc.nat(TEXT.length),
+      fc.nat(3),
+      fc.string({ unit: fc.constantFrom(...TEXT), maxLength: 3 }),
+    );
+    fc.assert(
+      fc.property(changed, ([at, removed, added]) => {
+        const text = TEXT.slice(0, at) + added + TEXT.slice(at + removed);
+        const it = accepted(text);
+        fc.pre(it !== undefined);
+        expect(it && manifestText(it)).toBe(text);
+      }),
+      { numRuns: 1000, maxSkipsPerRun: 1000 },
+    );
   });
 
   it('is taken as the schema takes the manifest that it is of', () => {

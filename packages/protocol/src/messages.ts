@@ -106,6 +106,8 @@ export const agentRequests = {
       epoch,
       /** Tar stream (zstd) of the missing files; absent when nothing is missing. */
       transfer: z.optional(transferId),
+      /** The transfer's stream is the tar itself: for agents whose hello says that they take that. */
+      plain: z.optional(z.boolean()),
       /** The same stream itself, base64, in its place: for agents that say in their hello how much of it they take. */
       archive: z.optional(inlineArchive),
       spec: z.strictObject(instanceSpec.shape),

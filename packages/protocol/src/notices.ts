@@ -18,6 +18,8 @@ export const agentNotices = {
     instances: z.array(instanceReport),
     /** Characters of an archive that `stage` may bring itself. Absent of agents that know transfers alone. */
     inlineArchive: z.optional(z.int().check(z.nonnegative())),
+    /** Takes the files of a release as a tar that is not compressed. */
+    plainArchive: z.optional(z.boolean()),
     /** Takes a manifest as the text that its digest is of, which is less work for it than JSON. */
     manifestText: z.optional(z.boolean()),
     /** Knows the resource `former-unit`; an agent that does not would refuse all that comes with it. */

@@ -128,6 +128,7 @@ async function hello({ probe, releases, update, generation }: AgentDependencies)
     version: VERSION,
     facts: await probe.facts(update.program),
     inlineArchive: INLINE_ARCHIVE,
+    plainArchive: true,
     manifestText: true,
     formerUnits: true,
     generation: generation(),

@@ -5,7 +5,7 @@ import { bytesOf } from '../core/release/manifest-build.ts';
 import type { NodeRecord, ReleaseRecord, ScannedRelease, SetRecord } from '../ports.ts';
 import type { OperationContext } from '../service.ts';
 import { agree } from './agree.ts';
-import { type ControllerDeps, onEach } from './deps.ts';
+import { type ControllerDeps, ofProvider, onEach } from './deps.ts';
 import { NotWhole, type StageTarget, stageOnNode } from './rollout-stage.ts';
 
 const ASK_DEADLINE = 30_000;
@@ -90,6 +90,7 @@ async function bring(
     beside: 0,
     // What is lacking and not here any more is about to be replaced: this is for what is live and stays so.
     ...{ others: [], base: undefined },
+    onThisMachine: ofProvider(deps, set.config, 'onThisMachine'),
   };
   try {
     await stageOnNode(deps, target, node.uuid, op.signal);

@@ -58,6 +58,19 @@ export interface HostPreparation {
   signal: AbortSignal;
 }
 
+/** What is true of a set's provider. A provider whose options an older version took, and this one does not, is no reason to do nothing. */
+export function ofProvider(
+  { providerFor }: Pick<ControllerDeps, 'providerFor'>,
+  config: ServerSet,
+  what: 'keepsMachines' | 'onThisMachine',
+): boolean {
+  try {
+    return providerFor(config)[what];
+  } catch {
+    return false;
+  }
+}
+
 /** Runs `work` for each node at once; when any fails, one error that names every failure. */
 export async function onEach<T extends Pick<NodeRecord, 'name'>, R>(
   nodes: readonly T[],

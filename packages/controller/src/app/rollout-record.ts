@@ -15,7 +15,7 @@ export interface Measured {
   epoch: number;
   /** By app: the most bytes that any node lacked of each file, by its index in the manifest. */
   sentFiles: Map<string, Map<number, number>>;
-  /** Compressed bytes over the wire, all nodes together, by app. */
+  /** Bytes over the wire, all nodes together, by app. */
   wire: Map<string, number>;
   timeline: { node: string; app: string | undefined; event: string; at: number }[];
   requests: DeployRecord['requests'];

@@ -1,10 +1,17 @@
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { encodeBitmap, type InstanceReport, type NoticeBody, type RequestBody, SlError } from '@silverlining/protocol';
+import {
+  encodeBitmap,
+  INLINE_ARCHIVE,
+  type InstanceReport,
+  type NoticeBody,
+  type RequestBody,
+  SlError,
+} from '@silverlining/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ManualClock } from '../../../../test/fakes/manual-clock.ts';
 import { SendingFleet } from '../../../../test/fakes/sending-fleet.ts';
-import type { PackWish, ReleaseSource } from '../ports.ts';
+import type { PackWish, ReleaseSource, ScannedRelease } from '../ports.ts';
 import type { ControllerDeps } from './deps.ts';
 import { type StageTarget, stageOnNode } from './rollout-stage.ts';
 
@@ -14,7 +21,7 @@ const target = {
   instance: 'blog.20260131_002',
   release: { digest: 'd', manifest: { files: FILES.map((path) => ({ path, size: 10, mode: 0o644, sha256: path })) } },
   spec: { health: { timeout: 1 } },
-  ...{ deploy: 'D', epoch: 3, sendable: true, beside: 0, others: [], base: undefined },
+  ...{ deploy: 'D', epoch: 3, sendable: true, beside: 0, others: [], base: undefined, onThisMachine: false },
 } as unknown as StageTarget;
 const bitmap = (...missing: string[]) =>
   encodeBitmap(
@@ -140,6 +147,28 @@ it('sends no large archive with the order, whatever an agent says that it takes'
   connect({ inlineArchive: Number.MAX_SAFE_INTEGER });
   await stage();
   expect([received, fleet.sockets.size]).toEqual([[bitmap(...FILES)], 1]);
+});
+
+describe('to nodes on this machine', () => {
+  const large = FILES.map((path) => ({ path, size: INLINE_ARCHIVE / 2, mode: 0o644, sha256: path }));
+  const near = { onThisMachine: true, release: { ...target.release, manifest: { files: large } } as ScannedRelease };
+  const orders = (): unknown[] => fleet.bodies('stage').map(({ plain }) => plain);
+
+  it('files go as they are', async () => {
+    connect({ plainArchive: true, inlineArchive: INLINE_ARCHIVE });
+    await stage(near);
+    expect([packed.map(({ plain }) => plain), orders()]).toEqual([[true], [true]]);
+  });
+
+  it.each<[string, Partial<NoticeBody<'hello'>>, Partial<StageTarget>]>([
+    ['an agent that does not know that', {}, near],
+    ['a node elsewhere', { plainArchive: true }, { ...near, onThisMachine: false }],
+    ['what goes with the order', { plainArchive: true, inlineArchive: INLINE_ARCHIVE }, { onThisMachine: true }],
+  ])('they are compressed for %s', async (_what, hello, wanted) => {
+    connect(hello);
+    await stage(wanted);
+    expect([packed.map(({ plain }) => plain), orders()]).toEqual([[false], [undefined]]);
+  });
 });
 
 describe('a release whose files are not here', () => {

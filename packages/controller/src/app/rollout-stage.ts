@@ -33,6 +33,8 @@ export interface StageTarget {
   /** Whether the files are to be had here; otherwise one of `others`, nodes by their uuids, may have them. */
   sendable: boolean;
   others: readonly string[];
+  /** Whether the nodes are on this machine: what is sent to them crosses no network, and compressing it takes longer. */
+  onThisMachine: boolean;
   /** A release that the nodes should have, the closest to this one; itself where this one is gone back to. */
   base: BaseRelease | undefined;
 }
@@ -42,7 +44,7 @@ export type BaseRelease = Pick<ReleaseRecord, 'instance' | 'digest' | 'manifest'
 export interface Sent {
   /** Bytes that were sent of each file, by its index in the manifest. */
   files: ReadonlyMap<number, number>;
-  /** Compressed bytes that went to the node. */
+  /** Bytes that went to the node, compressed unless it is on this machine. */
   wire: number;
   /** What happened on the node and when, in monotonic milliseconds of this machine. */
   times: [event: string, at: number][];
@@ -104,17 +106,30 @@ async function bring(deps: ControllerDeps, bringing: Bringing, signal: AbortSign
     return { files: new Map(), wire: 0, times: timesOf(ms, asked).slice(1) };
   }
   const parts = isAgain || !target.sendable ? [] : await missingParts(deps, { target, node, missing }, signal);
+  const sent = bytesSent(release, files, parts);
+  const plain = takesPlain(deps, target, node) && sum(sent.values()) > INLINE_ARCHIVE;
   const packed = target.sendable
-    ? deps.source.pack(app, release, { missing, parts, isAgain })
+    ? deps.source.pack(app, release, { missing, parts, isAgain, plain })
     : await borrow(deps, { target, node, missing }, signal);
   if (packed === undefined) throw new NotWhole(target, files.length);
   const asked = deps.clock.monotonic();
   try {
-    const { ms, wire } = await send(deps, { node, packed, request }, signal);
-    return { files: bytesSent(release, files, parts), wire, times: timesOf(ms, asked) };
+    const { ms, wire } = await send(deps, { node, packed, request: plain ? { ...request, plain } : request }, signal);
+    return { files: sent, wire, times: timesOf(ms, asked) };
   } finally {
     await packed.close();
   }
+}
+
+/** What another node lends is compressed already. */
+function takesPlain({ fleet }: ControllerDeps, { onThisMachine, sendable }: StageTarget, node: string): boolean {
+  return onThisMachine && sendable && fleet.session(node)?.hello.plainArchive === true;
+}
+
+function sum(numbers: Iterable<number>): number {
+  let total = 0;
+  for (const it of numbers) total += it;
+  return total;
 }
 
 interface Sending {

@@ -9,7 +9,7 @@ function sizesOf(...rams: number[]): Provider {
   const unasked = () => Promise.reject(new Error('nothing but sizes is asked'));
   const sizes = async () => rams.map((ram) => ({ id: `s${ram}`, name: `${ram} MiB`, ram }));
   const others = { list: unasked, create: unasked, start: unasked, destroy: unasked, images: unasked };
-  return { driver: 'cloud', keepsMachines: false, ...others, cleanUp: unasked, sizes };
+  return { driver: 'cloud', keepsMachines: false, onThisMachine: false, ...others, cleanUp: unasked, sizes };
 }
 
 const node = (name: string, mib?: number) => ({

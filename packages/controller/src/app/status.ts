@@ -4,7 +4,7 @@ import { clockComplaint } from '../core/clock-skew.ts';
 import { advertised } from '../core/controller-address.ts';
 import { disputes } from '../core/release/dispute.ts';
 import type { AgentSession, NodeRecord, SetRecord } from '../ports.ts';
-import type { ControllerDeps } from './deps.ts';
+import { type ControllerDeps, ofProvider } from './deps.ts';
 import { isAwaited } from './grace.ts';
 import { noticesOf } from './notices.ts';
 import { takesOrders } from './trust.ts';
@@ -29,7 +29,7 @@ export async function status(deps: ControllerDeps, name: string): Promise<Status
       upSince: deps.startedAt,
     },
     generation: set.topology?.generation ?? 0,
-    ...(keepsMachines(deps, set) ? { keepsMachines: true } : {}),
+    ...(ofProvider(deps, set.config, 'keepsMachines') ? { keepsMachines: true } : {}),
     nodes: [
       ...records.map((record) => {
         const it = heard.get(record.uuid) ?? NOTHING_HEARD;
@@ -55,15 +55,6 @@ function inFileOrder({ config }: SetRecord, records: readonly NodeRecord[]): Nod
   const place = new Map(config.nodes.map((node, i) => [node.name, i]));
   const placeOf = ({ name }: NodeRecord): number => place.get(name) ?? place.size;
   return [...records].sort((a, b) => placeOf(a) - placeOf(b));
-}
-
-/** A provider whose options an older version took, and this one does not, is no reason to show nothing. */
-function keepsMachines(deps: ControllerDeps, { config }: SetRecord): boolean {
-  try {
-    return deps.providerFor(config).keepsMachines;
-  } catch {
-    return false;
-  }
 }
 
 export function unknownSet(name: string): SlError {

@@ -177,7 +177,8 @@ async function receive(state: ReleaseState, body: Order, offer: Offer, context: 
   }
   try {
     const { listing, assemblies } = offer;
-    await state.ports.store.receive(archive, { listing, missing, assemblies }, context.signal);
+    const files = { listing, missing, assemblies, plain: body.plain === true };
+    await state.ports.store.receive(archive, files, context.signal);
   } finally {
     archive.destroy();
   }

@@ -47,13 +47,16 @@ describe('receiving', () => {
     expect(again.lacking([A, B, executable, executable])).toEqual([executable]);
   });
 
-  it('takes any cut of the stream, long and non-ASCII names, and empty files', async () => {
+  it.each([
+    ['compressed', archiveOf, false],
+    ['plain', tarOf, true],
+  ])('takes any cut of a %s stream, long and non-ASCII names, and empty files', async (_what, made, plain) => {
     const long = listed(`app/${'d\u00fc/'.repeat(90)}${'\u00fc'.repeat(100)}`, 'x'.repeat(1500));
     const empty = listed('app/empty', '');
-    const bytes = archiveOf([entry(empty.path, ''), entry(long.path, 'x'.repeat(1500))]);
+    const bytes = made([entry(empty.path, ''), entry(long.path, 'x'.repeat(1500))]);
     const pieces = Array.from({ length: Math.ceil(bytes.length / 7) }, (_, i) => bytes.subarray(i * 7, i * 7 + 7));
     const input = Readable.from(pieces, { objectMode: false });
-    await store.receive(input, { listing: listingOf([empty, long]), missing: [empty, long] }, signal);
+    await store.receive(input, { listing: listingOf([empty, long]), missing: [empty, long], plain }, signal);
     expect(store.lacking([empty, long])).toEqual([]);
   });
 

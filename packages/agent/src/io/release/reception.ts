@@ -41,7 +41,8 @@ export async function receive(reception: Reception): Promise<{ files: number; by
   const sink = pack === undefined ? writer : bySize(pack, writer);
   const bodies = new Map([...assemblies].map(([path, { body }]) => [path, body]));
   try {
-    await unpack(reception.input, new Admission(files.listing, files.missing, bodies), sink, reception.signal);
+    const admission = new Admission(files.listing, files.missing, bodies);
+    await unpack(reception.input, { admission, sink, plain: files.plain === true }, reception.signal);
     await pack?.finish();
   } catch (error) {
     if (isDiskFull(error)) {

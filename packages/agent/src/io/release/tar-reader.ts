@@ -57,7 +57,8 @@ export class TarReader {
       if (used === 0) break;
       at += used;
     }
-    this.#rest = data.subarray(at);
+    // A copy, of some bytes: who gave the chunk may write to it again.
+    this.#rest = Buffer.from(data.subarray(at));
   }
 
   /** The stream ended. Throws E_TAR_TRUNCATED when it should not have. */

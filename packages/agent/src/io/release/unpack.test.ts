@@ -59,7 +59,7 @@ it.each<[string, Error, string]>([
   const sink = { begin, data: () => undefined, end: () => undefined };
   const archive = Readable.from([archiveOf([{ path: 'app/a', content: 'a' }])], { objectMode: false });
   const admission = new Admission(listingOf(manifest.files), [file('app/a')]);
-  await expect(unpack(archive, admission, sink, signal)).rejects.toMatchObject({
+  await expect(unpack(archive, { admission, sink }, signal)).rejects.toMatchObject({
     code: 'E_TAR_TRUNCATED',
     message: expect.stringContaining(text),
     cause: error,
@@ -84,7 +84,7 @@ describe('a sender that is silent', () => {
   const sink = { begin: () => undefined, data: () => undefined, end: () => undefined };
 
   it.each<[string, (input: Readable) => Promise<unknown>]>([
-    ['an archive', (input) => unpack(input, admission(), sink, signal)],
+    ['an archive', (input) => unpack(input, { admission: admission(), sink }, signal)],
     ['a manifest', (input) => readListing(Duplex.from(input), signal)],
   ])('is gone, in the middle of %s as well', async (_what, receive) => {
     const input = new Readable({ read: () => undefined });
@@ -104,7 +104,8 @@ describe('a sender that is silent', () => {
     let received: Promise<void> | undefined;
     const goOn = await new Promise<() => void>((begun) => {
       const begin = () => new Promise<void>((done) => begun(done));
-      received = unpack(Readable.from(pieces, { objectMode: false }), admission(), { ...sink, begin }, signal);
+      const input = Readable.from(pieces, { objectMode: false });
+      received = unpack(input, { admission: admission(), sink: { ...sink, begin } }, signal);
     });
     await setImmediate();
     vi.advanceTimersByTime(600_000);

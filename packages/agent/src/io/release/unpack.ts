@@ -27,23 +27,33 @@ const STREAM = { ...WINDOW, chunkSize: 512 << 10 };
 const MAX_COMPRESSED = 64 << 20;
 const MAX_DOCUMENT = 256 << 20;
 
+export interface Unpacking {
+  admission: Admission;
+  sink: EntrySink;
+  /** The stream is the tar itself. */
+  plain?: boolean;
+}
+
 /**
  * Feeds the entries of a zstd tar stream to the sink, as fast as it takes them. Throws E_TAR_* or E_MANIFEST for what
  * is wrong with the archive, E_DEADLINE when nothing comes any more, E_ABORTED.
  */
 export async function unpack(
   input: Readable,
-  admission: Admission,
-  sink: EntrySink,
+  { admission, sink, plain = false }: Unpacking,
   signal: AbortSignal,
 ): Promise<void> {
   const reader = new TarReader(admission, sink);
   const consume = async (chunks: AsyncIterable<Buffer>) => {
-    for await (const chunk of chunks) await reader.push(chunk);
+    for await (const chunk of chunks) {
+      await reader.push(chunk);
+      if (plain) giveBack(chunk);
+    }
     reader.finish();
   };
   try {
-    await pipeline(input, () => gather(heard(input)), createZstdDecompress(STREAM), consume, { signal });
+    if (plain) await pipeline(input, () => heard(input), consume, { signal });
+    else await pipeline(input, () => gather(heard(input)), createZstdDecompress(STREAM), consume, { signal });
   } catch (error) {
     throw transferError(error, signal, { code: 'E_TAR_TRUNCATED', what: 'release archive' });
   }

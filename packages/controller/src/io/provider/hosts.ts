@@ -26,6 +26,7 @@ const LINE_KEYS = ['user', 'port', 'identity', 'known_hosts'] as const;
 export class HostsProvider implements Provider {
   readonly driver = 'hosts';
   readonly keepsMachines = true;
+  readonly onThisMachine = false;
   readonly #nodes: ProviderNode[];
 
   /** `baseDirectory` is what relative paths in the options are relative to. Throws SlError E_CONFIG naming every problem. */

@@ -29,6 +29,7 @@ const DEFAULT_IMAGE = 'debian:bookworm';
 export class LocalProvider implements Provider {
   readonly driver = 'local';
   readonly keepsMachines = false;
+  readonly onThisMachine = true;
   readonly #site: LocalSite;
   readonly #image: string;
 

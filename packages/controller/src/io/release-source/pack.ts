@@ -28,16 +28,15 @@ export function createPacker(directory: string): Pick<ReleaseSource, 'pack' | 'b
     return { pack, open: pack.share(forget) };
   };
   return {
-    pack(app, release, { missing, parts = [], isAgain = false }) {
+    pack(app, release, { missing, parts = [], isAgain = false, plain = false }) {
       const ofParts = parts.map((part) => `${part.file.path} ${part.missing}`);
-      const key = [release.digest, missing, isAgain, ...ofParts].join('\n');
-      return shared(key, () =>
-        tarPacking({
-          files: filesOf(release, missing),
-          parts: new Map(parts.map((part) => [part.file.path, part])),
-          locate: (path) => locateIn(app, path),
-        }),
-      ).open;
+      const key = [release.digest, missing, isAgain, plain, ...ofParts].join('\n');
+      const input = () => ({
+        files: filesOf(release, missing),
+        parts: new Map(parts.map((part) => [part.file.path, part])),
+        locate: (path: string) => locateIn(app, path),
+      });
+      return shared(key, () => tarPacking(input(), plain ? store : compress)).open;
     },
     async borrow(release, missing, fetch) {
       const files = filesOf(release, missing);
@@ -67,27 +66,20 @@ interface Packing {
   files: number;
   /** Uncompressed bytes. */
   bytes: number;
-  /** Writes all of it, compressed. */
+  /** Writes all of it, as it is to be sent. */
   fill(spool: Spool, signal: AbortSignal): Promise<void>;
 }
 
-function tarPacking(input: TarInput): Packing {
+type Fill = (pieces: Generator<Buffer>, spool: Spool, signal: AbortSignal) => Promise<void>;
+
+function tarPacking(input: TarInput, fill: Fill): Packing {
   return {
     files: input.files.length,
     bytes: input.files.reduce((sum, file) => sum + packedBytes(file, input.parts.get(file.path)), 0),
     async fill(spool, signal) {
-      const compressor = createZstdCompress(OPTIONS);
-      const store = async (chunks: AsyncIterable<Buffer>) => {
-        for await (const chunk of chunks) await spool.write(chunk);
-      };
-      const stored = pipeline(compressor, store, { signal });
       const pieces = tarPieces(input);
-      // What goes wrong with either end is what the other one fails with.
-      feed(compressor, pieces).catch((error: unknown) => {
-        compressor.destroy(error instanceof Error ? error : new Error(String(error)));
-      });
       try {
-        await stored;
+        await fill(pieces, spool, signal);
       } finally {
         // A compressor that is destroyed need not answer the write that it has in hand: the file would stay open.
         pieces.return(undefined);
@@ -95,6 +87,29 @@ function tarPacking(input: TarInput): Packing {
     },
   };
 }
+
+const store: Fill = async (pieces, spool, signal) => {
+  for (const piece of pieces) {
+    signal.throwIfAborted();
+    await spool.write(piece);
+  }
+};
+
+const compress: Fill = async (pieces, spool, signal) => {
+  const compressor = createZstdCompress(OPTIONS);
+  const stored = pipeline(
+    compressor,
+    async (chunks: AsyncIterable<Buffer>) => {
+      for await (const chunk of chunks) await spool.write(chunk);
+    },
+    { signal },
+  );
+  // What goes wrong with either end is what the other one fails with.
+  feed(compressor, pieces).catch((error: unknown) => {
+    compressor.destroy(error instanceof Error ? error : new Error(String(error)));
+  });
+  await stored;
+};
 
 /** One archive, and how many still need it. */
 class SharedPack {

@@ -165,25 +165,38 @@ describe('pack', () => {
     expect(zstdDecompressSync(first).length).toBe(512 + 512 + 1024);
   });
 
+  it('packs the same tar without compressing it', async () => {
+    const release = await source.scan(app, signal);
+    const packed = source.pack(app, release, everything(3));
+    const plain = source.pack(app, release, { ...everything(3), plain: true });
+    const [compressed, tar] = await Promise.all([sent(packed), sent(plain)]);
+    expect(zstdDecompressSync(compressed).equals(tar)).toBe(true);
+    await Promise.all([packed.close(), plain.close()]);
+  });
+
   it.each([
-    ['of another size', 'print(1234)\n'],
-    ['of the same size', 'print(2)\n'],
-  ])('notices a file that became one %s', async (_what, content) => {
+    ['of another size', 'print(1234)\n', false],
+    ['of the same size', 'print(2)\n', false],
+    ['of the same size, where nothing is compressed', 'print(2)\n', true],
+  ])('notices a file that became one %s', async (_what, content, plain) => {
     const release = await source.scan(app, signal);
     await writeFile(join(folder, 'app/main.py'), content);
-    const pack = source.pack(app, release, everything(3));
+    const pack = source.pack(app, release, { ...everything(3), plain });
     await expect(sent(pack)).rejects.toEqual(refused('app/main.py changed while being deployed'));
     await expect(sent(pack)).rejects.toEqual(refused('app/main.py changed'));
     await expect(pack.base64()).rejects.toEqual(refused('app/main.py changed'));
     await pack.close();
   });
 
-  it('names a file that is none any more, and why it cannot be read', async () => {
+  it.each([
+    ['a folder', 'mkdir', 'cannot be read: EISDIR'],
+    ['a named pipe', 'mkfifo', 'changed while being deployed'],
+  ])('names a file that became %s, and waits for nobody', async (_what, make, why) => {
     const release = await source.scan(app, signal);
     await rm(join(folder, 'app/main.py'));
-    await mkdir(join(folder, 'app/main.py'));
+    execFileSync(make, [join(folder, 'app/main.py')]);
     const pack = source.pack(app, release, everything(3));
-    await expect(sent(pack)).rejects.toEqual(refused('app/main.py cannot be read: EISDIR'));
+    await expect(sent(pack)).rejects.toEqual(refused(`app/main.py ${why}`));
     await pack.close();
   });
 

@@ -7,8 +7,8 @@ import { BULK_FRAME } from '@silverlining/protocol';
 import { createSweep } from '@silverlining/system';
 import { unusable } from '../directories.ts';
 
-/** Pieces that are kept for readers that come to them a little later. */
-const RECENT = 4;
+/** Pieces that are kept for readers that come to them a little later: 8 MB. */
+const RECENT = 32;
 
 /**
  * Bytes that are written once and read by many, each at its own pace, while they are still being written. They are
@@ -20,6 +20,7 @@ export class Spool {
   readonly #sweep = createSweep();
   /** The pieces that were read last, by their positions: nodes that take the same archive are mostly close to each other. */
   readonly #recent = new Map<number, Promise<Buffer>>();
+  #readers = 0;
   #length = 0;
   #end: 'open' | 'whole' | { error: unknown } = 'open';
 
@@ -62,6 +63,7 @@ export class Spool {
    */
   async send(sink: Writable, signal: AbortSignal, took: (bytes: number) => void): Promise<void> {
     const ended = finished(sink, { readable: false, signal });
+    this.#readers++;
     try {
       // A sink that is destroyed need not answer the write that it has in hand.
       await Promise.race([this.#feed(sink, signal, took), ended]);
@@ -70,6 +72,8 @@ export class Spool {
     } catch (error) {
       sink.destroy();
       throw error;
+    } finally {
+      this.#readers--;
     }
   }
 
@@ -102,7 +106,8 @@ export class Spool {
     const piece = this.#read(position);
     this.#recent.set(position, piece);
     const [oldest] = this.#recent.keys();
-    if (this.#recent.size > RECENT && oldest !== undefined) this.#recent.delete(oldest);
+    const most = this.#readers > 1 ? RECENT : 1;
+    if (this.#recent.size > most && oldest !== undefined) this.#recent.delete(oldest);
     return piece;
   }
 
