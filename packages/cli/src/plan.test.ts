@@ -27,6 +27,7 @@ it('names the file of another project', async () => {
 it.each<[string, () => string | undefined]>([
   ['there was none', () => undefined],
   ['it is gone', () => at('gone.ini')],
+  ['nobody can look at it', () => at('silver.ini/silver.ini')],
   ['a link leads to this one', () => link(symlinkSync)],
   ['it is this one by another name', () => link(linkSync)],
 ])('names none where %s', async (_what, former) => {

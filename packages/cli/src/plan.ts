@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { type Stats, statSync } from 'node:fs';
 import type { ControllerClient, RequestInput } from '@silverlining/controller';
 import type { Plan } from '@silverlining/protocol';
 
@@ -12,6 +12,15 @@ export async function planOf(client: Pick<ControllerClient, 'plan'>, request: Re
 }
 
 function isAnother(file: string, than: string): boolean {
-  const [one, other] = [file, than].map((it) => statSync(it, { throwIfNoEntry: false }));
+  const [one, other] = [file, than].map(statOf);
   return one !== undefined && !(one.dev === other?.dev && one.ino === other.ino);
+}
+
+/** Of what cannot be looked at, nothing is said. */
+function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch {
+    return undefined;
+  }
 }
