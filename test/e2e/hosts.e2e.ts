@@ -204,8 +204,12 @@ describe('without SSH', () => {
   it('deploys, and shows status and logs', async () => {
     const before = (await page()).release;
     await work.edit('app/main.py', '<h1>Guestbook</h1>', '<h1>Guest book</h1>');
+    // More than goes with an order, and less when it is compressed, as it is for machines elsewhere.
+    const text = 'All work and no play makes Jack a dull boy.\n'.repeat(20_000);
+    await work.write('app/manuscript.txt', text);
     const { deploys } = await slJson<DeployResult>(['deploy', '-f', work.file]);
     expect(deploys).toEqual([expect.objectContaining({ outcome: 'done', previous: before })]);
+    expect(deploys[0]?.bytes.wire).toBeLessThan(text.length / 10);
     expect((await page()).body).toContain('Guest book');
     await fourHealthyNodes();
     const { stdout } = await sl(['logs', '--file', work.file, '-n', '20']);

@@ -114,6 +114,14 @@ it('goes on in the middle of a large file after the agent was killed', async () 
   await expectRest(content);
 });
 
+it('compresses nothing for a node on the same machine', async () => {
+  const text = Buffer.alloc(MIB, 'All work and no play makes Jack a dull boy.\n');
+  await work.write('app/static/manuscript.txt', text.toString());
+  const { deploys } = await deploy(0);
+  expect(deploys[0]?.bytes.wire).toBeGreaterThan(MIB);
+  expect(deploys).toMatchObject([{ outcome: 'done' }]);
+});
+
 it('sends of a large file what changed, and what was inserted', async () => {
   const before = await readFile(large());
   const changed = Buffer.concat([before.subarray(0, 5 * MIB), randomBytes(100_000), before.subarray(5 * MIB)]);

@@ -31,8 +31,8 @@ export interface ContentStore {
     signal: AbortSignal,
   ): Promise<{ assembly: Assembly; missing: ReadonlySet<number> }[]>;
   /**
-   * Takes the files of a tar stream, which zstd compressed unless they come `plain`; the input is destroyed when anything is wrong with it. What came whole
-   * stays, so that a resumed upload goes on where it was cut. Returns when it is on disk.
+   * Takes the files of a tar stream, which zstd compressed unless they come `plain`; the input is destroyed when anything is wrong
+   * with it. What came whole stays, so that a resumed upload goes on where it was cut. Returns when it is on disk.
    */
   receive(input: Readable, files: ReceivedFiles, signal: AbortSignal): Promise<{ files: number; bytes: number }>;
   /**

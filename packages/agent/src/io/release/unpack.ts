@@ -30,12 +30,12 @@ const MAX_DOCUMENT = 256 << 20;
 export interface Unpacking {
   admission: Admission;
   sink: EntrySink;
-  /** The stream is the tar itself. */
+  /** The stream is the tar itself; otherwise zstd compressed it. */
   plain?: boolean;
 }
 
 /**
- * Feeds the entries of a zstd tar stream to the sink, as fast as it takes them. Throws E_TAR_* or E_MANIFEST for what
+ * Feeds the entries of a tar stream to the sink, as fast as it takes them. Throws E_TAR_* or E_MANIFEST for what
  * is wrong with the archive, E_DEADLINE when nothing comes any more, E_ABORTED.
  */
 export async function unpack(
