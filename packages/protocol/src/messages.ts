@@ -106,10 +106,10 @@ export const agentRequests = {
       epoch,
       /** Tar stream (zstd) of the missing files; absent when nothing is missing. */
       transfer: z.optional(transferId),
-      /** The transfer's stream is the tar itself: for agents whose hello says that they take that. */
-      plain: z.optional(z.boolean()),
       /** The same stream itself, base64, in its place: for agents that say in their hello how much of it they take. */
       archive: z.optional(inlineArchive),
+      /** What the transfer brings is not compressed: for agents whose hello says that they take that. */
+      plain: z.optional(z.boolean()),
       spec: z.strictObject(instanceSpec.shape),
     }),
     reply: z.object({

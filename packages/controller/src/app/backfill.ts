@@ -31,12 +31,13 @@ export async function backfill(
 ): Promise<Backfilled> {
   const live = await Promise.all(Object.values(set.active).map((it) => deps.store.release(set.name, it)));
   const releases = live.filter((it) => it !== undefined);
+  const onThisMachine = ofProvider(deps, set.config, 'onThisMachine');
   const seen = await onEach(nodesWithRole(nodes, 'appserver'), async (node) => {
     const options = { signal: op.signal, deadline: ASK_DEADLINE };
     const here = await deps.fleet.request(node.uuid, 'serving', { ask: false }, options);
     const lacking = releases.filter((it) => !serves(here.instances, it.instance));
     let brought = 0;
-    for (const release of lacking) if (await bring(deps, op, { set, node, release, scanned })) brought++;
+    for (const release of lacking) if (await bring(deps, op, { set, node, release, scanned, onThisMachine })) brought++;
     return { node, epoch: here.epoch, lacked: lacking.length, brought };
   });
   const brought = seen.reduce((sum, it) => sum + it.brought, 0);
@@ -68,13 +69,14 @@ interface Bring {
   node: NodeRecord;
   release: ReleaseRecord;
   scanned: ReadonlyMap<string, ScannedRelease>;
+  onThisMachine: boolean;
 }
 
 /** Returns false where the node cannot have it: files are missing that are nowhere to be had. */
 async function bring(
   deps: ControllerDeps,
   op: OperationContext,
-  { set, node, release, scanned }: Bring,
+  { set, node, release, scanned, onThisMachine }: Bring,
 ): Promise<boolean> {
   const { app, instance, digest, manifest, spec, config } = release;
   const say = (status: 'started' | 'changed' | 'info', text: string) =>
@@ -89,8 +91,7 @@ async function bring(
     // One after the other.
     beside: 0,
     // What is lacking and not here any more is about to be replaced: this is for what is live and stays so.
-    ...{ others: [], base: undefined },
-    onThisMachine: ofProvider(deps, set.config, 'onThisMachine'),
+    ...{ others: [], base: undefined, onThisMachine },
   };
   try {
     await stageOnNode(deps, target, node.uuid, op.signal);

@@ -14,6 +14,8 @@ export interface RolloutContext {
   nodes: ReadonlyMap<string, NodeRecord>;
   items: ReadonlyMap<string, RolloutItem>;
   measured: Measured;
+  /** Whether the nodes are on the controller's machine: asked once, as a provider reads all its options for that. */
+  onThisMachine: boolean;
   /** Nodes that were waited for in vain. */
   unreached: Set<string>;
   /** Where the machine is. */

@@ -15,7 +15,7 @@ it('of staging count on it that a node reads the releases of all apps one after 
   const request = vi.spyOn(fleet, 'request');
   const items = [itemOf('blog', 2e9), itemOf('shop', 6e9), itemOf('docs', 0)];
   const context = {
-    deps: { fleet, clock: { monotonic: () => 0 }, providerFor: () => ({ onThisMachine: false }) },
+    deps: { fleet, clock: { monotonic: () => 0 } },
     op: { operationId: 'D', emit: () => undefined },
     input: { set: { epoch: 1, active: {}, committed: true }, appservers: [], items },
     nodes: new Map([['uuid', { name: 'app1' }]]),

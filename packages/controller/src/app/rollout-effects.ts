@@ -2,7 +2,6 @@
 import { SlError, toSlError } from '@silverlining/protocol';
 import { orderEpoch } from '../core/release/dispute.ts';
 import type { Effect, RolloutState } from '../core/release/rollout-state.ts';
-import { ofProvider } from './deps.ts';
 import { writeDecision } from './rollout-commit.ts';
 import { itemOf, mark, markAt, nodeOf, type RolloutContext } from './rollout-context.ts';
 import { insist, isLost, PATIENCE } from './rollout-insist.ts';
@@ -42,10 +41,9 @@ async function stage(
     context.op.emit({ status, action: 'stage', node: name, app, text });
   report('started', `staging ${item.instance}`);
   try {
-    const { deps, op, input } = context;
+    const { deps, op, input, onThisMachine } = context;
     const others = input.appservers.map(({ uuid }) => uuid);
     const beside = input.items.reduce((sum, it) => sum + (it === item ? 0 : it.release.bytes), 0);
-    const onThisMachine = ofProvider(deps, input.set.config, 'onThisMachine');
     const order = { deploy: deployId(op.operationId, app), epoch: orderEpoch(input.set) };
     const sent = await stageOnNode(deps, { ...item, ...order, beside, others, onThisMachine }, node, signal);
     noteSent(context.measured, app, sent);

@@ -107,7 +107,8 @@ async function bring(deps: ControllerDeps, bringing: Bringing, signal: AbortSign
   }
   const parts = isAgain || !target.sendable ? [] : await missingParts(deps, { target, node, missing }, signal);
   const sent = bytesSent(release, files, parts);
-  const plain = takesPlain(deps, target, node) && sum(sent.values()) > INLINE_ARCHIVE;
+  const bytes = [...sent.values()].reduce((sum, it) => sum + it, 0);
+  const plain = bytes > INLINE_ARCHIVE && takesPlain(deps, target, node);
   const packed = target.sendable
     ? deps.source.pack(app, release, { missing, parts, isAgain, plain })
     : await borrow(deps, { target, node, missing }, signal);
@@ -124,12 +125,6 @@ async function bring(deps: ControllerDeps, bringing: Bringing, signal: AbortSign
 /** What another node lends is compressed already. */
 function takesPlain({ fleet }: ControllerDeps, { onThisMachine, sendable }: StageTarget, node: string): boolean {
   return onThisMachine && sendable && fleet.session(node)?.hello.plainArchive === true;
-}
-
-function sum(numbers: Iterable<number>): number {
-  let total = 0;
-  for (const it of numbers) total += it;
-  return total;
 }
 
 interface Sending {

@@ -4,7 +4,7 @@ import { startRollout } from '../core/release/reduce.ts';
 import type { Phase, RolloutPlan } from '../core/release/rollout-state.ts';
 import type { NodeRecord, ScannedRelease, SetRecord } from '../ports.ts';
 import type { OperationContext } from '../service.ts';
-import type { ControllerDeps } from './deps.ts';
+import { type ControllerDeps, ofProvider } from './deps.ts';
 import type { RolloutContext } from './rollout-context.ts';
 import { runMachine } from './rollout-machine.ts';
 import { deployId, deployRecord, newMeasured } from './rollout-record.ts';
@@ -68,6 +68,7 @@ export function contextOf(deps: ControllerDeps, op: OperationContext, input: Rol
     nodes: new Map([...input.appservers, ...input.balancers].map((node) => [node.uuid, node])),
     items: new Map(input.items.map((item) => [item.app.name, item])),
     measured: newMeasured(deps.clock.monotonic(), input.set.epoch),
+    onThisMachine: ofProvider(deps, input.set.config, 'onThisMachine'),
     unreached: new Set(),
     state: startRollout(planOf(op.operationId, input)).state,
   };
