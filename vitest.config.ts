@@ -10,7 +10,7 @@ function temporaryFolder(): Record<string, string> {
   return bavail * bsize > 1 << 30 ? { TMPDIR: memory } : {};
 }
 
-const INTEGRATION = 'packages/*/src/**/*.integration.test.ts';
+const INTEGRATION = ['packages/*/src/**/*.integration.test.ts', 'test/*.integration.test.ts'];
 
 const QUICK = {
   // A process for each core instead of one for each file: half of the time went into loading the same modules.
@@ -35,11 +35,11 @@ export default defineConfig({
           name: 'unit',
           ...QUICK,
           include: ['packages/*/src/**/*.test.ts', 'test/*.test.ts', 'test/{model,failpoints}/*.test.ts'],
-          exclude: [INTEGRATION],
+          exclude: INTEGRATION,
         },
       },
-      // What starts `sl`, the controller, Node, npm, shells or the bundler: a third of the time of all that needs no node.
-      { test: { name: 'integration', ...QUICK, include: [INTEGRATION] } },
+      // What starts `sl`, the controller, Node, npm, shells, mounts or the bundler: half of the time of all that needs no node.
+      { test: { name: 'integration', ...QUICK, include: INTEGRATION } },
       {
         test: {
           name: 'e2e',
