@@ -1,10 +1,9 @@
 /** The controller's daemon: constructs io, hands it to app, and serves until it is told to stop. `start.ts` starts it. */
 import { writeSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { dirname, join } from 'node:path';
 import { SlError, VERSION } from '@silverlining/protocol';
-import { keepSmall, writeFileDurable } from '@silverlining/system';
+import { keepSmall } from '@silverlining/system';
 import { type Logger, pino } from 'pino';
 import { type AgentUpdates, createAgentUpdates } from './app/agent-updates.ts';
 import { createController } from './app/controller.ts';
@@ -15,6 +14,7 @@ import { Operations } from './app/operations.ts';
 import { putLogAside } from './client/daemon-log.ts';
 import { SERVER_NAME } from './core/enrolment.ts';
 import { agentProgram } from './io/agent-program.ts';
+import { listenOnKeptPort } from './io/agent-server/kept-port.ts';
 import { type AgentServer, createAgentServer } from './io/agent-server/server.ts';
 import { startApi } from './io/api/server.ts';
 import { createArtifacts } from './io/artifacts.ts';
@@ -53,9 +53,15 @@ export async function runController(outfit: Outfit = { deps: (deps) => deps }): 
     await serve(outfit);
     process.exit(0);
   } catch (error) {
-    process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    process.stderr.write(`${describe(error)}\n`);
     process.exit(error instanceof SlError && error.code === 'E_CONFLICT' ? ALREADY_RUNNING_STATUS : 1);
   }
+}
+
+/** Where a failure that has a code was made helps nobody who reads the log, or the error of `sl` that quotes it. */
+function describe(error: unknown): string {
+  if (error instanceof SlError && error.code !== 'E_INTERNAL') return error.message;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
 /**
@@ -92,7 +98,9 @@ async function serve(outfit: Outfit): Promise<void> {
     onIdle: () => stop.abort(),
   });
   const sets = async () => (await store.sets()).map((it) => it.name);
-  const port = await listenForAgents(agents, directories, (await sets()).length > 0);
+  const hasAgents = async () => (await sets()).length > 0;
+  const port = await listenOnKeptPort(agents.server, join(directories.state, 'port'), hasAgents);
+  agents.listening(port);
   await listenForAll(deps);
   const api = await startApi({
     ...{ service, operations, socketPath: daemon.socketPath, logger: log },
@@ -182,19 +190,6 @@ function makeDeps(
     checkConfig: checkAppConfig,
     ...{ orderKey: agents.orderKey, agentUpdates: agents.agentUpdates },
   };
-}
-
-/** The port that agents were told is kept, as they know no other. Without agents, another one will do where it is taken. */
-async function listenForAgents(agents: Agents, { state }: Directories, hasAgents: boolean): Promise<number> {
-  const file = join(state, 'port');
-  const kept = Number(await readFile(file, 'utf8').catch(() => ''));
-  const port = await agents.server.listen(kept > 0 ? { port: kept } : {}).catch((error: unknown) => {
-    if (kept > 0 && !hasAgents) return agents.server.listen({});
-    throw error;
-  });
-  if (port !== kept) await writeFileDurable(file, `${port}\n`);
-  agents.listening(port);
-  return port;
 }
 
 /** Until a signal, a shutdown request, or the last set is gone. */
