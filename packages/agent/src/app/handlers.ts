@@ -107,7 +107,9 @@ async function retire(
   await deps.releases.removeAll();
   const problems = putBack === true ? await deps.host.putBack() : [];
   await deps.probe.forgetIdentity();
-  if (putBack === true) await deps.probe.removeAgent();
+  if (putBack === true) {
+    await deps.probe.removeAgent().catch((error: unknown) => problems.push(toSlError(error).message));
+  }
   deps.leave('retire');
   if (problems.length === 0) return {};
   throw new SlError('E_RESOURCE', `not everything could be put back: ${problems.join('; ')}`);

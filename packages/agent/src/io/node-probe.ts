@@ -8,7 +8,7 @@ import { parseLoad, parseMemory, parseOsRelease } from '../core/node-facts.ts';
 import type { AgentPaths } from '../core/paths.ts';
 import type { NodeProbe } from '../ports.ts';
 import { streamJournal } from './journal.ts';
-import { removeTree } from './resources/originals.ts';
+import { removeTree } from './remove-tree.ts';
 import { showUnits } from './systemd.ts';
 
 /** This node, as Linux and systemd tell it. */
@@ -55,7 +55,9 @@ export function createNodeProbe(paths: AgentPaths, nodeName: string): NodeProbe 
     },
     async removeAgent() {
       await rm(paths.unit, { force: true });
-      for (const folder of [dirname(paths.config), dirname(paths.bundles), paths.data]) await removeTree(folder);
+      const folders = [dirname(paths.config), dirname(paths.bundles), paths.data];
+      const removals = await Promise.allSettled(folders.map((folder) => removeTree(folder)));
+      for (const it of removals) if (it.status === 'rejected') throw it.reason;
     },
   };
 }

@@ -1,14 +1,12 @@
-import { chmodSync, chownSync, lstatSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { rm, rmdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { errno, exec, type FileOwner, readFileIfAny } from '@silverlining/system';
+import { errno, type FileOwner, readFileIfAny } from '@silverlining/system';
 import type { ReleasePaths } from '../../core/release/paths.ts';
 import { environmentFile, parseEnvironmentFile } from '../../core/release/quoting.ts';
 import type { AppPlaces } from '../../release-ports.ts';
+import { removeTree } from '../remove-tree.ts';
 import { namesIn } from './names-in.ts';
-
-/** Milliseconds for a TEMP of millions of files. */
-const REMOVAL = 300_000;
 
 export interface PlacesOptions {
   paths: Pick<ReleasePaths, 'env' | 'tmp'>;
@@ -57,15 +55,6 @@ function makeOwned(path: string, owner: FileOwner, mode: number): void {
   mkdirSync(path, { recursive: true, mode: 0o755 });
   chownSync(path, owner.uid, owner.gid);
   chmodSync(path, mode);
-}
-
-/**
- * By a program that holds on to the folders on its way down. Node goes by paths, and whoever owns a folder can put a link in the place of
- * one below it meanwhile: what an app leaves running could have root remove anything.
- */
-async function removeTree(path: string): Promise<void> {
-  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return;
-  await exec(['rm', '--recursive', '--force', '--', path], { deadline: REMOVAL });
 }
 
 async function sweepTemp(folder: string, keep: ReadonlySet<string>): Promise<void> {

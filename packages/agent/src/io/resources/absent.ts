@@ -1,8 +1,8 @@
-import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { SlError } from '@silverlining/protocol';
 import { syncDirectory } from '@silverlining/system';
 import type { Executor } from '../../ports.ts';
+import { removeTree } from '../remove-tree.ts';
 import { kindOf, lookAt } from './attributes.ts';
 import type { Observations } from './observations.ts';
 import { remember } from './undo.ts';
@@ -25,7 +25,7 @@ export function absentExecutor(node: Observations): Executor<'absent'> {
       }
       const restorable = found.isFile() || found.isSymbolicLink();
       const undo = restorable ? { undo: await remember(path) } : {};
-      await rm(path, { recursive: true, force: true });
+      await removeTree(path);
       await syncDirectory(dirname(path));
       node.unitFileChanged(wanted.path);
       return undo;

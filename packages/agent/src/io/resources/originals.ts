@@ -1,10 +1,11 @@
-import { readdir, readFile, readlink, realpath, rm, rmdir, stat } from 'node:fs/promises';
+import { readFile, readlink, realpath, stat } from 'node:fs/promises';
 import type { Resource } from '@silverlining/protocol';
-import { errno, linkDurable, readFileIfAny, removeTemporariesOf, writeFileDurable } from '@silverlining/system';
+import { linkDurable, readFileIfAny, removeTemporariesOf, writeFileDurable } from '@silverlining/system';
 import { replaceBlock } from '../../core/converge/block.ts';
 import { type Original, type OriginalUnit, originalUnit, untouched } from '../../core/converge/originals.ts';
 import { type UnitState, unitSteps } from '../../core/converge/unit-state.ts';
 import type { StateFile } from '../../ports.ts';
+import { removeTree } from '../remove-tree.ts';
 import { lookAt } from './attributes.ts';
 
 export interface Originals {
@@ -85,20 +86,6 @@ async function restore(root: string, it: Exclude<Original, { kind: 'unit' }>): P
   if (it.kind === 'link') return linkDurable(path, it.target);
   if (it.kind === 'block') return removeBlock(path, it.name);
   await writeFileDurable(path, Buffer.from(it.content, 'base64'), it.mode, { uid: it.uid, gid: it.gid });
-}
-
-/** Removes what is at the path. A folder on which something is mounted can only be emptied. */
-export async function removeTree(path: string): Promise<void> {
-  const found = lookAt(path);
-  if (found === undefined) return;
-  if (!found.isDirectory()) return rm(path, { force: true });
-  // Node gives up on such a folder before it has looked into it.
-  for (const name of await readdir(path)) await removeTree(`${path}/${name}`);
-  try {
-    await rmdir(path);
-  } catch (error) {
-    if (errno(error) !== 'EBUSY') throw error;
-  }
 }
 
 async function removeBlock(path: string, name: string): Promise<void> {
