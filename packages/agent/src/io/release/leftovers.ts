@@ -13,7 +13,7 @@ import {
 import { open } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { type ChunkList, chunkDigest, MAX_CHUNK, type ManifestFile } from '@silverlining/protocol';
-import { errno } from '@silverlining/system';
+import { errno, isOutOfSpace } from '@silverlining/system';
 import { blobKey, isBlobKey } from './blob-keys.ts';
 import { isContent } from './file-hash.ts';
 import { namesIn } from './names-in.ts';
@@ -34,7 +34,7 @@ export class Leftovers {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     for (const path of filesOfBatches(incoming)) {
       const key = path.slice(path.lastIndexOf('-') + 1);
-      if (isBlobKey(key)) renameSync(path, this.path(key));
+      if (isBlobKey(key)) keepIfPossible(() => renameSync(path, this.path(key)));
     }
     rmSync(incoming, { recursive: true, force: true });
     this.#keys = new Set(readdirSync(folder));
@@ -122,6 +122,15 @@ export class Leftovers {
     } finally {
       await handle.close();
     }
+  }
+}
+
+/** A full disk has no room for it, not even for a folder: then it goes with all that came so far, which makes room, and comes anew. */
+export function keepIfPossible(keep: () => void): void {
+  try {
+    keep();
+  } catch (error) {
+    if (!isOutOfSpace(error)) throw error;
   }
 }
 

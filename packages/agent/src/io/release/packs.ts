@@ -6,7 +6,7 @@ import { blobKey } from './blob-keys.ts';
 import type { BlobWriter } from './blob-writer.ts';
 import { lostContent } from './disk-full.ts';
 import { isContent } from './file-hash.ts';
-import { EXPIRES } from './leftovers.ts';
+import { EXPIRES, keepIfPossible } from './leftovers.ts';
 import { namesIn } from './names-in.ts';
 import { PACK_DATA, PACK_INDEX, Pack, readPart } from './pack.ts';
 import { inSlices } from './slices.ts';
@@ -25,7 +25,8 @@ export class Packs {
   constructor(folder: string, incoming: string) {
     this.#folder = folder;
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    for (const batch of namesIn(incoming)) moveParts(`${incoming}/${batch}`, `${folder}/${batch}`);
+    for (const batch of namesIn(incoming))
+      keepIfPossible(() => moveParts(`${incoming}/${batch}`, `${folder}/${batch}`));
     for (const name of readdirSync(folder)) this.#wait(Pack.found(`${folder}/${name}`), 'cut');
   }
 
