@@ -198,6 +198,8 @@ describe('a new unit file and a new Node', () => {
       paths.unit,
       paths.runtimeLink,
       paths.bundleLink,
+      paths.topology,
+      paths.certificate,
       paths.crashScript,
       join(paths.state, 'update.json'),
     ];

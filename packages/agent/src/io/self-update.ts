@@ -130,10 +130,11 @@ async function tryProgram(paths: AgentPaths, { digest, runtime, unit }: Order, s
   }
 }
 
-/** What a cut left half-written beside what is replaced. Where no update is under way, nobody is writing there. */
+/** What a cut left half-written beside what is replaced. As the agent begins, and no update is under way, nobody is writing there. */
 async function removeLitter(paths: AgentPaths): Promise<void> {
   for (const folder of [paths.state, paths.bundles]) await removeTemporaries(folder);
-  for (const path of [paths.unit, paths.runtimeLink, paths.bundleLink]) await removeTemporariesOf(path);
+  const replaced = [paths.unit, paths.runtimeLink, paths.bundleLink, paths.topology, paths.certificate];
+  for (const path of replaced) await removeTemporariesOf(path);
 }
 
 async function removeOthers(folder: string, keep: readonly string[]): Promise<void> {
