@@ -1,12 +1,14 @@
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { rmSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, stat } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Duplex } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { keepRuntime, runtimeFile } from './runtime-file.ts';
+import { keepRuntime, removeRuntimes, runtimeFile } from './runtime-file.ts';
 
 const BINARY = Buffer.alloc(300_000, 'node');
 const DIGEST = createHash('sha256').update(BINARY).digest('hex');
@@ -43,4 +45,20 @@ it.each([
   if (!wasThere) await keep(gzipSync(BINARY));
   expect(BINARY.equals(await readFile(runtimeFile(folder, DIGEST)))).toBe(true);
   expect(await readdir(join(folder, DIGEST))).toEqual(['node']);
+});
+
+it('goes once another one is there, but not while an app runs under it that may start more by its path', async () => {
+  for (const name of ['current', 'former', 'idle']) {
+    await mkdir(join(folder, name));
+    await copyFile('/bin/sleep', runtimeFile(folder, name));
+  }
+  const app = spawn(runtimeFile(folder, 'former'), ['60']);
+  await once(app, 'spawn');
+  const left = async () => (await readdir(folder)).sort();
+  await removeRuntimes(folder, ['current']);
+  expect(await left()).toEqual(['current', 'former']);
+  app.kill();
+  await once(app, 'exit');
+  await removeRuntimes(folder, ['current']);
+  expect(await left()).toEqual(['current']);
 });

@@ -1,13 +1,13 @@
 /** Node binaries as they come from the controller: compressed, and known by the digest of what is in there. */
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { rename, rm, rmdir } from 'node:fs/promises';
+import { open, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Duplex, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { SlError } from '@silverlining/protocol';
-import { makeDirectoryDurable, syncDirectory } from '@silverlining/system';
+import { errno, makeDirectoryDurable, syncDirectory } from '@silverlining/system';
 import { asDiskFull } from './full-disk.ts';
 
 /** Bytes of a binary, four times what one has. */
@@ -37,6 +37,24 @@ export async function keepRuntime(
     // One that was there before stays.
     await rmdir(folder).catch(() => undefined);
     throw isOfGzip(error) ? damaged(error) : await asDiskFull(error, runtimes);
+  }
+}
+
+/** Removes all others, but for those that something still runs under: an app starts its helpers by the path of its own binary. */
+export async function removeRuntimes(runtimes: string, keep: readonly string[]): Promise<void> {
+  for (const digest of await readdir(runtimes)) {
+    if (keep.includes(digest) || (await isRun(runtimeFile(runtimes, digest)))) continue;
+    await rm(join(runtimes, digest), { recursive: true, force: true });
+  }
+}
+
+/** The kernel lets nobody write to a file that is run. To ask it by whom, an agent had to look into the processes of others. */
+async function isRun(path: string): Promise<boolean> {
+  try {
+    await (await open(path, 'r+')).close();
+    return false;
+  } catch (error) {
+    return errno(error) === 'ETXTBSY';
   }
 }
 

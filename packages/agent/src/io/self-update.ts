@@ -15,7 +15,7 @@ import type { AgentPaths } from '../core/paths.ts';
 import { flagsOfUnit } from '../core/unit-command.ts';
 import { decideStart, type UpdateRecord } from '../core/update-record.ts';
 import type { SelfUpdate } from '../ports.ts';
-import { keepRuntime, runtimeFile } from './runtime-file.ts';
+import { keepRuntime, removeRuntimes, runtimeFile } from './runtime-file.ts';
 import {
   armGuard,
   bundleFile,
@@ -61,10 +61,9 @@ export async function createSelfUpdate(paths: AgentPaths, bundle: string, host: 
       if (record === undefined) return;
       isProving = false;
       await file.write(undefined);
-      await removeOthers(paths.bundles, [digest, record.previous]);
+      await removeOtherBundles(paths, [digest, record.previous]);
       const runtime = record.before?.runtime;
-      // Apps that were started under the one before may start helpers under it yet.
-      if (runtime !== undefined) await removeOthers(paths.runtimes, [await runtimeInUse(paths), runtime]);
+      if (runtime !== undefined) await removeRuntimes(paths.runtimes, [await runtimeInUse(paths), runtime]);
     },
   };
 }
@@ -137,9 +136,9 @@ async function removeLitter(paths: AgentPaths): Promise<void> {
   for (const path of replaced) await removeTemporariesOf(path);
 }
 
-async function removeOthers(folder: string, keep: readonly string[]): Promise<void> {
-  const others = (await readdir(folder)).filter((name) => !keep.includes(name));
-  for (const name of others) await rm(join(folder, name), { recursive: true, force: true });
+async function removeOtherBundles({ bundles }: AgentPaths, keep: readonly string[]): Promise<void> {
+  const others = (await readdir(bundles)).filter((name) => !keep.includes(name));
+  for (const name of others) await rm(join(bundles, name), { recursive: true, force: true });
 }
 
 async function collect(stream: Duplex, signal: AbortSignal): Promise<Buffer> {
