@@ -16,15 +16,19 @@ export async function halt(state: ReleaseState, instances: readonly string[]): P
 
 /** Removes all that there is of instances: maps, journal, processes, units, files. Harmless where there is nothing. */
 export async function discard(state: ReleaseState, app: string, instances: readonly string[]): Promise<void> {
+  if (instances.length === 0) return;
   for (const instance of instances) state.unfinished.set(instance, 'remove');
   for (const instance of instances) await state.forget(instance);
+  // A full disk takes the map as soon as there is room, which this makes; visitors are not sent to what is removed.
+  await state.refreshProxy().catch(() => undefined);
   await state.ports.units.stop(instances, { remove: true });
   for (const instance of instances) {
     const { env, temp } = state.pathsOf(app, instance);
     await state.ports.places.remove({ env, temp });
     await state.ports.tree.remove(instance, new Set(state.journals.keys()));
-    state.unfinished.delete(instance);
   }
+  await state.refreshProxy();
+  for (const instance of instances) state.unfinished.delete(instance);
 }
 
 /** Goes on where stopping and removing failed half-way: on a full disk, say. */

@@ -105,7 +105,6 @@ export class ReleaseState {
   async forget(instance: string): Promise<void> {
     await this.ports.journals.delete(instance);
     this.journals.delete(instance);
-    await this.refreshProxy();
   }
 
   /** Takes the place of an earlier one of the app: deploys of a set never overlap, so nobody will stage that any more. */
