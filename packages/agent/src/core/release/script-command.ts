@@ -19,6 +19,9 @@ export interface ScriptCommand {
 /** Takes its variables from standard input: argv is for everybody to read. An environment file is shell text as well. */
 const WITH_VARIABLES = 'set -a; eval "$(cat)"; exec "$@" </dev/null';
 
+/** Name a folder of the app, in which Python, Git or pip look for code and settings, and make files that they run. */
+const OF_ITS_USER: ReadonlySet<string> = new Set(['HOME', 'TEMP', 'TMP', 'TMPDIR']);
+
 /**
  * Variables of the app say where programs and libraries come from, also from folders that its user can write: such may not
  * reach a process that is root. A program of the app's user gets all of them, once it has that user's rights alone.
@@ -32,6 +35,6 @@ export function scriptCommand({ argv, env, user }: Script): ScriptCommand {
 }
 
 function harmless(env: Readonly<Record<string, string>>): Record<string, string> {
-  const others = Object.entries(env).filter(([name]) => !name.startsWith('LD_'));
-  return { ...Object.fromEntries(others), PATH: SYSTEM_PATH };
+  const others = Object.entries(env).filter(([name]) => !name.startsWith('LD_') && !OF_ITS_USER.has(name));
+  return { ...Object.fromEntries(others), PATH: SYSTEM_PATH, HOME: '/root' };
 }

@@ -44,9 +44,10 @@ it('gives the program all variables as they are, and no input', async () => {
   expect(JSON.parse(stdout)).toEqual([expect.objectContaining(given), '', ['a b', '$c']]);
 });
 
-it('a program that runs as root finds others and libraries where only root can write', async () => {
-  const env = { PATH: '/srv', LD_LIBRARY_PATH: '/srv', KEY: 'value' };
+it('a program that runs as root finds others, libraries and settings where only root can write', async () => {
+  const env = { PATH: '/srv', LD_LIBRARY_PATH: '/srv', HOME: '/srv', TEMP: '/srv', TMPDIR: '/srv', KEY: 'value' };
   expect((await run(script('root', env, '/usr/bin/env'), signal)).sort()).toEqual([
+    'HOME=/root',
     'KEY=value',
     expect.stringMatching(/^PATH=\/usr\/local\/sbin:/),
   ]);
