@@ -13,7 +13,7 @@ import { supportFiles } from '../../core/release/python-wrapper.ts';
 import type { Handlers, RequestContext } from '../../ports.ts';
 import { discard, halt } from './remove.ts';
 import { prepare, start, waitHealthy } from './start.ts';
-import type { Offer, ReleaseState } from './state.ts';
+import type { Offer, ReleaseState, Staging } from './state.ts';
 
 type Times = ReplyBody<'stage'>['ms'];
 type Order = RequestBody<'stage'>;
@@ -28,7 +28,13 @@ export function createStage(state: ReleaseState): Handlers['stage'] {
     if (body.spec.instance !== body.instance || !body.instance.startsWith(`${body.spec.app}.`)) {
       throw new SlError('E_FRAME', `stage: the specification of ${body.spec.instance} came for ${body.instance}`);
     }
-    if (state.stagings.has(body.instance)) throw new SlError('E_CONFLICT', `${body.instance} is being staged already`);
+    for (
+      let other = state.stagings.get(body.instance);
+      other !== undefined;
+      other = state.stagings.get(body.instance)
+    ) {
+      await outlast(other, body.instance);
+    }
     const abort = new AbortController();
     const inner = { ...context, signal: AbortSignal.any([context.signal, abort.signal]) };
     const work = state.exclusive(body.spec.app, () => {
@@ -39,13 +45,19 @@ export function createStage(state: ReleaseState): Handlers['stage'] {
       () => undefined,
       () => undefined,
     );
-    state.stagings.set(body.instance, { abort, ended });
+    state.stagings.set(body.instance, { abort, ended, signal: inner.signal });
     try {
       return await work;
     } finally {
       state.stagings.delete(body.instance);
     }
   };
+}
+
+/** One that was given up, with a connection say, may still be undoing what it did. E_CONFLICT for any other. */
+async function outlast({ signal, ended }: Staging, instance: string): Promise<void> {
+  if (!signal.aborted) throw new SlError('E_CONFLICT', `${instance} is being staged already`);
+  await ended;
 }
 
 async function stageNew(state: ReleaseState, body: Order, context: RequestContext): Promise<ReplyBody<'stage'>> {
@@ -72,7 +84,7 @@ async function stageNew(state: ReleaseState, body: Order, context: RequestContex
     throw error;
   } finally {
     state.releasePort(instance);
-    state.offers.delete(instance);
+    state.dropOffer(instance, offer);
   }
 }
 
@@ -87,6 +99,7 @@ async function stageAgain(state: ReleaseState, body: Order, context: RequestCont
   const known = state.journals.get(instance);
   if (known === undefined || known.state === 'failed') return rebuild(state, body, context);
   redeem(state, instance);
+  const offer = state.offers.get(instance);
   const lap = stopwatch(state);
   const wasRunning = known.state === 'prepared' && (await isRunning(state, known));
   try {
@@ -109,7 +122,7 @@ async function stageAgain(state: ReleaseState, body: Order, context: RequestCont
     throw error;
   } finally {
     state.releasePort(instance);
-    state.offers.delete(instance);
+    state.dropOffer(instance, offer);
   }
 }
 

@@ -28,6 +28,8 @@ export interface Offer {
 /** An instance that is being staged right now. */
 export interface Staging {
   abort: AbortController;
+  /** Aborted when it is given up, whoever did that. */
+  signal: AbortSignal;
   ended: Promise<void>;
 }
 
@@ -112,6 +114,11 @@ export class ReleaseState {
     const { app } = offer.listing;
     for (const [other, { listing }] of this.offers) if (listing.app === app) this.offers.delete(other);
     this.offers.set(instance, offer);
+  }
+
+  /** Where another one of the instance came meanwhile, that stays. */
+  dropOffer(instance: string, offer: Offer | undefined): void {
+    if (this.offers.get(instance) === offer) this.offers.delete(instance);
   }
 
   /** The first free port, reserved until `releasePort`; a journal that names it keeps it after that. */
