@@ -4,12 +4,13 @@ import { SlError } from '@silverlining/protocol';
 import { expect, it } from 'vitest';
 import { blog, context, name, specOf, stage, switchTo, useBlog } from '../../../../test/fakes/blog.ts';
 import { fakeReleasePorts } from '../../../../test/fakes/release-ports.ts';
+import type { ReleasePorts } from '../release-ports.ts';
 import { createReleases } from './releases.ts';
 
 useBlog();
 
 /** Starts the agent on a node where nothing runs, nor can be started until `repair` is called. */
-async function restartBroken(): Promise<{ repair(): void; isReady(): boolean }> {
+async function restartBroken(): Promise<{ repair(): void; isReady(): boolean; ports: ReleasePorts }> {
   let isBroken = true;
   blog.node.running.clear();
   const ports = await fakeReleasePorts(blog.root, blog.node);
@@ -23,7 +24,7 @@ async function restartBroken(): Promise<{ repair(): void; isReady(): boolean }> 
   const repair = () => {
     isBroken = false;
   };
-  return { repair, isReady: () => existsSync(ports.paths.ready) };
+  return { repair, isReady: () => existsSync(ports.paths.ready), ports };
 }
 
 const report = () => blog.releases.appHealth(context().signal);
@@ -58,4 +59,19 @@ it('what is switched to is started first', async () => {
   repair();
   await switchTo(1, 1);
   expect([...blog.node.running]).toEqual([name(1)]);
+});
+
+it('what is being staged anew is not started before it has what it is to get', async () => {
+  await stage(1);
+  await switchTo(1, 1);
+  const { repair, ports } = await restartBroken();
+  repair();
+  const seen: string[][] = [];
+  ports.installPackages = async () => {
+    await report();
+    seen.push([...blog.node.running]);
+  };
+  const order = { instance: name(1), deploy: 'd2', epoch: 1, spec: specOf(1, { packages: ['curl'] }) };
+  await blog.releases.stage(order, context());
+  expect([...seen, [...blog.node.running]]).toEqual([[], [name(1)]]);
 });

@@ -6,9 +6,13 @@ import type { ReleaseState } from './state.ts';
 /** Milliseconds for one that is tried again, so that nothing else waits for long. */
 const TIMEOUT = 5_000;
 
-/** Starts those of them that are named; without names all. What still fails is tried again the next time. */
+/**
+ * Starts those of them that are named; without names all. What still fails is tried again the next time. One that is being staged anew
+ * would run without what it is about to get.
+ */
 export async function startAgain(state: ReleaseState, signal: AbortSignal, names?: readonly string[]): Promise<void> {
-  const wanted = [...state.unstarted].filter((instance) => names?.includes(instance) ?? true);
+  const waiting = [...state.unstarted].filter((instance) => !state.stagings.has(instance));
+  const wanted = waiting.filter((instance) => names?.includes(instance) ?? true);
   if (wanted.length === 0) return;
   await Promise.all(wanted.map((instance) => startOne(state, instance, signal)));
   await state.refreshProxy();
