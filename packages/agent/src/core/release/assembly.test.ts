@@ -40,6 +40,7 @@ describe('putting a content together', () => {
     indexChunks(known, 'old', listOf('abcd'));
     const { assembly } = planAssembly({ list: listOf('abecd'), verified: 0, known });
     expect(assembly).toEqual({
+      list: listOf('abecd'),
       prefix: 0,
       pieces: [
         { bytes: 3, from: { key: 'old', offset: 0 } },

@@ -13,6 +13,8 @@ export interface Piece {
   from: Range | undefined;
 }
 export interface Assembly {
+  /** What the content consists of. */
+  list: ChunkList;
   /** Bytes at the start that an earlier try has left, and that are verified. */
   prefix: number;
   /** What follows, in order. */
@@ -33,7 +35,7 @@ export interface AssemblyInput {
 
 /** Plans a content; `missing` are the indices of the chunks that have to be sent, ascending. */
 export function planAssembly({ list, verified, known }: AssemblyInput): { assembly: Assembly; missing: Set<number> } {
-  const assembly: Assembly = { prefix: 0, pieces: [], body: 0 };
+  const assembly: Assembly = { list, prefix: 0, pieces: [], body: 0 };
   const missing = new Set<number>();
   list.sizes.forEach((bytes, index) => {
     if (index < verified) {

@@ -4,8 +4,11 @@ import { appendFile, mkdtemp, open, readdir, readFile, stat, writeFile } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { zstdCompressSync } from 'node:zlib';
-import { CHUNKED_FROM, type ManifestFile } from '@silverlining/protocol';
+import { CHUNK_DIGEST, CHUNKED_FROM, type ChunkList, type ManifestFile } from '@silverlining/protocol';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { listingOf } from '../../../../../test/builders/listing.ts';
 import { archiveOf, type TarEntry, tarOf } from '../../../../../test/builders/tar-archive.ts';
@@ -138,6 +141,23 @@ describe('receiving', () => {
   });
 });
 
+/** Of a large content, which is one chunk. */
+const LIST: ChunkList = { sizes: [CHUNKED_FROM], digests: '0'.repeat(CHUNK_DIGEST) };
+
+it('what a content consists of is forgotten with the offer, whether or not it came', async () => {
+  setFlagsFromString('--expose-gc');
+  const collectGarbage = runInNewContext('gc') as () => void;
+  const plan = async (): Promise<WeakRef<ChunkList>> => {
+    const list = { ...LIST };
+    await store.plan([{ file: A, list }], [], signal);
+    return new WeakRef(list);
+  };
+  const planned = await plan();
+  await setImmediate();
+  collectGarbage();
+  expect(planned.deref()).toBeUndefined();
+});
+
 /** What is left of a content in the store, and a way to go on with it. */
 async function cutAfter(bytes: number) {
   const text = 'ab'.repeat(CHUNKED_FROM / 2);
@@ -145,7 +165,8 @@ async function cutAfter(bytes: number) {
   await writeFile(join(folder, 'leftovers', blobKey(large)), text.slice(0, bytes));
   store = await openContentStore(folder, async () => me);
   const body = text.length - bytes;
-  const assemblies = new Map([[large.path, { prefix: bytes, pieces: [{ bytes: body, from: undefined }], body }]]);
+  const pieces = [{ bytes: body, from: undefined }];
+  const assemblies = new Map([[large.path, { list: LIST, prefix: bytes, pieces, body }]]);
   const archive = tarOf([entry(large.path, text.slice(bytes))]);
   const files = { listing: listingOf([large]), missing: [large], assemblies };
   const goOn = (input: Readable) => store.receive(input, files, signal);

@@ -58,8 +58,6 @@ class StoreDisk {
   readonly packs: Packs;
   readonly leftovers: Leftovers;
   readonly lists: ChunkListStore;
-  /** What contents that are about to come consist of. */
-  readonly #awaited = new Map<string, ChunkList>();
   readonly #folder: string;
   readonly #incoming: string;
   readonly #exclusive = createExclusive();
@@ -107,7 +105,6 @@ class StoreDisk {
     const known = this.lists.index(new Set(sources.map(blobKey).filter((key) => this.keys.has(key))));
     const plans = [];
     for (const { file, list } of contents) {
-      this.#awaited.set(blobKey(file), list);
       plans.push(planAssembly({ list, known, verified: await this.leftovers.verified(file, list, signal) }));
     }
     return plans;
@@ -118,7 +115,8 @@ class StoreDisk {
   ): Promise<{ files: number; bytes: number }> {
     const { leftovers } = this;
     const locate = (key: string) => this.path(key);
-    const admit: Reception['admit'] = (received, how) => this.admit(received, how);
+    const listOf = ({ path }: ManifestFile) => order.files.assemblies?.get(path)?.list;
+    const admit: Reception['admit'] = (received, how) => this.admit(received, how, listOf);
     const admitPack: Reception['admitPack'] = (pack, how) => this.packs.admit(pack, how);
     return this.#batch((batch) => receive({ ...order, batch, leftovers, locate, admit, admitPack }));
   }
@@ -138,15 +136,19 @@ class StoreDisk {
     });
   }
 
-  async admit(received: readonly ReceivedBlob[], how: 'all' | 'cut'): Promise<void> {
+  /** `listOf` says what a content consists of, where that is known. */
+  async admit(
+    received: readonly ReceivedBlob[],
+    how: 'all' | 'cut',
+    listOf: (file: ManifestFile) => ChunkList | undefined = () => undefined,
+  ): Promise<void> {
     await this.#exclusive('store', () => inSlices(received, (blob) => this.#place(blob)));
     if (how === 'all') this.#spared.clear();
     for (const { file } of received) {
       const key = blobKey(file);
       if (how === 'cut') this.#spared.add(key);
-      const list = this.#awaited.get(key);
+      const list = listOf(file);
       if (list !== undefined) await this.lists.write(key, list);
-      this.#awaited.delete(key);
     }
   }
 
