@@ -1,38 +1,9 @@
 /** A `Store` in memory that passes the contract test of the real one (packages/controller/src/io/store/contract.ts). */
-import { surplusDeploys } from '../../packages/controller/src/core/release/surplus-deploys.ts';
-import type {
-  CommitDecision,
-  DeployRow,
-  Lease,
-  NodeRecord,
-  ReleaseRecord,
-  SetRecord,
-  Store,
-} from '../../packages/controller/src/ports.ts';
-import { type ActiveMap, SlError } from '../../packages/protocol/src/index.ts';
+import type { NodeRecord, ReleaseRecord, SetRecord, Store } from '../../packages/controller/src/ports.ts';
+import type { ActiveMap } from '../../packages/protocol/src/index.ts';
 import { kept } from './kept.ts';
-
-interface Fence {
-  epoch: number;
-  token: number;
-  heardEpoch: number;
-  committed: boolean;
-}
-
-const NO_FENCE: Fence = { epoch: 0, token: 0, heardEpoch: 0, committed: false };
-
-type SetRow = Omit<SetRecord, 'epoch' | 'heardEpoch' | 'committed'>;
-
-interface Tables {
-  sets: Map<string, SetRow>;
-  /** Outlive their sets. */
-  fences: Map<string, Fence>;
-  leases: Map<string, Lease>;
-  nodes: Map<string, NodeRecord>;
-  releases: ReleaseRecord[];
-  deploys: Map<string, DeployRow>;
-  secrets: Map<string, { set: string; name: string; value: string }>;
-}
+import { deploys, deploysOf } from './memory-deploys.ts';
+import { NO_FENCE, need, type SetRow, type Tables, tablesOf } from './memory-tables.ts';
 
 export interface MemoryStore extends Store {
   /** Another store with the same rows. */
@@ -56,14 +27,6 @@ export function memoryStore(tables = tablesOf()): MemoryStore {
       active: tables.sets.get(set)?.active ?? {},
       deploys: deploysOf(tables, set).map((it) => it.id),
     }),
-  };
-}
-
-/** Other tables with the same rows, which are replaced and never changed; without any, empty ones. */
-function tablesOf({ sets, fences, leases, nodes, releases = [], deploys, secrets }: Partial<Tables> = {}): Tables {
-  return {
-    ...{ sets: new Map(sets), fences: new Map(fences), leases: new Map(leases), nodes: new Map(nodes) },
-    ...{ releases: [...releases], deploys: new Map(deploys), secrets: new Map(secrets) },
   };
 }
 
@@ -148,58 +111,6 @@ function releases(tables: Tables): Pick<Store, 'releases' | 'release' | 'putRele
   };
 }
 
-function deploys(tables: Tables): Pick<Store, 'deploys' | 'deploy' | 'putDeploy' | 'changeDeploys' | 'commit'> {
-  return {
-    deploys: async (set) => deploysOf(tables, set),
-    deploy: async (id) => tables.deploys.get(id),
-    async putDeploy(deploy) {
-      need(tables, deploy.set);
-      const isNew = !tables.deploys.has(deploy.id);
-      tables.deploys.set(deploy.id, kept(deploy));
-      if (isNew) forgetOld(tables, deploy);
-    },
-    async changeDeploys(set, change) {
-      for (const row of change(deploysOf(tables, set))) tables.deploys.set(row.id, kept(row));
-    },
-    commit: async (decision) => commit(tables, decision),
-  };
-}
-
-function deploysOf({ deploys }: Tables, set: string): DeployRow[] {
-  return [...deploys.values()].filter((it) => it.set === set);
-}
-
-function forgetOld(tables: Tables, { set, app }: DeployRow): void {
-  const oldestFirst = deploysOf(tables, set).filter((it) => it.app === app);
-  const releases = tables.releases.filter((it) => it.set === set && it.app === app).map((it) => it.instance);
-  for (const id of surplusDeploys(oldestFirst, new Set(releases))) tables.deploys.delete(id);
-}
-
-function commit(tables: Tables, { set, token, active, deploys, now }: CommitDecision): number {
-  const fence = tables.fences.get(set);
-  if (fence === undefined || tables.leases.get(set)?.token !== token) {
-    throw new SlError('E_CONFLICT', `the lease on set ${set} was lost, so nothing was committed`);
-  }
-  const row = need(tables, set);
-  const rows = deploys.map((id) => {
-    const deploy = tables.deploys.get(id);
-    if (deploy?.set === set && deploy.state !== 'ended') return deploy;
-    throw new SlError('E_CONFLICT', `deploy ${id} has ended or is not known, so nothing was committed`);
-  });
-  for (const deploy of rows) tables.deploys.set(deploy.id, { ...deploy, state: 'committed' });
-  const before = Object.values(row.active);
-  const earlier = tables.releases.flatMap((it) => (it.set === set ? (it.committedAt ?? []) : []));
-  const at = Math.max(now, ...earlier.map((it) => it + 1));
-  tables.releases = tables.releases.map((release) => {
-    const isActive = release.set === set && Object.values(active).includes(release.instance);
-    return isActive && !before.includes(release.instance) ? { ...release, committedAt: at } : release;
-  });
-  tables.sets.set(set, { ...row, active: kept(active) });
-  const epoch = Math.max(fence.epoch, fence.heardEpoch) + 1;
-  tables.fences.set(set, { ...fence, epoch, committed: true });
-  return epoch;
-}
-
 function leases(tables: Tables): Pick<Store, 'acquireLease' | 'releaseLease' | 'beatLease' | 'dropLeases'> {
   return {
     async acquireLease(set, holder, operation, since) {
@@ -238,10 +149,4 @@ function secrets(tables: Tables): Pick<Store, 'secret' | 'deleteSecrets'> {
       }
     },
   };
-}
-
-function need(tables: Tables, set: string): SetRow {
-  const row = tables.sets.get(set);
-  if (row === undefined) throw new SlError('E_NOT_FOUND', `set ${set} does not exist`);
-  return row;
 }

@@ -24,6 +24,7 @@ import type {
   ReleaseEntry,
   ReleaseRecord,
   SetRecord,
+  Timeline,
 } from './records.ts';
 
 export type * from './records.ts';
@@ -84,16 +85,21 @@ export interface Store {
   putRelease(release: ReleaseRecord): Promise<void>;
   deleteReleases(set: string, instances: readonly string[]): Promise<void>;
 
-  /** In the order in which they were first put. */
+  /** In the order in which they were first put, without their timelines: a hundred of a thousand nodes are tens of megabytes. */
   deploys(set: string): Promise<DeployRow[]>;
   deploy(id: string): Promise<DeployRow | undefined>;
-  /** With one more of an app, the oldest that nobody needs are forgotten (core/release/surplus-deploys.ts). */
+  /**
+   * A record without a timeline leaves the one that is there. With one more of an app, the oldest that nobody needs are forgotten
+   * (core/release/surplus-deploys.ts).
+   */
   putDeploy(deploy: DeployRow): Promise<void>;
   /**
    * Replaces those of the set's deploys that `change` returns, all or none; it is given them as they are, oldest first, and nobody else
    * writes to them meanwhile.
    */
   changeDeploys(set: string, change: (rows: readonly DeployRow[]) => readonly DeployRow[]): Promise<void>;
+  /** Adds to the end of a deploy's timeline. */
+  addToTimeline(id: string, happenings: Timeline): Promise<void>;
   /**
    * The decision: in one transaction checks the lease's token, raises the set's epoch, sets its active map, and marks the
    * deploys committed. Returns the new epoch. E_CONFLICT when the token is not the newest.

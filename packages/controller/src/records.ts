@@ -87,6 +87,9 @@ export interface DeployRow {
   startedAt: number;
 }
 
+/** What happened on the nodes of a deploy. */
+export type Timeline = NonNullable<DeployRecord['timeline']>;
+
 export interface Lease {
   set: string;
   holder: string;

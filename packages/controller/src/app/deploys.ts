@@ -12,7 +12,8 @@ export async function deploys(
 ): Promise<DeploysResult> {
   if ((await deps.store.set(set)) === undefined) throw unknownSet(set);
   const all = (await deps.store.deploys(set)).sort((a, b) => b.startedAt - a.startedAt);
-  const rows = id === undefined ? all : all.filter(isNamed(all, id));
+  const named = id === undefined ? all : all.filter(isNamed(all, id));
+  const rows = await Promise.all(named.map(async (it) => (await deps.store.deploy(it.id)) ?? it));
   return {
     set,
     deploys: rows.map(({ record, startedAt, state }) => ({

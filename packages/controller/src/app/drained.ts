@@ -1,5 +1,5 @@
 /** The end of a release's story: when the one that it took the place of was stopped, on each node. */
-import type { DeployRow, Store } from '../ports.ts';
+import type { DeployRow, Store, Timeline } from '../ports.ts';
 
 export interface Drained {
   /** The node's name. */
@@ -13,26 +13,26 @@ export interface Drained {
 
 /** Adds it to the records of the newest deploys that these instances gave way to, or that were themselves taken back. */
 export async function recordDrained(
-  store: Pick<Store, 'changeDeploys'>,
+  store: Pick<Store, 'deploys' | 'addToTimeline'>,
   set: string,
   drained: readonly Drained[],
 ): Promise<void> {
   if (drained.every((it) => it.stopped.length === 0)) return;
-  await store.changeDeploys(set, (rows) => withDrained(rows, drained));
+  for (const [id, timeline] of happenings(await store.deploys(set), drained)) await store.addToTimeline(id, timeline);
 }
 
-/** Those of the rows that have something added to them. */
-function withDrained(rows: readonly DeployRow[], drained: readonly Drained[]): DeployRow[] {
+/** By deploy. */
+function happenings(rows: readonly DeployRow[], drained: readonly Drained[]): Map<string, Timeline> {
   const ended = rows.filter((it) => it.state === 'ended').reverse();
-  const told = new Map<string, DeployRow>();
+  const told = new Map<string, Timeline>();
   for (const { node, app, stopped, at } of drained) {
-    const found = ended.find((it) => it.app === app && stopped.includes(leftBehind(it)));
-    if (found === undefined) continue;
-    const row = told.get(found.id) ?? found;
-    const timeline = [...(row.record.timeline ?? []), { node, event: 'drained', ms: at - row.startedAt }];
-    told.set(row.id, { ...row, record: { ...row.record, timeline } });
+    const row = ended.find((it) => it.app === app && stopped.includes(leftBehind(it)));
+    if (row === undefined) continue;
+    const timeline = told.get(row.id) ?? [];
+    timeline.push({ node, event: 'drained', ms: at - row.startedAt });
+    told.set(row.id, timeline);
   }
-  return [...told.values()];
+  return told;
 }
 
 /** The instance that the deploy left without visitors; empty where there was none. */

@@ -51,6 +51,17 @@ it('who attaches to a deploy that is being taken back is not told that it is don
   await back;
 });
 
+it('what happened before a deploy was taken back is told with what happened then', async () => {
+  await small.add(APP1);
+  await small.up([APP1]);
+  await deployAs('deploy-two');
+  await takeBack('deploy-two');
+  const row = await small.store.deploy('deploy-two.blog');
+  expect(row?.record.outcome).toBe('rolled-back');
+  const events = row?.record.timeline?.map(({ event }) => event);
+  expect(events).toEqual(expect.arrayContaining(['staged', 'committed', 'committed back']));
+});
+
 it('a release that was taken back is none to go back to, also where the store failed in between', async () => {
   let isBad = false;
   let active: Record<string, string> = {};

@@ -45,8 +45,9 @@ export async function revertUnder(
   deps: ControllerDeps,
   { name, emit, failing }: Reverting,
 ): Promise<void> {
-  const { rows, error } = failing;
+  const { error } = failing;
   const set = await deps.store.set(name);
+  const rows = (await Promise.all(failing.rows.map(({ id }) => deps.store.deploy(id)))).flatMap((it) => it ?? []);
   // Whoever held the lease until now may have put something else in its place.
   if (set === undefined || rows.some((it) => set.active[it.app] !== it.instance)) return;
   const items = await itemsOf(deps, set, rows);

@@ -42,8 +42,12 @@ async function announce(
   { app, instance, committedAt = 0 }: ReleaseRecord,
 ): Promise<void> {
   // A release knows of its last commit alone, and one that was rolled back is gone.
-  const others = (await deps.store.deploys(set.name)).filter((it) => it.app === app && it.instance !== instance);
-  const until = Math.min(...others.flatMap(switchedAt).filter((at) => at > committedAt));
+  const later = (await deps.store.deploys(set.name)).filter(
+    (it) => it.app === app && it.instance !== instance && it.startedAt + it.record.ms.total > committedAt,
+  );
+  const others = await Promise.all(later.map(({ id }) => deps.store.deploy(id)));
+  const switches = others.flatMap((it) => (it === undefined ? [] : switchedAt(it)));
+  const until = Math.min(...switches.filter((at) => at > committedAt));
   const end = Number.isFinite(until) ? ` until ${time(until)}` : '';
   const now = set.active[app] === undefined ? 'nothing' : set.active[app];
   const text = `going back to ${instance}, live from ${time(committedAt)}${end}, with its files and configuration; now it is ${now}`;

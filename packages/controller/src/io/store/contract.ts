@@ -152,6 +152,23 @@ function releaseTests(store: () => Store): void {
     expect(await store().deploy('d3')).toBeUndefined();
   });
 
+  it('keeps what happened in a deploy beside it, whoever writes it without', async () => {
+    const row = deploy('demo', 'd1', FIRST);
+    const [staged, drained] = ['staged', 'drained'].map((event) => ({ node: 'app1', event, ms: 1.5 }));
+    const timeline = [staged, drained].flatMap((it) => it ?? []);
+    await store().putDeploy({ ...row, record: { ...row.record, timeline: timeline.slice(0, 1) } });
+    expect(await store().deploys('demo')).toEqual([row]);
+    await store().changeDeploys('demo', (rows) => {
+      expect(rows).toEqual([row]);
+      return rows;
+    });
+    await store().addToTimeline('d1', timeline.slice(1));
+    await store().addToTimeline('gone', timeline);
+    const ended = { ...row, state: 'ended' as const };
+    await store().putDeploy(ended);
+    expect(await store().deploy('d1')).toEqual({ ...ended, record: { ...row.record, timeline } });
+  });
+
   it('changes those deploys of a set that it is told to, or none', async () => {
     const [first, second] = [deploy('demo', 'd1', FIRST), deploy('demo', 'd2', SECOND, { startedAt: 2000 })];
     const ended = { ...second, state: 'ended' as const };

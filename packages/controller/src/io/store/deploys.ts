@@ -1,31 +1,39 @@
 import { SlError } from '@silverlining/protocol';
 import { surplusDeploys } from '../../core/release/surplus-deploys.ts';
-import type { CommitDecision, DeployRow, SetRecord, Store } from '../../ports.ts';
-import type { Database } from './database.ts';
-import { deployHead, deployRow, parseRow } from './rows.ts';
+import type { CommitDecision, DeployRow, SetRecord, Store, Timeline } from '../../ports.ts';
+import type { Database, Row } from './database.ts';
+import { deployHead, deployRow, parseRow, timelineRow } from './rows.ts';
 import { noSet } from './sets.ts';
 
-const PUT = `INSERT INTO deploys (id, set_name, app, instance, state, record, started_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+const COLUMNS = 'id, set_name, app, instance, state, record, started_at';
+const PUT = `INSERT INTO deploys (${COLUMNS}, timeline) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT (id) DO UPDATE SET set_name = excluded.set_name, app = excluded.app, instance = excluded.instance,
-    state = excluded.state, record = excluded.record, started_at = excluded.started_at`;
+    state = excluded.state, record = excluded.record, started_at = excluded.started_at,
+    timeline = coalesce(excluded.timeline, timeline)`;
 
 export function deploysTable(
   db: Database,
-): Pick<Store, 'deploys' | 'deploy' | 'putDeploy' | 'changeDeploys' | 'commit'> {
+): Pick<Store, 'deploys' | 'deploy' | 'putDeploy' | 'changeDeploys' | 'addToTimeline' | 'commit'> {
   const where = { file: db.file, table: 'deploys' };
   const allOf = (set: string): DeployRow[] => {
     // As they were made: the clock may have been set back between two of them.
-    const rows = db.all('SELECT * FROM deploys WHERE set_name = ? ORDER BY rowid', set);
+    const rows = db.all(`SELECT ${COLUMNS} FROM deploys WHERE set_name = ? ORDER BY rowid`, set);
     return rows.map((row) => parseRow(deployRow, row, where));
   };
   const put = ({ id, set, app, instance, state, record, startedAt }: DeployRow): void => {
-    db.run(PUT, id, set, app, instance, state, JSON.stringify(record), startedAt);
+    const { timeline, ...rest } = record;
+    const happened = timeline === undefined ? null : JSON.stringify(timeline);
+    db.run(PUT, id, set, app, instance, state, JSON.stringify(rest), startedAt, happened);
   };
+  const timelineOf = (row: Row): Timeline | undefined => parseRow(timelineRow, row, where).timeline;
   return {
     deploys: async (set) => allOf(set),
     async deploy(id) {
       const row = db.get('SELECT * FROM deploys WHERE id = ?', id);
-      return row && parseRow(deployRow, row, where);
+      if (row === undefined) return undefined;
+      const { record, ...rest } = parseRow(deployRow, row, where);
+      const timeline = timelineOf(row);
+      return { ...rest, record: timeline === undefined ? record : { ...record, timeline } };
     },
     async putDeploy(row) {
       db.transaction(() => {
@@ -35,6 +43,13 @@ export function deploysTable(
       });
     },
     changeDeploys: async (set, change) => db.transaction(() => change(allOf(set)).forEach(put)),
+    addToTimeline: async (id, happenings) =>
+      db.transaction(() => {
+        const row = db.get('SELECT timeline FROM deploys WHERE id = ?', id);
+        if (row === undefined) return;
+        const timeline = JSON.stringify([...(timelineOf(row) ?? []), ...happenings]);
+        db.run('UPDATE deploys SET timeline = ? WHERE id = ?', timeline, id);
+      }),
     commit: async (decision) => db.transaction(() => commit(db, decision)),
   };
 }

@@ -119,6 +119,9 @@ export const deployRow = z.pipe(
   z.transform(({ set_name, started_at, ...row }) => ({ ...row, set: set_name, startedAt: started_at })),
 );
 
+/** What a deploy's row has beside it. */
+export const timelineRow = z.object({ timeline: optional(json(z.nonoptional(deployRecord.shape.timeline))) });
+
 export const leaseRow = z.pipe(
   z.object({ set_name: text, holder: text, operation: text, since: z.number(), token: z.number(), beats: z.number() }),
   z.transform(({ set_name, ...row }) => ({ set: set_name, ...row })),

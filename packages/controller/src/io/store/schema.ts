@@ -92,4 +92,9 @@ export const UPGRADES: readonly string[] = [
   -- Signs of life of the controller that holds a lease.
   ALTER TABLE leases ADD COLUMN beats INTEGER NOT NULL DEFAULT 0;
   `,
+  `
+  -- Long where there are many nodes, and the last column: who reads a row without it reads no page of it.
+  ALTER TABLE deploys ADD COLUMN timeline TEXT;
+  UPDATE deploys SET timeline = json_extract(record, '$.timeline'), record = json_remove(record, '$.timeline');
+  `,
 ];

@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { memoryStore } from '../../../../../test/fakes/memory-store.ts';
 import { storeContract } from './contract.ts';
-import { nodeRecord, serverSet } from './contract-records.ts';
+import { deploy, nodeRecord, serverSet } from './contract-records.ts';
 import { Database } from './database.ts';
 import { openStore } from './store.ts';
 
@@ -73,6 +73,23 @@ describe('openStore', () => {
     await writeFile(file, await readFile(`${file}.backup`));
     const store = openStore(file);
     expect(await store.nodes('demo')).toHaveLength(1);
+    store.close();
+  });
+
+  it('takes over deploys of an earlier version, with what happened in them', async () => {
+    const timeline = [{ node: 'app1', event: 'staged', ms: 1.5 }];
+    const rows = [timeline, undefined].map((it, i) => {
+      const row = deploy('demo', `d${i}`, 'blog.20260131_001');
+      return it === undefined ? row : { ...row, record: { ...row.record, timeline: it } };
+    });
+    edit(file, `ALTER TABLE deploys DROP COLUMN timeline; PRAGMA user_version = 3`);
+    for (const { id, set, app, instance, state, record, startedAt } of rows) {
+      const values = [id, set, app, instance, state, JSON.stringify(record)].map((it) => `'${it}'`);
+      edit(file, `INSERT INTO deploys VALUES (${values}, ${startedAt})`);
+    }
+    const store = openStore(file);
+    expect(await Promise.all(rows.map(({ id }) => store.deploy(id)))).toEqual(rows);
+    expect((await store.deploys('demo')).map((it) => it.record.timeline)).toEqual([undefined, undefined]);
     store.close();
   });
 
