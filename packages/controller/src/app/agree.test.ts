@@ -1,5 +1,5 @@
 import { SlError } from '@silverlining/protocol';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { FakeFleet } from '../../../../test/fakes/fake-fleet.ts';
 import { idle, ManualClock } from '../../../../test/fakes/manual-clock.ts';
 import { memoryStore } from '../../../../test/fakes/memory-store.ts';
@@ -64,6 +64,18 @@ it('greets an agent to the end that was told a newer topology meanwhile', async 
   await idle();
   expect(fleet.bodies('topology')).toHaveLength(1);
   expect(cameBack).toEqual([SET]);
+});
+
+it('looks at no other node for one that comes back with a release that was live once', async () => {
+  await commitOld();
+  await store.putRelease(release(SET, NEW));
+  await store.commit({ set: SET, token, active: { blog: NEW }, deploys: [], now: 2 });
+  const all = vi.spyOn(store, 'nodes');
+  const instances = [OLD, NEW].map((instance) => ({ ...INSTANCE, instance }));
+  fleet.connect('app1', { welcome: () => ({ epoch: 2 }) }, { epoch: 2, active: { blog: NEW }, instances });
+  await idle();
+  expect(cameBack).toEqual([SET]);
+  expect(all).not.toHaveBeenCalled();
 });
 
 describe('a controller that lost its state', () => {

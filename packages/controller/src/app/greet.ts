@@ -34,7 +34,7 @@ async function greet(deps: Agreement, session: AgentSession, settler: Settler, s
   // An operation under way cleans up after itself; and what a controller without its memory would take for leftovers may
   // be what serves.
   if (settler.isBusy(set.name) || disputes(set, session.hello)) return;
-  if (hasMore(session, set) && (await isUndisputed(deps, set))) await tidy(deps, set, session, signal);
+  await tidy(deps, set, session, signal);
   settler.cameBack(set.name);
 }
 
@@ -49,7 +49,7 @@ async function tellTopology({ fleet }: Agreement, session: AgentSession, set: Se
   }
 }
 
-/** Most nodes have nothing but what is live, and then nothing has to be looked up for them: of a fleet, each would look at all others. */
+/** Where a node has nothing but what is live, nothing has to be looked up for it. */
 function hasMore({ hello }: AgentSession, { active }: SetRecord): boolean {
   const live = new Set(Object.values(active));
   return !hello.instances.every((it) => live.has(it.instance));
@@ -72,9 +72,10 @@ async function isUndisputed({ store, fleet }: Agreement, set: SetRecord): Promis
  * that another deploy made, so the order is that of the one which did.
  */
 async function tidy(deps: Agreement, set: SetRecord, session: AgentSession, signal: AbortSignal): Promise<void> {
-  const releases = await deps.store.releases(set.name);
-  const candidates = neverLive(session.hello, set.active, releases);
-  if (candidates.length === 0) return;
+  if (!hasMore(session, set)) return;
+  const candidates = neverLive(session.hello, set.active, await deps.store.releases(set.name));
+  // In this order: most nodes keep releases that were live once, and of a fleet that comes back each would look at all others.
+  if (candidates.length === 0 || !(await isUndisputed(deps, set))) return;
   for (const order of leftovers(candidates, await deps.store.deploys(set.name))) {
     await deps.fleet.request(session.uuid, 'abort', order, { signal, deadline: DEADLINE });
   }
