@@ -1,20 +1,24 @@
 /** What the HTTP API asks of the controller: the contract between `io/api` and the app layer. */
-import type {
-  ApiRequest,
-  DeployResult,
-  DeploysResult,
-  DownResult,
-  LogLine,
-  OperationEvent,
-  Plan,
-  ProgressEvent,
+import {
+  type ApiRequest,
+  type DeployResult,
+  type DeploysResult,
+  type DownResult,
+  type LogLine,
+  type OperationEvent,
+  type Plan,
+  type ProgressEvent,
   SlError,
-  StatusResult,
-  UpResult,
+  type StatusResult,
+  type UpResult,
 } from '@silverlining/protocol';
 
 /** Reason in the details of what a controller answers that is about to end: the next one may be started. */
 export const STOPPING = 'STOPPING';
+
+export function controllerStops(): SlError {
+  return new SlError('E_CONTROLLER', 'the controller is stopping', { details: { reason: STOPPING } });
+}
 
 export type OperationKind = 'up' | 'deploy' | 'rollback' | 'down';
 
@@ -93,8 +97,10 @@ export interface OperationRequest {
 
 /** The registry of operations as the API uses it. */
 export interface OperationRegistry {
-  /** Starts an operation, whose fate no longer depends on the caller, and returns its id. */
+  /** Starts an operation, whose fate no longer depends on the caller, and returns its id. E_CONTROLLER once all are refused. */
   start(request: OperationRequest): string;
+  /** From now on none is started: the controller is about to stop, and what began now would be cut off. */
+  refuse(): void;
   /** All events from the first one on, ending with `done` or `failed`. E_NOT_FOUND when it is unknown. */
   follow(id: string, signal: AbortSignal): AsyncIterable<OperationEvent>;
   /** Asks it to stop; false when it has ended already. E_NOT_FOUND when it is unknown. */

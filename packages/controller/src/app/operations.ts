@@ -8,6 +8,7 @@ import {
 } from '@silverlining/protocol';
 import type { Clock, Ids } from '../ports.ts';
 import {
+  controllerStops,
   OperationFailed,
   type OperationKind,
   type OperationRegistry,
@@ -43,12 +44,14 @@ interface Entry extends OperationSummary {
 export class Operations implements OperationRegistry {
   readonly #entries = new Map<string, Entry>();
   readonly #options: OperationsOptions;
+  #isRefusing = false;
 
   constructor(options: OperationsOptions) {
     this.#options = options;
   }
 
   start(request: OperationRequest): string {
+    if (this.#isRefusing) throw controllerStops();
     const id = `${request.kind}-${this.#options.ids.token(6)}`;
     const { kind, set } = request;
     const entry: Entry = {
@@ -78,8 +81,13 @@ export class Operations implements OperationRegistry {
       .map(({ id, kind, set, since }) => ({ id, kind, set, since }));
   }
 
-  /** Cancels everything that runs and resolves when all of it has ended. */
+  refuse(): void {
+    this.#isRefusing = true;
+  }
+
+  /** Cancels everything that runs and resolves when all of it has ended. Nothing is started any more. */
   async stop(): Promise<void> {
+    this.refuse();
     const running = [...this.#entries.values()].filter((entry) => !entry.ended);
     for (const entry of running) this.cancel(entry.id);
     await Promise.allSettled(running.map((entry) => entry.settled));

@@ -2,7 +2,7 @@ import { type OperationEvent, SlError } from '@silverlining/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type ApiFixture, aborted, startApiFixture } from '../../../../../test/fakes/api-fixture.ts';
 import { aDeploy } from '../../../../../test/fakes/fake-service.ts';
-import { OperationFailed } from '../../service.ts';
+import { OperationFailed, STOPPING } from '../../service.ts';
 
 let api: ApiFixture;
 beforeEach(async () => {
@@ -227,5 +227,12 @@ describe('shutdown', () => {
     expect(api.shutdowns).toBe(0);
     await api.client.shutdown(true);
     await expect.poll(() => api.shutdowns).toBe(1);
+  });
+
+  it('lets no operation begin that it would have to cut off', async () => {
+    await api.client.shutdown();
+    const stopping = { code: 'E_CONTROLLER', details: { reason: STOPPING } };
+    await expect(collect(rollBack())).rejects.toMatchObject(stopping);
+    expect(api.operations.running()).toEqual([]);
   });
 });

@@ -19,7 +19,7 @@ export interface RouteContext {
   operations: OperationRegistry;
   info(): ApiInfo | Promise<ApiInfo>;
   socketPath: string;
-  /** Called once the answer to a shutdown is out. */
+  /** Called once the answer to a shutdown is out, or who asked for it is gone. */
   onShutdown(): void;
 }
 
@@ -185,7 +185,8 @@ async function shutDown(context: RouteContext, request: FastifyRequest, reply: F
       { details: { operation: running.id } },
     );
   }
-  reply.raw.on('finish', () => context.onShutdown());
+  context.operations.refuse();
+  reply.raw.on('close', () => context.onShutdown());
   return { stopping: true };
 }
 

@@ -2,7 +2,7 @@ import { chmod, rm } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { SlError } from '@silverlining/protocol';
 import fastify, { type FastifyInstance } from 'fastify';
-import { STOPPING } from '../../service.ts';
+import { controllerStops } from '../../service.ts';
 import { makeSocketDirectory } from '../api-socket.ts';
 import { httpError } from './http-errors.ts';
 import { addRoutes, type RouteContext } from './routes.ts';
@@ -80,8 +80,7 @@ function buildApp(options: ApiOptions, stopping: AbortSignal): FastifyInstance {
     return reply.code(status).send(body);
   });
   app.addHook('onRequest', async () => {
-    if (stopping.aborted)
-      throw new SlError('E_CONTROLLER', 'the controller is stopping', { details: { reason: STOPPING } });
+    if (stopping.aborted) throw controllerStops();
   });
   addRoutes(app, options);
   return app;
