@@ -6,11 +6,17 @@ import { type LargeContent, readLarge } from './large-file.ts';
 /** Lists that are kept: those of the contents that were looked at last. */
 const KEPT = 500;
 
+interface Search {
+  list: Promise<ChunkList>;
+  /** Of whoever began it. */
+  signal: AbortSignal;
+}
+
 /** What large contents consist of, by their SHA-256. A list that is lost is made again. */
 export class ChunkCache {
   readonly #folder: string;
   /** Ten nodes ask for the same at once. */
-  readonly #underWay = new Map<string, Promise<ChunkList>>();
+  readonly #underWay = new Map<string, Search>();
 
   constructor(folder: string) {
     this.#folder = folder;
@@ -24,13 +30,17 @@ export class ChunkCache {
 
   /** The chunks of a file with this content. E_APP_CONFIG when the file has another one by now. */
   async get(sha256: string, absolute: string, signal: AbortSignal): Promise<ChunkList> {
-    const known = this.#underWay.get(sha256) ?? this.#find(sha256, absolute, signal);
-    this.#underWay.set(sha256, known);
+    const search = this.#underWay.get(sha256) ?? { list: this.#find(sha256, absolute, signal), signal };
+    this.#underWay.set(sha256, search);
     try {
-      return await known;
+      return await search.list;
+    } catch (error) {
+      // Who began it may have been cancelled, a deploy of the same app to another set: that is no reason for this one.
+      if (signal.aborted || !search.signal.aborted) throw error;
     } finally {
-      this.#underWay.delete(sha256);
+      if (this.#underWay.get(sha256) === search) this.#underWay.delete(sha256);
     }
+    return this.get(sha256, absolute, signal);
   }
 
   /** What a content consists of, if that is remembered. */

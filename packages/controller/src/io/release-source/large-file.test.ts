@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ChunkCache } from './chunk-cache.ts';
 import { readLarge } from './large-file.ts';
 
 const signal = new AbortController().signal;
@@ -43,6 +44,23 @@ describe('a large file that is much like an earlier one', () => {
     expect(known.sha256).toBe(createHash('sha256').update(content).digest('hex'));
     expect(known.chunks.sizes.reduce((sum, size) => sum + size, 0)).toBe(content.length);
   });
+});
+
+it('the chunks of a file are found for who wants them, whoever else has given that up', async () => {
+  const file = join(folder, 'shared');
+  const content = randomBytes(3000 * KIB);
+  await writeFile(file, content);
+  const cache = new ChunkCache(join(folder, 'chunks'));
+  const sha256 = createHash('sha256').update(content).digest('hex');
+  const first = new AbortController();
+  const given = cache.get(sha256, file, first.signal);
+  const wanted = [signal, signal].map((it) => cache.get(sha256, file, it));
+  first.abort();
+  await expect(given).rejects.toThrow();
+  expect((await Promise.all(wanted)).map(({ sizes }) => sizes.length)).toEqual([
+    expect.any(Number),
+    expect.any(Number),
+  ]);
 });
 
 it('a large file that is a folder by now is named', async () => {
