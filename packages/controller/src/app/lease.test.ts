@@ -38,6 +38,12 @@ describe('the lease', () => {
     expect(await under('deploy-2', async () => 'in')).toBe('in');
   });
 
+  it('is not taken for that of another controller by who asks at the same time', async () => {
+    const [first, second] = await Promise.allSettled(['deploy-1', 'deploy-2'].map((id) => under(id, async () => 'in')));
+    expect(first).toMatchObject({ status: 'fulfilled' });
+    expect(second).toMatchObject({ status: 'rejected', reason: { code: 'E_BUSY' } });
+  });
+
   it('is given back in the end when the store could not take it, and the result stands', async () => {
     const { releaseLease } = store;
     store.releaseLease = () => Promise.reject(new SlError('E_STORE', 'the disk is full'));

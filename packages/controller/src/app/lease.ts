@@ -20,7 +20,6 @@ export async function withLease<R>(
   work: (token: number) => Promise<R>,
 ): Promise<R> {
   const lease = await acquire(deps, op, { set, holder: named(holder, op) });
-  deps.held.add(lease.operation);
   const done = new AbortController();
   const beating = beat(deps, lease, done.signal);
   let isJournalled = true;
@@ -45,7 +44,12 @@ async function acquire(
   op: OperationContext,
   { set, holder }: { set: string; holder: string },
 ): Promise<Lease> {
-  const ask = () => deps.store.acquireLease(set, holder, op.operationId, deps.clock.now());
+  const ask = async () => {
+    const answer = await deps.store.acquireLease(set, holder, op.operationId, deps.clock.now());
+    // Before anybody else hears his answer: two may ask at one time.
+    if (answer.granted) deps.held.add(op.operationId);
+    return answer;
+  };
   const first = await ask();
   if (first.granted) return first.lease;
   if (deps.held.has(first.lease.operation)) throw busy(first.lease);
