@@ -13,6 +13,11 @@ describe('names of instances', () => {
     expect(nextInstanceName('main', now, taken)).toBe('main.20260131_010');
     expect(nextInstanceName('main', now, ['main.20260131_999'])).toBe('main.20260131_1000');
   });
+
+  it('are to be had whatever a node claims to have', () => {
+    const taken = ['main.20260131_999999', 'main.20260131_001', 'main.20260131_003'];
+    expect(nextInstanceName('main', now, taken)).toBe('main.20260131_002');
+  });
 });
 
 describe('the spec of an instance', () => {
