@@ -44,8 +44,8 @@ export interface Outfit {
 /** What thousands of agents say is some work all the time; and a collection among what is known of them takes some tenths of a second. */
 const SPARE = { tick: 15_000, idle: 0.6, slack: 48 << 20 };
 
-/** Milliseconds between looks at the size of the log. */
-const LOG_LOOK = 3_600_000;
+/** Milliseconds between looks at the size of the log and the age of the store's copy. */
+const LOOK = 600_000;
 
 /** Runs the daemon; ends the process. */
 export async function runController(outfit: Outfit = { deps: (deps) => deps }): Promise<never> {
@@ -107,7 +107,10 @@ async function serve(outfit: Outfit): Promise<void> {
     info: async () => ({ version: VERSION, pid: process.pid, port, upSince: startedAt, sets: await sets() }),
     onShutdown: () => stop.abort(),
   });
-  setInterval(() => putLogAside(directories.state), LOG_LOOK).unref();
+  setInterval(() => {
+    putLogAside(directories.state);
+    if (operations.running().length === 0) store.backUp();
+  }, LOOK).unref();
   daemon.watch(() => {
     log.error(`${directories.state} was removed: stopping`);
     // At once: closing its socket would take away that of a controller which began anew in its place.

@@ -9,6 +9,9 @@ const BUSY_TIMEOUT = 1_000;
 /** A SQLite connection whose commits are on disk when they return, and whose errors are E_STORE. */
 export class Database {
   readonly file: string;
+  /** Whether there is more than in the last copy of it: what a power cut may undo is not worth one. */
+  isChanged = true;
+  #isRelaxed = false;
   readonly #db: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
 
@@ -39,6 +42,7 @@ export class Database {
 
   /** Returns the number of rows that it changed. */
   run(sql: string, ...values: SQLInputValue[]): number {
+    if (!this.#isRelaxed) this.isChanged = true;
     return this.#guard(() => Number(this.#statement(sql).run(...values).changes));
   }
 
@@ -63,9 +67,11 @@ export class Database {
   /** For writes that a power cut may undo: without waiting for the disk. The file stays sound all the same. */
   relaxed(work: () => void): void {
     this.exec('PRAGMA synchronous = NORMAL');
+    this.#isRelaxed = true;
     try {
       work();
     } finally {
+      this.#isRelaxed = false;
       this.exec('PRAGMA synchronous = FULL');
     }
   }

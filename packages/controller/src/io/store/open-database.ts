@@ -31,7 +31,7 @@ export function openDatabase(file: string, { warn = () => undefined, busyTimeout
   try {
     check(db);
     const upgraded = upgrade(db, warn);
-    if (!fresh && !upgraded && backupIsOld(file)) backUp(db, warn);
+    if (!fresh && !upgraded) backUpWhenOld(db, warn);
     return db;
   } catch (error) {
     db.close();
@@ -96,12 +96,17 @@ function pendingSteps(db: Database): (() => void)[] {
   });
 }
 
+/** Copies it where the last copy is older than an hour and there is more by now. */
+export function backUpWhenOld(db: Database, warn: (text: string) => void): void {
+  if (db.isChanged && backupIsOld(db.file)) backUp(db, warn);
+}
+
 function backupIsOld(file: string): boolean {
   const stats = statSync(backupPath(file), { throwIfNoEntry: false });
   return stats === undefined || Date.now() - stats.mtimeMs > BACKUP_AGE_MS;
 }
 
-/** A controller starts without a fresh copy rather than not at all. */
+/** A controller goes on without a fresh copy rather than not at all. */
 function backUp(db: Database, warn: (text: string) => void): void {
   const target = backupPath(db.file);
   const temporary = `${target}.tmp`;
@@ -112,6 +117,7 @@ function backUp(db: Database, warn: (text: string) => void): void {
     syncPath(temporary);
     renameSync(temporary, target);
     syncPath(dirname(target));
+    db.isChanged = false;
   } catch (error) {
     rmSync(temporary, { force: true });
     warn(`the store could not be copied to ${target}: ${error instanceof Error ? error.message : String(error)}`);

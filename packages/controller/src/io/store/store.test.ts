@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -40,6 +40,26 @@ describe('openStore', () => {
     expect((await stat(`${file}.backup`)).mode & 0o777).toBe(0o600);
     expect((await stat(join(file, '..'))).mode & 0o777).toBe(0o700);
     store.close();
+  });
+
+  it('is copied while it is open, too, when the copy is old and there is more by now', async () => {
+    const backup = `${file}.backup`;
+    const store = openStore(file);
+    const makeOld = () => utimes(backup, 1000, 1000);
+    const isOld = async () => (await stat(backup)).mtimeMs === 1_000_000;
+    await makeOld();
+    await store.touchNodes([{ uuid: 'n1', lastSeen: 5 }]);
+    store.backUp();
+    expect(await isOld()).toBe(true);
+    await store.putNode(nodeRecord('demo', 'n2'));
+    store.backUp();
+    expect(await isOld()).toBe(false);
+    store.backUp();
+    store.close();
+    await writeFile(file, await readFile(backup));
+    const restored = openStore(file);
+    expect(await restored.nodes('demo')).toHaveLength(2);
+    restored.close();
   });
 
   it('has nothing that names a set once it is gone, not even in free pages', async () => {
