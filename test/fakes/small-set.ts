@@ -34,6 +34,8 @@ export class SmallSet {
   readonly crashing = new Set<string>();
   /** Releases that crash again and again once they serve, and answer in between. */
   readonly looping = new Set<string>();
+  /** Releases that do not answer once they serve. */
+  readonly sick = new Set<string>();
   readonly #machines = new Set<string>();
   /** What each node has. */
   readonly #releases = new Map<string, InstanceReport[]>();
@@ -122,7 +124,7 @@ export class SmallSet {
   #healthy(active: ActiveMap) {
     return Object.entries(active).map(([app, instance]) => {
       const run = this.looping.has(instance) ? `run ${this.#runs++}` : 'run';
-      return { app, instance, healthy: true, run };
+      return { app, instance, healthy: !this.sick.has(instance), run };
     });
   }
 

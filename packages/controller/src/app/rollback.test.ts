@@ -51,3 +51,13 @@ it('goes back to what was live before, also where the clock was set back meanwhi
   const op = { ...operation(), operationId: 'rollback-4' };
   expect(instanceIn(await small.passing(rollback(small.deps, op, { set: SET })))).toBe(before);
 });
+
+it('goes on to the release before one that was gone back to in vain', async () => {
+  await deployAs('deploy-2');
+  await deployAs('deploy-3');
+  const back = (operationId: string, to?: string) =>
+    small.passing(rollback(small.deps, { ...operation(), operationId }, { set: SET, to }));
+  small.sick.add(FIRST);
+  await expect(back('rollback-4', FIRST)).rejects.toMatchObject({ error: { code: 'E_APP_UNHEALTHY' } });
+  expect(instanceIn(await back('rollback-5'))).toBe(SECOND);
+});

@@ -98,7 +98,7 @@ export function knownApp({ name, config, active }: SetRecord, app: string): stri
   throw new SlError('E_USAGE', `${name} has no app ${JSON.stringify(app)}: it has ${[...known].join(', ') || 'none'}`);
 }
 
-/** The named release, or the one that served before the active one. */
+/** The named release, or the one that served before the active one and was not taken back when it was switched to last. */
 async function findTarget(
   deps: ControllerDeps,
   set: SetRecord,
@@ -108,7 +108,8 @@ async function findTarget(
   const releases = (await deps.store.releases(set.name, app))
     .filter((it) => it.committedAt !== undefined && it.instance !== active)
     .sort((a, b) => (b.committedAt ?? 0) - (a.committedAt ?? 0));
-  const found = to === undefined ? releases[0] : releases.find((it) => it.instance === to);
+  const failed = to === undefined ? await takenBack(deps, set, app) : [];
+  const found = releases.find(({ instance }) => (to === undefined ? !failed.includes(instance) : instance === to));
   const release = found && (await deps.store.release(set.name, found.instance));
   if (release !== undefined) return release;
   if (to !== undefined && to === active) throw new SlError('E_USAGE', `${to} is active already`);
@@ -116,6 +117,13 @@ async function findTarget(
   const there = releases.length === 0 ? 'there is none' : `there are ${releases.map((it) => it.instance).join(', ')}`;
   const now = active === undefined ? '' : ` (${active} is active)`;
   throw new SlError('E_NOT_FOUND', `no ${wanted} to go back to: ${there}${now}`);
+}
+
+/** Instances that were gone back to in vain: unlike those that a deploy made, they are still there. */
+async function takenBack({ store }: ControllerDeps, set: SetRecord, app: string): Promise<string[]> {
+  const rows = (await store.deploys(set.name)).filter((it) => it.app === app && it.record.outcome !== 'aborted');
+  const last = new Map(rows.map(({ instance, record }) => [instance, record.outcome]));
+  return [...last].flatMap(([instance, outcome]) => (outcome === 'rolled-back' ? [instance] : []));
 }
 
 /** Hooks do not run again: the release was live already. Its files are on the nodes, not here. */
