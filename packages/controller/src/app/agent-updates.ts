@@ -173,7 +173,8 @@ async function sendRuntime(deps: Deps, { uuid, hello }: AgentSession, { report, 
   const { runtime } = await deps.program();
   const { digest, size, open } = await runtime.file(hello.facts.arch, report, signal);
   report(`sending Node ${runtime.version} (${Math.round(size / 1e6)} MB)`);
-  const options = { signal, deadline: INSTALL_DEADLINE + size / SLOWEST };
+  // They may share a link, and one that is cut off begins again.
+  const options = { signal, deadline: INSTALL_DEADLINE + (AT_A_TIME * size) / SLOWEST };
   await withTransfer(deps, uuid, options, {
     request: (transfer) => deps.fleet.request(uuid, 'runtime', { transfer, digest }, options),
     send: (socket) => pipeline(open(), socket, { signal }),
