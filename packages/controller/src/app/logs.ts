@@ -5,6 +5,7 @@ import type { LogsContext } from '../service.ts';
 import { readTransfer } from './bulk.ts';
 import { type ControllerDeps, onEach } from './deps.ts';
 import { agentsBack } from './grace.ts';
+import { NewestLines } from './newest-lines.ts';
 import { knownApp } from './rollback.ts';
 import { unknownSet } from './status.ts';
 
@@ -22,13 +23,12 @@ export async function logs(deps: LogsDeps, request: ApiRequest<'logs'>, { emit, 
   const nodes = await nodesToRead(deps, request);
   await agentsBack(deps, nodes, { signal });
   if (request.follow) return void (await onEach(nodes, (node) => follow(deps, node, request, { emit, signal })));
-  const lines: LogLine[] = [];
-  const keep = async (line: LogLine) => void lines.push(line);
+  const newest = new NewestLines(request.lines);
+  const keep = async (line: LogLine) => newest.add(line);
   try {
     await onEach(nodes, (node) => readNode(deps, node, request, { emit: keep, signal }));
   } finally {
-    lines.sort((a, b) => a.at - b.at);
-    for (const line of lines.slice(-request.lines)) await emit(line);
+    for (const line of newest.inOrder()) await emit(line);
   }
 }
 
