@@ -51,7 +51,7 @@ async function raise(request: Partial<RaiseRequest>): Promise<NodeRecord> {
     {
       ...{ set: { name: 'shop', config: serverSet('shop') }, wanted: { name: NAME, roles: ['appserver'] } },
       provider: { create: async () => machine(), start: async () => machine() },
-      ...{ size: undefined, record: await store.node('app1'), found: machine(), ...request },
+      ...{ size: undefined, record: await store.node('app1'), found: machine(), inTurn: (work) => work(), ...request },
     },
   );
 }

@@ -24,6 +24,8 @@ export interface RaiseRequest {
   size: string | undefined;
   record: NodeRecord | undefined;
   found: ProviderNode | undefined;
+  /** Runs what is work for this machine or the provider when it is this node's turn. Waiting for an agent is none. */
+  inTurn<R>(work: () => Promise<R>): Promise<R>;
 }
 
 /** What the controller knows of a machine on which it has not been. The generation of certificates goes on. */
@@ -32,7 +34,7 @@ const NEVER_SET_UP: Pick<NodeRecord, 'keyHash' | 'hostKeys'> = { keyHash: undefi
 /** Idempotent: goes on from wherever an earlier run was cut off. */
 export async function raiseNode(deps: RaiseDeps, op: RaiseContext, request: RaiseRequest): Promise<NodeRecord> {
   const planned = request.record ?? (await journal(deps, request));
-  const found = await running(op, request, planned);
+  const found = await request.inTurn(() => running(op, request, planned));
   const { uuid } = planned;
   const isAnother = request.found === undefined || movedTo(request.record, found) !== undefined;
   const created: NodeRecord = {
@@ -48,7 +50,7 @@ export async function raiseNode(deps: RaiseDeps, op: RaiseContext, request: Rais
   // What was this node before may still run somewhere.
   if (isAnother) deps.fleet.disconnect(uuid, 'another machine is this node now');
   if (await isConnected(deps, op, request, created)) return created;
-  await bootstrap(deps, op, request, { node: created, found });
+  await request.inTurn(() => bootstrap(deps, op, request, { node: created, found }));
   return (await deps.store.node(uuid)) ?? created;
 }
 

@@ -1,5 +1,6 @@
 import { type OperationEvent, SlError, type WantedNode } from '@silverlining/protocol';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { FakeFleet } from '../../../../test/fakes/fake-fleet.ts';
 import { operation, SET, SmallSet, setOf } from '../../../../test/fakes/small-set.ts';
 import { nodeRecord } from '../io/store/contract-records.ts';
 import { deploy } from './deploy.ts';
@@ -34,6 +35,23 @@ it('nodes that are not as they should be are a change each, balancers too, which
   await small.add(BALANCER, { converge });
   await small.up([APP1, BALANCER]);
   expect(await small.up([APP1, BALANCER])).toMatchObject({ changes: 2 });
+});
+
+it('agents that are away are all waited for at the same time', async () => {
+  const nodes = Array.from({ length: 9 }, (_, i): WantedNode => ({ name: `app${i}`, roles: ['appserver'] }));
+  for (const node of nodes) await small.add(node);
+  await small.clock.advance(60_000);
+  await small.store.touchNodes(nodes.map(({ name }) => ({ uuid: name, lastSeen: 1 })));
+  for (const { name } of nodes) small.fleet.drop(name);
+  const { waitFor } = FakeFleet.prototype;
+  let waiting = 0;
+  small.fleet.waitFor = async (uuid) => {
+    waiting++;
+    await vi.waitFor(() => expect(waiting).toBeGreaterThanOrEqual(nodes.length));
+    if (small.fleet.session(uuid) === undefined) small.fleet.reconnect(uuid);
+    return waitFor.call(small.fleet, uuid);
+  };
+  expect((await small.up(nodes)).deploys).toMatchObject([{ outcome: 'done' }]);
 });
 
 describe('a service that the file no longer has', () => {

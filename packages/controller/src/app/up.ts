@@ -34,8 +34,8 @@ import { chooseSizes } from './sizes.ts';
 import { refuseTaken } from './taken-machines.ts';
 import { takesOrders } from './trust.ts';
 
-/** Bootstraps at a time: each keeps a core busy with encryption. */
-const BOOTSTRAPS = 6;
+/** Nodes that are made or bootstrapped at a time: a bootstrap keeps a core busy with encryption. */
+const AT_A_TIME = 6;
 
 export async function up(deps: ControllerDeps, op: OperationContext, request: ApiRequest<'up'>): Promise<UpResult> {
   const { set } = request;
@@ -92,7 +92,7 @@ function existingOf({ nodes, providerNodes }: Observed) {
 /** Creates, starts and bootstraps what is missing. */
 async function raise(run: Run): Promise<void> {
   const { deps, op, observed, set, sizes } = run;
-  const limit = pLimit(BOOTSTRAPS);
+  const limit = pLimit(AT_A_TIME);
   const existing = existingOf(observed);
   run.nodes = await onEach(observed.set.nodes, (wanted) => {
     const { record, found } = existing(wanted);
@@ -100,7 +100,8 @@ async function raise(run: Run): Promise<void> {
     const moved = found !== undefined && movedTo(record, found) !== undefined;
     if (session === undefined || moved || !takesOrders(deps, session)) run.changes++;
     const size = sizes.get(wanted.name);
-    return limit(() => raiseNode(deps, op, { set, provider: observed.provider, wanted, size, record, found }));
+    const inTurn = <R>(work: () => Promise<R>): Promise<R> => limit(work);
+    return raiseNode(deps, op, { set, provider: observed.provider, wanted, size, record, found, inTurn });
   });
 }
 
