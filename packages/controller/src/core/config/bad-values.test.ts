@@ -51,6 +51,9 @@ describe('bad values', () => {
     ['[appserver]\n[service:mysqll]', ':2: service mysqll is not supported yet; known: mysql; did you mean mysql?'],
     ['[appserver]\n[service:redis]', ':2: service redis is not supported yet; known: mysql'],
     ['[appserver]\n[service:mysql]\nnodes = 2', ':3: service mysql runs on one node at most'],
+    ['[appserver]\n[service:mysql]\nnode_names = a\n  b', ':4: service mysql runs on one node at most'],
+    ['[appserver]\n[service:mysql]\nnode_name =', ':3: node_name is empty'],
+    ['[appserver]\nnode_names = ,', ':2: node_names is empty'],
     ['[appserver]\n[provider:x]', ':2: ["provider:x"] belongs to ~/.silverlining.conf, not here'],
     [
       '[appserver]\n[general]\nname = My Set',

@@ -22,13 +22,14 @@ const LOAD_BALANCER = new Map<string, LoadBalancer>([['automatic', 'automatic'],
 /** Nodes in the order app servers, services, balancers; each name once. */
 export function resolveNodes(input: NodesInput): WantedNode[] {
   const groups: NodeGroup[] = [];
-  const read = (values: SectionValues, request: Pick<GroupRequest, 'role' | 'defaultName' | 'numbered'>) =>
-    groups.push(readGroup(values, { ...request, baseDomain: input.baseDomain, problems: input.problems }));
+  const read = (values: SectionValues, request: Pick<GroupRequest, 'role' | 'defaultName' | 'numbered'>) => {
+    const group = readGroup(values, { ...request, baseDomain: input.baseDomain, problems: input.problems });
+    groups.push(group);
+    return group;
+  };
   if (input.appserver !== undefined) read(input.appserver, { role: 'appserver', defaultName: 'app', numbered: true });
-  for (const [name, values] of input.services) {
-    checkServiceNodes(name, values, input);
-    read(values, { role: `service:${name}`, defaultName: name, numbered: false });
-  }
+  for (const [name, values] of input.services)
+    checkServiceNodes(name, read(values, { role: `service:${name}`, defaultName: name, numbered: false }), input);
   const wish = loadBalancer(input);
   if (input.balancer !== undefined && wish !== false)
     read(input.balancer, { role: 'balancer', defaultName: 'balancer', numbered: false });
@@ -57,11 +58,11 @@ function automaticBalancer({ appserver, baseDomain }: NodesInput): NodeGroup {
   return { role: 'balancer', nodes: [{ name: `balancer.${baseDomain}`, ...place }] };
 }
 
-function checkServiceNodes(name: string, values: SectionValues, { knownServices, problems }: NodesInput): void {
+function checkServiceNodes(name: string, { nodes }: NodeGroup, { knownServices, problems }: NodesInput): void {
   const max = knownServices[name]?.maxNodes ?? 1;
-  const nodes = values.integer('nodes') ?? 1;
-  if (nodes > max)
-    problems.error(values.place('nodes'), `service ${name} runs on ${max === 1 ? 'one node' : `${max} nodes`} at most`);
+  const excess = nodes[max];
+  if (excess !== undefined)
+    problems.error(excess, `service ${name} runs on ${max === 1 ? 'one node' : `${max} nodes`} at most`);
 }
 
 function mergeGroups(groups: NodeGroup[], problems: Problems): WantedNode[] {

@@ -15,6 +15,8 @@ export interface KeySpec {
   problem?(value: string): string | undefined;
   /** Must be given. */
   required?: boolean;
+  /** Where it is given, something must stand there. */
+  filled?: boolean;
   /** `{{n}}` is known in it. */
   numbered?: boolean;
   /** Planned, so it gets a better answer than "unknown key". */
@@ -46,7 +48,8 @@ export interface Known {
 
 const LINE = { type: 'line' } as const;
 const LINES = { type: 'lines' } as const;
-const NAMES = { type: 'lines', numbered: true } as const;
+/** One that came out empty would ask for no node, and `sl up` destroys those that the file does not have. */
+const NAMES = { type: 'lines', numbered: true, filled: true } as const;
 const PATH = { type: 'path' } as const;
 const LATER = { type: 'line', later: true } as const;
 

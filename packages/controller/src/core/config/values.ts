@@ -81,7 +81,11 @@ export class SectionValues {
   /** Lines of a value, those that are empty left out. `n` is the number of the node. */
   lines(key: string, n?: number): Line[] {
     const entry = this.section.entries.get(key);
-    return entry === undefined ? [] : (this.#fill(entry, n) ?? []).filter((it) => it.text.trim() !== '');
+    const filled = entry === undefined ? undefined : this.#fill(entry, n);
+    if (entry === undefined || filled === undefined) return [];
+    const isEmpty = !filled.some((it) => /[^\s,]/.test(it.text));
+    if (isEmpty && specOf(this.table, key)?.filled) this.#error(entry, `${key} is empty`);
+    return filled.filter((it) => it.text.trim() !== '');
   }
 
   integer(key: string): number | undefined {
