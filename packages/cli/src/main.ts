@@ -38,8 +38,12 @@ function writeDocument(error: SlError): void {
   process.stdout.write(`${JSON.stringify(document({}, error), undefined, 2)}\n`);
 }
 
-/** `sl logs | head` is no error; a full disk behind `>` is one. */
+/**
+ * `sl logs | head` is no error; a full disk behind `>` is one. Where progress and errors cannot be told, the exit status and the document
+ * still say how it ended.
+ */
 export function endWithOutput(): void {
+  process.stderr.on('error', () => undefined);
   process.stdout.on('error', (error) => {
     if ('code' in error && error.code === 'EPIPE') process.exit(EXIT.done);
     process.stderr.write(`error: standard output cannot be written: ${error.message}\n`);

@@ -38,10 +38,10 @@ const PATH = `${dirname(process.execPath)}:${process.env.PATH}`;
 function start(
   args: string[],
   path = PATH,
-  output: 'pipe' | number = 'pipe',
+  { out = 'pipe', err = 'pipe' }: { out?: 'pipe' | number; err?: 'pipe' | number } = {},
 ): { child: ChildProcess; ended: Promise<Ended>; err: () => string } {
   const env = { PATH: path, HOME: home, XDG_STATE_HOME: join(home, 'state') };
-  const child = spawn(sl, args, { cwd: home, env, stdio: ['ignore', output, 'pipe'] });
+  const child = spawn(sl, args, { cwd: home, env, stdio: ['ignore', out, err] });
   const text = { out: '', err: '' };
   child.stdout?.on('data', (part) => {
     text.out += part;
@@ -63,7 +63,7 @@ describe('without a controller', () => {
 
   it.concurrent('says in a line that its output cannot be written, status 1', async () => {
     const full = openSync('/dev/full', 'w');
-    const { status, err } = await start(['version'], PATH, full).ended;
+    const { status, err } = await start(['version'], PATH, { out: full }).ended;
     closeSync(full);
     expect({ status, err }).toEqual({ status: 1, err: expect.stringMatching(/^error: .*ENOSPC.*\n$/) });
   });
@@ -119,6 +119,13 @@ describe('with a controller', () => {
       verb: 'up',
       request: { set: { name: 'shop' }, installHostPackages: true },
     });
+  });
+
+  it('goes on to its end where nobody can be told of progress', async () => {
+    const full = openSync('/dev/full', 'w');
+    const { status, out } = await start(['up', '--yes', '--json'], PATH, { err: full }).ended;
+    closeSync(full);
+    expect({ status, ...JSON.parse(out) }).toMatchObject({ status: 0, ok: true, deploys: [aDeploy] });
   });
 });
 
