@@ -68,7 +68,8 @@ class LiveScreen implements ProgressView {
   /** Goes back to the first line of the view, writes what stays above it, and the view again. */
   #draw(above = ''): void {
     const { stderr, paintError } = this.#context;
-    const size = { columns: stderr.columns ?? 80, rows: stderr.rows ?? 24 };
+    // A terminal that nobody gave a size, `ssh -tt` in a script has one, says that it is 0 by 0.
+    const size = { columns: stderr.columns || 80, rows: stderr.rows || 24 };
     const lines = liveLines(this.#view, Date.now(), size, paintError);
     const frame = lines.map((line) => `${line}\n`).join('');
     if (above === '' && frame === this.#frame) return;
