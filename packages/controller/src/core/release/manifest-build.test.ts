@@ -26,7 +26,9 @@ describe('badName', () => {
 });
 
 describe('.silverignore', () => {
-  const ignore = parseIgnore('# comment\n*.log\n/build\ndocs/*.md\ncache/\n**/tmp/x?\na+b\n');
+  const ignore = parseIgnore(
+    '# comment\n*.log\n/build\ndocs/*.md\ncache/\n**/tmp/x?\na+b\n*.py[cod]\n.env.[!e]*\n[]0-9]\nsrc[^x]\n\\#\\[a]\nopen[\n',
+  );
   it.each([
     ['x.log', false, true],
     ['deep/er/x.log', false, true],
@@ -43,6 +45,19 @@ describe('.silverignore', () => {
     ['a/tmp/x12', false, false],
     ['a+b', false, true],
     ['aab', false, false],
+    ['lib/x.pyc', false, true],
+    ['x.pyx', false, false],
+    ['x.py', false, false],
+    ['.env.local', false, true],
+    ['.env.example', false, false],
+    [']', false, true],
+    ['7', false, true],
+    ['-', false, false],
+    ['src1', true, true],
+    ['srcx', true, false],
+    ['src/', true, false],
+    ['#[a]', false, true],
+    ['open[', false, true],
     ['.git', true, true],
     ['lib/__pycache__', true, true],
     ['.gitignore', false, false],
@@ -50,4 +65,11 @@ describe('.silverignore', () => {
   ])('%s (folder: %s) stays at home: %s', (path, isFolder, expected) => {
     expect(ignore(path, isFolder)).toBe(expected);
   });
+
+  it.each(['*.log\n!x.log', '*.log\n*.[[:digit:]]'])(
+    'refuses %j, which means something in a .gitignore alone',
+    (text) => {
+      expect(() => parseIgnore(text)).toThrow('line 2 ');
+    },
+  );
 });
