@@ -48,9 +48,13 @@ describe('the stat cache', () => {
     expect(cache.before('app/b')).toBeUndefined();
   });
 
-  it('does not trust a file that was changed just before it was read', async () => {
+  it.each([
+    ['just before it was read', 500],
+    ['in the tick of FAT in which it was read', 1_900],
+  ])('does not trust a file that was changed %s', async (_when, ms) => {
     const now = Date.now();
-    const fresh = { ...old, ctimeNs: BigInt(now - 500) * 1_000_000n } as never;
+    const at = BigInt(now - ms) * 1_000_000n;
+    const fresh = { ...old, mtimeNs: at, ctimeNs: at } as never;
     const cache = reopen(now);
     cache.add('app/a', fresh, sha256);
     await cache.save();

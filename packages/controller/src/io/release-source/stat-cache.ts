@@ -6,9 +6,9 @@ import { pruneCache, writeCacheFile } from './cache-file.ts';
 const HEADER = 'silver-stat-cache 1\n';
 /**
  * Nanoseconds. A file that was changed this short before it was read may be changed again within the same tick of
- * the file system's clock, and look the same: as git does with racily clean entries, it is read again next time.
+ * the file system's clock, and look the same: as git does with racily clean entries, it is read again next time. FAT has ticks of two seconds.
  */
-const RACY = 1_000_000_000n;
+const RACY = 2_000_000_000n;
 /** In place of such a file's identity: no file has it. */
 const UNKNOWN = '-';
 /** Lines that are looked for one by one; with more, a table of all of them is quicker. */
