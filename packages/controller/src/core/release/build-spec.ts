@@ -1,12 +1,16 @@
 /** How an instance of an app runs: what agents are told beside its files. */
-import { type App, type InstanceSpec, type Location, type ServerSet, VERSION } from '@silverlining/protocol';
+import { type App, type InstanceSpec, type Location, VERSION } from '@silverlining/protocol';
 import { secretFile } from '../roles/app-secret.ts';
 import { type ServiceContext, serviceEnv } from '../services/index.ts';
 
-/** The spec of an instance. The section's own `env.*` stand over what services and Silver Lining define. */
+/**
+ * The spec of an instance. The section's own `env.*` stand over what services and Silver Lining define. Its locations are those in force:
+ * what a file says more leads nobody to the app before `sl up`.
+ */
 export function buildSpec(app: App, instance: string, context: ServiceContext): InstanceSpec {
-  const locations = context.set.locations.filter((it) => it.app === app.name);
-  const host = canonicalHost(locations, context.set);
+  const { topology } = context;
+  const locations = topology.locations.filter((it) => it.app === app.name);
+  const host = canonicalHost(locations, topology.baseDomain);
   return {
     app: app.name,
     instance,
@@ -33,11 +37,11 @@ export function buildSpec(app: App, instance: string, context: ServiceContext): 
 }
 
 /** The shortest host that is mapped to the app, names before wildcards. */
-function canonicalHost(locations: readonly Location[], set: Pick<ServerSet, 'baseDomain'>): string {
+function canonicalHost(locations: readonly Location[], baseDomain: string): string {
   const exact = locations.map((it) => it.host).filter((host) => host !== '*' && !host.startsWith('.'));
   const suffixes = locations.map((it) => it.host).filter((host) => host.startsWith('.'));
   const [shortest] = (exact.length > 0 ? exact : suffixes.map((it) => it.slice(1))).sort(
     (a, b) => a.length - b.length || (a < b ? -1 : 1),
   );
-  return shortest ?? set.baseDomain;
+  return shortest ?? baseDomain;
 }

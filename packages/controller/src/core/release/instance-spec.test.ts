@@ -48,4 +48,9 @@ describe('the spec of an instance', () => {
     const any = { ...set, locations: ['*/ main'].map(aLocation) };
     expect(buildSpec(app, 'main.20260131_001', aContext(any, 'app1')).health.host).toBe('shop.internal');
   });
+
+  it('is that of the locations in force, whatever the file says by now', () => {
+    const later = { ...set, baseDomain: 'later.test', locations: ['x.test/new main'].map(aLocation) };
+    expect(buildSpec(app, 'main.20260131_001', { ...aContext(set, 'app1'), set: later })).toEqual(spec);
+  });
 });
