@@ -51,6 +51,7 @@ export class SmallSet {
       agentUpdates: { wanted: async () => undefined, run: async () => 0 },
       hosts: { write: async () => false, current: async () => [], writable: async () => true },
       ...{ checkConfig: async () => undefined, prepareHost: async () => undefined, listen: async () => undefined },
+      isAnotherFile: async () => true,
       ...{
         capacity: 100,
         url: () => '',

@@ -118,6 +118,7 @@ export class ControllerProcess {
       source: { scan: (app) => life.quick(() => scan(app.name, this.#parts.version(app.name))), ...parts },
       held: new Set(),
       checkConfig: () => life.quick(() => undefined),
+      isAnotherFile: () => life.quick(() => false),
       startedAt: world.now,
       capacity: 100,
       running: new Map(),

@@ -25,6 +25,7 @@ import { ALREADY_RUNNING_STATUS, claimDaemon } from './io/daemon.ts';
 import { type Directories, findDirectories, makeDirectories } from './io/directories.ts';
 import { randomIds } from './io/ids.ts';
 import { openFilesLimit } from './io/open-files.ts';
+import { isAnotherFile } from './io/other-file.ts';
 import { createProvider, LocalSite } from './io/provider/index.ts';
 import { prepareLocalHost } from './io/provider/local-host.ts';
 import { createReleaseSource } from './io/release-source/index.ts';
@@ -190,7 +191,7 @@ function makeDeps(
     url: () => `wss://*:${agents.port()}`,
     ownAddresses: () => new Set(Object.values(networkInterfaces()).flatMap((its = []) => its.map((it) => it.address))),
     listen: listenOnce((address) => agents.server.listen(address), agents.port),
-    checkConfig: checkAppConfig,
+    ...{ checkConfig: checkAppConfig, isAnotherFile },
     ...{ orderKey: agents.orderKey, agentUpdates: agents.agentUpdates },
   };
 }

@@ -4,7 +4,6 @@ import { type Context, type Report, say } from '../context.ts';
 import { connect } from '../controller.ts';
 import { whoAsks } from '../names.ts';
 import { followOperation, type OperationEnd, operationReport } from '../operation.ts';
-import { planOf } from '../plan.ts';
 import { errorLines } from '../render/error.ts';
 import { planLines } from '../render/plan.ts';
 import { count } from '../render/text.ts';
@@ -14,7 +13,7 @@ import { loadSet } from '../server-set.ts';
 export async function up(context: Context, { watch }: { watch?: boolean }): Promise<Report> {
   const set = loadSet(context);
   const client = await connect(context);
-  const plan = await planOf(client, { set });
+  const plan = await client.plan({ set });
   say(context, planLines(plan, context.globals.json ? context.paintError : context.paint));
   if (plan.changes > 0) await confirm(context, { question: `Make ${count(plan.changes, 'change')}? [y/N]` });
   const end = await runUp(context, client, { set, watch, by: whoAsks(context.env) });

@@ -34,6 +34,12 @@ it.each([
   expect(await warningsOf(set)).toEqual([expect.stringContaining('sl up makes it so')]);
 });
 
+it('a deploy says where the set was made from another file, once', async () => {
+  const other = { ...setOf([APP1]), file: '/srv/other/silver.ini' };
+  expect(await warningsOf(other)).toEqual([expect.stringContaining(`brought up from ${setOf([]).file} before`)]);
+  expect(await warningsOf(other)).toEqual([]);
+});
+
 it('locations that the file has, and that are not in force yet, are not shown as where an app is', async () => {
   const before = (await status(small.deps, SET)).apps;
   await small.passing(deploy(small.deps, operation(), { set: { ...setOf([APP1]), locations: [NEWS] }, apps: [] }));

@@ -5,6 +5,7 @@ import { type OperationContext, OperationFailed } from '../service.ts';
 import { hearEpoch, requireAgreement } from './agree.ts';
 import { checkConfigs } from './check-configs.ts';
 import { type ControllerDeps, combined } from './deps.ts';
+import { tellOfFormerFile } from './former-file.ts';
 import { agentsBack } from './grace.ts';
 import { withLease } from './lease.ts';
 import { membersOf } from './members.ts';
@@ -22,8 +23,10 @@ export async function deploy(
   const { set: wanted, apps } = request;
   const unknown = apps.find((name) => !wanted.apps.some((app) => app.name === name));
   if (unknown !== undefined) throw new SlError('E_NOT_FOUND', `no app ${unknown}; there are ${names(wanted.apps)}`);
-  if ((await deps.store.set(wanted.name)) === undefined) throw unknownSet(wanted.name);
+  const before = await deps.store.set(wanted.name);
+  if (before === undefined) throw unknownSet(wanted.name);
   return withLease(deps, op, { set: wanted.name, holder: 'sl deploy' }, async (token) => {
+    await tellOfFormerFile(deps, op, wanted, before);
     const set = await deps.store.putSet(wanted.name, wanted);
     await tellOfRollbacks(deps, op, set);
     if (set.topology !== undefined) await tellOfTheRest(deps, op, set);

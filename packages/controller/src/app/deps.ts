@@ -38,6 +38,8 @@ export interface ControllerDeps {
   prepareHost(set: ServerSet, options: HostPreparation): Promise<void>;
   /** Runs the app's own checker on its configuration, if it has both. E_APP_CONFIG with what the checker printed. */
   checkConfig(app: App, signal: AbortSignal): Promise<void>;
+  /** Whether there is a file at `path` of this machine, and it is not the one at `than` by another name. */
+  isAnotherFile(path: string, than: string): Promise<boolean>;
   version: string;
   /** Id of the key that orders are signed with. */
   orderKey: string;

@@ -24,10 +24,12 @@ it('names the file that made the set, where that is another one', async () => {
   const small = new SmallSet();
   await small.add({ name: 'app1', roles: ['appserver'] });
   const set = setOf([{ name: 'app1', roles: ['appserver'] }]);
-  const formerOf = async (file: string) =>
-    (await planSet(small.deps, { set: { ...set, file }, deep: false }, new AbortController().signal)).formerFile;
+  const formerOf = async (file: string, deps = small.deps) =>
+    (await planSet(deps, { set: { ...set, file }, deep: false }, new AbortController().signal)).formerFile;
   expect(await formerOf(set.file)).toBeUndefined();
   expect(await formerOf('/srv/other/silver.ini')).toBe(set.file);
+  const moved = { ...small.deps, isAnotherFile: async () => false };
+  expect(await formerOf('/srv/other/silver.ini', moved)).toBeUndefined();
 });
 
 describe('a database that moves', () => {

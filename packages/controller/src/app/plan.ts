@@ -6,6 +6,7 @@ import { buildTopology } from '../core/topology.ts';
 import type { NodeRecord } from '../ports.ts';
 import { convergeNodes, readSecrets } from './converge.ts';
 import type { ControllerDeps } from './deps.ts';
+import { formerFile } from './former-file.ts';
 import { type Observed, observe } from './observe.ts';
 import { differs } from './prepare.ts';
 import { refuseTaken } from './taken-machines.ts';
@@ -19,7 +20,6 @@ export async function planSet(
   const observed = await observe(deps, set, signal);
   await refuseTaken(deps, observed, signal);
   const current = observed.record?.topology;
-  const former = observed.record?.config.file;
   const topology = buildTopology(set, observed.nodes, { previous: current });
   const secrets = observed.record === undefined ? new Map() : await readSecrets(deps, set);
   const isNew = !set.nodes.every((it) => topology.nodes.some((node) => node.name === it.name));
@@ -39,7 +39,8 @@ export async function planSet(
     drift: deep ? await drift(deps, observed, signal) : new Map(),
     hosts: await hostsChange(deps, observed, isNew ? undefined : workstationHostsLines(topology)),
   });
-  return former === undefined || former === set.file ? plan : { ...plan, formerFile: former };
+  const former = await formerFile(deps, set, observed.record);
+  return former === undefined ? plan : { ...plan, formerFile: former };
 }
 
 /** Whether a service that the app uses moves to a node that is yet to be made: then nobody knows its address. */
