@@ -194,3 +194,14 @@ describe('Ctrl-C', () => {
     });
   });
 });
+
+it('a controller in the foreground is started as one in the background is, and ended as one', async () => {
+  const { child, ended } = start(['controller', 'run']);
+  const pid = async () => JSON.parse((await run('controller', 'status', '--json')).out).pid;
+  await expect.poll(pid, PATIENT).toBeGreaterThan(0);
+  const found = await pid();
+  expect(await readFile(`/proc/${found}/cmdline`, 'utf8')).toContain('--expose-gc');
+  expect(await readFile(`/proc/${found}/environ`, 'utf8')).toContain('MALLOC_ARENA_MAX');
+  child.kill('SIGTERM');
+  expect(await ended).toMatchObject({ status: 0 });
+});

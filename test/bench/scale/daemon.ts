@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DAEMON_FLAGS, daemonEnvironment } from '../../../packages/controller/src/client/daemon-environment.ts';
+import { daemonCommand } from '../../../packages/controller/src/client/daemon-environment.ts';
 import { type ControllerClient, daemonEntry, findController } from '../../../packages/controller/src/index.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -27,8 +27,9 @@ export interface Daemon {
 export async function startDaemon({ env, directories }: Workspace, profile?: string): Promise<Daemon> {
   const profiling = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
   const log = await open(join(directories.state, 'controller.log'), 'a');
-  const child = spawn(process.execPath, [...DAEMON_FLAGS, ...profiling, daemonEntry(), 'daemon'], {
-    ...{ env: daemonEnvironment(env, directories), cwd: directories.state, stdio: ['ignore', log.fd, log.fd] },
+  const command = daemonCommand(daemonEntry(), env, directories);
+  const child = spawn(process.execPath, [...profiling, ...command.args], {
+    ...{ env: command.env, cwd: directories.state, stdio: ['ignore', log.fd, log.fd] },
   });
   await log.close();
   const { client, info } = await answering(child, directories.state);

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
+  daemonCommand,
   daemonEntry,
   daemonLogPath,
   findController,
@@ -10,7 +11,6 @@ import {
   makeDirectories,
   readLog,
   shareSshAgent,
-  sshAgentPath,
   stopController,
 } from '@silverlining/controller';
 import { SlError } from '@silverlining/protocol';
@@ -81,8 +81,8 @@ export async function run(context: Context): Promise<Report> {
   note(context, 'running the controller in the foreground; Ctrl-C stops it');
   // A terminal's Ctrl-C reaches the child too; here it must not end the parent before it.
   const onInterrupt = () => undefined;
-  const env = { ...context.env, SSH_AUTH_SOCK: sshAgentPath(directories.state) };
-  const child = spawn(process.execPath, [daemonEntry(), 'daemon'], { stdio: 'inherit', env });
+  const { args, env } = daemonCommand(daemonEntry(), context.env, directories);
+  const child = spawn(process.execPath, args, { stdio: 'inherit', env });
   const onTerminate = () => child.kill('SIGTERM');
   process.on('SIGINT', onInterrupt).on('SIGTERM', onTerminate);
   const [status, signal] = await once(child, 'exit');

@@ -24,7 +24,12 @@ const MALLOC = {
  * Arguments of Node for the daemon: fewer young objects kept; a collection when there is half as much again as the last one left, where
  * V8 would wait for two to four times as much; and what is dead given back when there is little to do.
  */
-export const DAEMON_FLAGS: readonly string[] = ['--max-semi-space-size=8', '--heap-growing-percent=50', '--expose-gc'];
+const FLAGS = ['--max-semi-space-size=8', '--heap-growing-percent=50', '--expose-gc'];
+
+/** How Node is started to be the daemon, in the background or not. */
+export function daemonCommand(entry: string, env: NodeJS.ProcessEnv, directories: Directories) {
+  return { args: [...FLAGS, entry, 'daemon'], env: daemonEnvironment(env, directories) };
+}
 
 /** The environment of the daemon: a few variables of the one who starts it. */
 export function daemonEnvironment(env: NodeJS.ProcessEnv, directories: Directories): NodeJS.ProcessEnv {

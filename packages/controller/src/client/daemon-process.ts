@@ -11,7 +11,7 @@ import { type Directories, makeDirectories } from '../io/directories.ts';
 import { identifyProcess, isRunning, type ProcessIdentity } from '../io/process-identity.ts';
 import { STOPPING } from '../service.ts';
 import { ControllerClient } from './client.ts';
-import { DAEMON_FLAGS, daemonEnvironment } from './daemon-environment.ts';
+import { daemonCommand } from './daemon-environment.ts';
 import { daemonLogPath, openDaemonLog, readLog } from './daemon-log.ts';
 import { shareSshAgent } from './ssh-agent.ts';
 
@@ -156,12 +156,13 @@ function spawnDaemon({ directories, entry, env = process.env }: DaemonOptions): 
   logFrom: number;
 } {
   const log = openDaemonLog(directories.state);
+  const command = daemonCommand(entry, env, directories);
   // `detached` is setsid: neither the terminal's Ctrl-C nor its end reaches the daemon.
-  const child = spawn(process.execPath, [...DAEMON_FLAGS, entry, 'daemon'], {
+  const child = spawn(process.execPath, command.args, {
     detached: true,
     stdio: ['ignore', log.descriptor, log.descriptor],
     cwd: directories.state,
-    env: daemonEnvironment(env, directories),
+    env: command.env,
   });
   // The exit status tells of a failed start; without a listener the error event would end this process.
   child.on('error', () => undefined);
