@@ -203,6 +203,13 @@ describe('with a controller', () => {
     ).toEqual(['blog', 'blog']);
   });
 
+  it('commands that need no more than the name say nothing of what else is in the file', async () => {
+    await writeFile(join(home, 'warns.ini'), `${CLI_INI}keep = 2\nkeep = 3\n`);
+    expect(await run('status', '-f', 'warns.ini')).toMatchObject({ status: 0, err: '' });
+    const twice = expect.stringContaining('warning: keep is given twice');
+    expect(await run('plan', '-f', 'warns.ini')).toMatchObject({ status: 0, err: twice });
+  });
+
   it('down of a set that does not exist is done', async () => {
     api.service.status = () => Promise.reject(new SlError('E_NOT_FOUND', 'no such set'));
     expect(await run('down')).toMatchObject({ status: 0, out: expect.stringContaining('nothing to destroy') });

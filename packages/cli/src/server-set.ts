@@ -35,10 +35,15 @@ export function readSet(context: Context): LoadedSet & { file: string } {
 
 /** The server set; E_CONFIG with all problems when there is one that is an error. Warnings go to standard error. */
 export function loadSet(context: Context): ServerSet {
-  const { set, problems, file } = readSet(context);
-  if (set === undefined) throw configError(file, problems);
+  const { set, problems } = validSet(context);
   for (const problem of problems) note(context, problemLine(problem, context.paintError));
   return set;
+}
+
+function validSet(context: Context): { set: ServerSet; problems: LoadedSet['problems'] } {
+  const { set, problems, file } = readSet(context);
+  if (set === undefined) throw configError(file, problems);
+  return { set, problems };
 }
 
 export function configError(file: string, problems: LoadedSet['problems']): SlError {
@@ -46,7 +51,10 @@ export function configError(file: string, problems: LoadedSet['problems']): SlEr
   return new SlError('E_CONFIG', `${file} has ${errors} problem${errors === 1 ? '' : 's'}`, { details: { problems } });
 }
 
-/** The name of the set: as given, so that a set whose file is gone or broken can still be named, or the file's. */
+/**
+ * The name of the set: as given, so that a set whose file is gone or broken can still be named, or the file's. What the file is warned of
+ * is no concern of commands that take no more of it.
+ */
 export function setName(context: Context, given: string | undefined): string {
-  return checkedName('set', given) ?? loadSet(context).name;
+  return checkedName('set', given) ?? validSet(context).set.name;
 }
