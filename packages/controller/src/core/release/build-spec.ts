@@ -5,11 +5,13 @@ import { type ServiceContext, serviceEnv } from '../services/index.ts';
 
 /**
  * The spec of an instance. The section's own `env.*` stand over what services and Silver Lining define. Its locations are those in force:
- * what a file says more leads nobody to the app before `sl up`.
+ * what a file says more leads nobody to the app before `sl up`. An app that has none in force is asked for health by those it will have.
  */
 export function buildSpec(app: App, instance: string, context: ServiceContext): InstanceSpec {
-  const { topology } = context;
-  const locations = topology.locations.filter((it) => it.app === app.name);
+  const { topology, set } = context;
+  const ofApp = (all: readonly Location[]) => all.filter((it) => it.app === app.name);
+  const inForce = ofApp(topology.locations);
+  const locations = inForce.length > 0 ? inForce : ofApp(set.locations);
   const host = canonicalHost(locations, topology.baseDomain);
   return {
     app: app.name,

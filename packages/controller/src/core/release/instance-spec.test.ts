@@ -50,7 +50,16 @@ describe('the spec of an instance', () => {
   });
 
   it('is that of the locations in force, whatever the file says by now', () => {
-    const later = { ...set, baseDomain: 'later.test', locations: ['x.test/new main'].map(aLocation) };
+    const later = { ...set, baseDomain: 'later.test', locations: ['x.test/new/ main'].map(aLocation) };
     expect(buildSpec(app, 'main.20260131_001', { ...aContext(set, 'app1'), set: later })).toEqual(spec);
+  });
+
+  it('is that of the file for an app that has no location in force yet', () => {
+    const before = aContext({ ...set, locations: ['a.test/ other'].map(aLocation) }, 'app1');
+    const { env, health } = buildSpec(app, 'main.20260131_001', {
+      ...before,
+      set: { ...set, locations: ['x.test/new/ main'].map(aLocation) },
+    });
+    expect({ host: health.host, path: env.SILVER_MATCH_PATH }).toEqual({ host: 'x.test', path: '/new/' });
   });
 });
