@@ -17,7 +17,7 @@ export function deploysLines({ set, deploys }: DeploysResult, paint: Paint): str
     outcomeOf(it),
     String(it.epoch),
     duration(it.ms.total),
-    clean(it.by ?? '-'),
+    it.by ?? '-',
     it.id,
   ]);
   const failed = (row: number) => deploys[row - 1]?.error !== undefined;

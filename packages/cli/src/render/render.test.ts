@@ -48,6 +48,15 @@ describe('text', () => {
     ).toEqual(['a    long  x', 'bbb  c']);
   });
 
+  it('in columns cannot act on the terminal either', () => {
+    expect(
+      table([
+        ['a\u001b[2Jb', 'c'],
+        ['d\ne', '\u001b]0;title\u0007f'],
+      ]),
+    ).toEqual(['ab   c', 'd e  f']);
+  });
+
   it('too long is cut', () => {
     expect([cut('four', 4), cut('fives', 4)]).toEqual(['four', 'fiv…']);
   });

@@ -60,11 +60,12 @@ export function dateTime(at: number): string {
   return `${day.join('-')} ${clock(at)}`;
 }
 
-/** Rows with each column as wide as its widest cell; `head` is painted by the caller, so it counts as text. */
+/** Rows of text of unknown origin, with each column as wide as its widest cell; `paintCell` adds what does not count as text. */
 export function table(
-  rows: readonly (readonly string[])[],
+  cells: readonly (readonly string[])[],
   paintCell = (text: string, _row: number, _column: number) => text,
 ): string[] {
+  const rows = cells.map((row) => row.map(clean));
   const widths: number[] = [];
   for (const row of rows) for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length);
   return rows.map((row, r) =>
