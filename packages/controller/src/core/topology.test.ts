@@ -43,4 +43,10 @@ describe('topology', () => {
     expect(aboveAll(first, first, [1, 1])).toBe(first);
     expect(aboveAll(first, first, [1, 2])).toEqual({ ...first, generation: 3 });
   });
+
+  it('does not follow a node to where no generation would be left', () => {
+    const first = buildTopology(set, nodes);
+    expect(aboveAll(first, undefined, [3, Number.MAX_SAFE_INTEGER]).generation).toBe(4);
+    expect(aboveAll(first, first, [1, Number.MAX_SAFE_INTEGER])).toBe(first);
+  });
 });

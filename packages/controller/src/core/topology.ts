@@ -48,12 +48,15 @@ export function buildTopology(
   return { ...next, generation: next.generation + 1 };
 }
 
+/** No set gets there: a node that says so is broken, and following it would leave no generation to go on to. */
+const GENERATION_MAX = 2 ** 40;
+
 /**
  * The topology with a generation that no node takes for old news: a new one must be above all that nodes have, one that is
  * in force at least as high. They only have a higher one when the controller's state was lost or is older.
  */
 export function aboveAll(topology: Topology, previous: Topology | undefined, generations: readonly number[]): Topology {
-  const highest = Math.max(0, ...generations);
+  const highest = Math.max(0, ...generations.filter((it) => it <= GENERATION_MAX));
   const wanted = topology === previous ? highest : highest + 1;
   return topology.generation >= wanted ? topology : { ...topology, generation: highest + 1 };
 }
