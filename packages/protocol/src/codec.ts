@@ -67,10 +67,20 @@ export function lookUp<T extends object>(table: T, key: string): T[keyof T] | un
   return Object.hasOwn(table, key) ? table[key as keyof T] : undefined;
 }
 
+/** Levels of arrays and objects in a detail of an error. Ours have two; JSON that has thousands cannot be written any more. */
+const DETAIL_DEPTH = 8;
+
+const detail = z.catch(z.unknown().check(z.refine((it) => isShallow(it, DETAIL_DEPTH))), undefined);
+
+function isShallow(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  return levels > 0 && Object.values(value).every((it) => isShallow(it, levels - 1));
+}
+
 export const wireError: z.ZodMiniType<WireError> = z.object({
   /** A newer end may know codes that this one does not. */
   code: z.catch(z.enum(Object.keys(ERROR_CATALOGUE) as [ErrorCode, ...ErrorCode[]]), 'E_INTERNAL'),
   message: z.string(),
   node: z.optional(z.string()),
-  details: z.optional(z.record(z.string(), z.unknown())),
+  details: z.optional(z.record(z.string(), detail)),
 });

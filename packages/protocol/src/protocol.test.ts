@@ -16,6 +16,7 @@ import {
   SlError,
   toSlError,
   toWireError,
+  wireError,
 } from './index.ts';
 
 describe('an error without a code', () => {
@@ -112,6 +113,13 @@ describe('errors', () => {
       code: 'E_APP_CRASHED',
       details: { node: 'app1', log: ['boom'] },
     });
+  });
+
+  it('leave out details that could not be written down', () => {
+    const deep = JSON.parse('['.repeat(100_000) + ']'.repeat(100_000));
+    const problems = [{ file: 'silver.ini', line: 1, message: 'x', severity: 'error' }];
+    const wire = wireError.parse({ code: 'E_RESOURCE', message: 'x', details: { deep, problems, log: ['boom'] } });
+    expect(JSON.parse(JSON.stringify(wire)).details).toEqual({ problems, log: ['boom'] });
   });
 
   it('have a meaning each', () => {

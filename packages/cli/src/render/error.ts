@@ -1,4 +1,4 @@
-import type { SlError } from '@silverlining/protocol';
+import { type Problem, problem, type SlError } from '@silverlining/protocol';
 import type { Paint } from './paint.ts';
 import { clean, cleanLines, count } from './text.ts';
 
@@ -25,21 +25,14 @@ export function errorLines(error: SlError, verbose: boolean, paint: Paint): stri
   ];
 }
 
-interface ShownProblem {
-  file: string;
-  line: number;
-  message: string;
-  severity: string;
-}
-
 /** `file:line: message`, as editors and terminals know to open it. */
-export function problemLine(it: ShownProblem, paint: Paint): string {
+export function problemLine(it: Problem, paint: Paint): string {
   const place = it.line === 0 ? it.file : `${it.file}:${it.line}`;
   const severity = it.severity === 'warning' ? `${paint('yellow', 'warning:')} ` : '';
   return `${paint('bold', `${clean(place)}:`)} ${severity}${clean(it.message)}`;
 }
 
-function problemSummary(problems: readonly ShownProblem[]): string {
+function problemSummary(problems: readonly Problem[]): string {
   const errors = problems.filter((it) => it.severity === 'error').length;
   const warnings = problems.length - errors;
   return [...(errors > 0 ? [count(errors, 'error')] : []), ...(warnings > 0 ? [count(warnings, 'warning')] : [])].join(
@@ -47,14 +40,9 @@ function problemSummary(problems: readonly ShownProblem[]): string {
   );
 }
 
-function problemsOf(error: SlError): ShownProblem[] {
+function problemsOf(error: SlError): Problem[] {
   const { problems } = error.details;
-  return Array.isArray(problems) ? problems.filter(isProblem) : [];
-}
-
-function isProblem(it: unknown): it is ShownProblem {
-  if (typeof it !== 'object' || it === null) return false;
-  return 'file' in it && 'line' in it && 'message' in it && 'severity' in it;
+  return Array.isArray(problems) ? problems.filter((it) => problem.safeParse(it).success) : [];
 }
 
 function logLines(log: unknown, paint: Paint): string[] {

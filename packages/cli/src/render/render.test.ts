@@ -191,6 +191,13 @@ describe('an error', () => {
     ]);
   });
 
+  it('is shown though what a node sends along is not what it should be', () => {
+    const details = { problems: [{ file: 1, line: 'x', message: 2, severity: 3 }], log: 4 };
+    expect(
+      errorLines(SlError.fromWire({ code: 'E_RESOURCE', message: 'x', details: Object(details) }), false, plain),
+    ).toEqual(['error: x [E_RESOURCE]']);
+  });
+
   it('shows stacks of all causes when asked to', () => {
     const error = new SlError('E_STORE', 'cannot be written', { cause: new Error('ENOSPC') });
     const lines = errorLines(error, true, plain).join('\n');
