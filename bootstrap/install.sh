@@ -7,6 +7,9 @@ umask 077
 base=/opt/silverlining
 conf=/etc/silverlining
 
+# What the shell's start-up files wrote may end in the middle of a line.
+echo
+
 say() { printf 'silver:%s\n' "$*"; }
 fail() { say "failed $*"; exit 1; }
 

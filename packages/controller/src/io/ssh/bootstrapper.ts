@@ -11,6 +11,7 @@ import type { Bootstrapper, BootstrapRequest, BootstrapResult, CallRequest } fro
 import type { Artifacts } from '../artifacts.ts';
 import { fingerprint, prepareTrust, type TrustRequest, trustedKeys } from './host-keys.ts';
 import { type InstallOptions, installAgent } from './install.ts';
+import { startPatience } from './patience.ts';
 import { RemoteEnded, type RemoteScript, startRemote } from './remote-script.ts';
 import { sshError } from './ssh-error.ts';
 
@@ -26,7 +27,8 @@ export interface SshBootstrapperOptions {
   port(): number;
 }
 
-const DEADLINE = 5 * 60_000;
+/** Milliseconds without a byte either way: how long it takes is a matter of the link, and of how many nodes share it. */
+const PATIENCE = 5 * 60_000;
 /** A node that was just created may not listen yet. */
 const CONNECT_TRIES = 6;
 const CONNECT_PAUSE = 2_000;
@@ -46,11 +48,13 @@ export class SshBootstrapper implements Bootstrapper {
   }
 
   async bootstrap(request: BootstrapRequest, report: Report, signal: AbortSignal): Promise<BootstrapResult> {
-    const limited = AbortSignal.any([signal, AbortSignal.timeout(DEADLINE)]);
+    const patience = startPatience(signal, PATIENCE);
     try {
-      return await withTrust(request, (trust) => this.#install(request, trust, { report, signal: limited }));
+      return await withTrust(request, (trust) => this.#install(request, trust, { report, ...patience }));
     } catch (error) {
-      throw stopped(request, signal, limited) ?? error;
+      throw stopped(request, signal, patience.signal) ?? error;
+    } finally {
+      patience.stop();
     }
   }
 
@@ -91,17 +95,18 @@ async function withTrust<R>(request: TrustRequest, work: (trust: HostTrust) => P
 interface Work {
   report: Report;
   signal: AbortSignal;
+  moved(): void;
 }
 
 async function connect(
   request: BootstrapRequest,
   trust: HostTrust,
-  { report, signal }: Work,
+  { report, signal, moved }: Work,
 ): Promise<{ remote: RemoteScript; facts: NodeFacts }> {
   const argv = sshArgv(request.ssh, trust, await readFile(SCRIPT, 'utf8'));
   report(`connecting to ${request.ssh.user}@${request.ssh.host}`);
   for (let attempt = 1; ; attempt++) {
-    const remote = startRemote(argv, signal);
+    const remote = startRemote(argv, signal, moved);
     try {
       return { remote, facts: parseFacts(await remote.greeting()) };
     } catch (error) {
@@ -119,7 +124,6 @@ function stopped(request: BootstrapRequest, signal: AbortSignal, limited: AbortS
   const details = { node: request.name };
   if (signal.aborted) return new SlError('E_ABORTED', `setting up ${request.name} was cancelled`, { details });
   if (!limited.aborted) return undefined;
-  return new SlError('E_DEADLINE', `setting up ${request.name} did not finish in ${DEADLINE / 60_000} minutes`, {
-    details,
-  });
+  const text = `setting up ${request.name} did not get on for ${PATIENCE / 60_000} minutes, and was given up`;
+  return new SlError('E_DEADLINE', text, { details });
 }

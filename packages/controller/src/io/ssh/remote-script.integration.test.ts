@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { exec } from '@silverlining/system';
 import { expect, it, onTestFinished } from 'vitest';
 import { RemoteEnded, startRemote } from './remote-script.ts';
@@ -39,6 +40,35 @@ it('says what the script said of a failure, also to later orders', async () => {
   });
   await expect(script.order(['put', 1], 'x')).rejects.toMatchObject({ code: 'E_SSH' });
   await script.close();
+});
+
+it('tells of each line that comes and each piece of content that is taken, so that nobody gives up what gets on', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'sl-remote-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const [file, size] = [join(folder, 'content'), 4 << 20];
+  await writeFile(file, Buffer.alloc(size));
+  let moves = 0;
+  const script = startRemote(['sh', '-c', ECHO], never, () => moves++);
+  onTestFinished(() => script.close());
+  await script.greeting();
+  expect(moves).toBe(3);
+  await script.order(['put', size], { file, size });
+  expect(moves).toBeGreaterThan(32);
+});
+
+it('knows whether the script ever ran', async () => {
+  for (const [ran, script] of Object.entries({ false: 'exit 1', true: 'echo silver:arch x86_64; exit 1' })) {
+    const remote = startRemote(['sh', '-c', script], never);
+    expect(String((await remote.greeting().catch((it) => it)).ran)).toBe(ran);
+    await remote.close();
+  }
+});
+
+it('hears the install script though a start-up file of the shell wrote half a line before', async () => {
+  const install = fileURLToPath(new URL('../../../../../bootstrap/install.sh', import.meta.url));
+  const script = remote(`printf Welcome; id() { echo 1000; }; . ${install}`);
+  onTestFinished(() => script.close());
+  await expect(script.greeting()).rejects.toMatchObject({ code: 'E_SSH', message: 'not root' });
 });
 
 it('keeps what ssh said when the connection ends', async () => {

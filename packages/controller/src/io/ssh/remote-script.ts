@@ -33,19 +33,29 @@ export interface RemoteScript {
 export class RemoteEnded extends Error {
   readonly stderr: string;
   readonly exitCode: number | null;
+  /** Whether the script had said something: then it was let in, and as root. */
+  readonly ran: boolean;
 
-  constructor(stderr: string, exitCode: number | null) {
+  constructor(stderr: string, exitCode: number | null, ran = false) {
     super(stderr.trim().split(/\r?\n/).slice(-3).join(' / ') || `ssh ended with status ${exitCode}`);
     this.stderr = stderr;
     this.exitCode = exitCode;
+    this.ran = ran;
   }
 }
 
-/** Starts ssh. Aborting the signal kills it, with the commands of its configuration; every pending answer is then refused. */
-export function startRemote(argv: readonly string[], signal: AbortSignal): RemoteScript {
+/**
+ * Starts ssh. Aborting the signal kills it, with the commands of its configuration; every pending answer is then refused. `moved` is
+ * called for each line that comes, and each piece of content that is taken.
+ */
+export function startRemote(
+  argv: readonly string[],
+  signal: AbortSignal,
+  moved: () => void = () => undefined,
+): RemoteScript {
   const [command = '', ...args] = argv;
   const child = spawn(command, args, { detached: true });
-  const answers = collectAnswers(child);
+  const answers = collectAnswers(child, moved);
   const kill = () => giveUp(child);
   child.once('exit', () => {
     const timer = setTimeout(kill, PIPES_HELD);
@@ -64,7 +74,7 @@ export function startRemote(argv: readonly string[], signal: AbortSignal): Remot
       child.stdin.write(`${words.join(' ')}\n`);
       if (typeof content === 'string') child.stdin.write(content);
       else if (content !== undefined) {
-        const wrong = await sendFile(content, child.stdin);
+        const wrong = await sendFile(content, child.stdin, moved);
         // When the script gives up in the middle, its answer says why. When it still waits, it is the file.
         if (wrong !== undefined && child.stdin.writable) answers.refuse(wrong);
       }
@@ -81,12 +91,12 @@ export function startRemote(argv: readonly string[], signal: AbortSignal): Remot
 }
 
 /** Returns why not all of it was sent, if so. */
-async function sendFile({ file, size }: FileToSend, to: Writable): Promise<SlError | undefined> {
+async function sendFile({ file, size }: FileToSend, to: Writable, moved: () => void): Promise<SlError | undefined> {
   // A stream reads one byte at least.
   if (size === 0) return undefined;
   const content = createReadStream(file, { end: size - 1 });
   try {
-    await pipeline(content, to, { end: false });
+    await pipeline(content, (pieces) => telling(pieces, moved), to, { end: false });
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     return new SlError('E_SSH', `${file} of this machine cannot be read: ${why}`, { cause });
@@ -96,6 +106,13 @@ async function sendFile({ file, size }: FileToSend, to: Writable): Promise<SlErr
   return new SlError('E_SSH', text);
 }
 
+async function* telling(pieces: AsyncIterable<Buffer>, moved: () => void): AsyncGenerator<Buffer> {
+  for await (const piece of pieces) {
+    moved();
+    yield piece;
+  }
+}
+
 interface Waiting {
   last: string;
   lines: string[];
@@ -103,10 +120,11 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-function collectAnswers(child: ChildProcessWithoutNullStreams) {
+function collectAnswers(child: ChildProcessWithoutNullStreams, moved: () => void) {
   let waiting: Waiting | undefined;
   let over: Error | undefined;
   let stderr = '';
+  let ran = false;
   const refuse = (error: Error) => {
     over ??= error;
     waiting?.reject(over);
@@ -117,8 +135,11 @@ function collectAnswers(child: ChildProcessWithoutNullStreams) {
   });
   // Other lines are a banner or a login script's.
   createInterface({ input: child.stdout }).on('line', (line) => {
+    moved();
     const said = line.startsWith(PREFIX) ? line.slice(PREFIX.length) : undefined;
-    if (said === undefined || waiting === undefined) return;
+    if (said === undefined) return;
+    ran = true;
+    if (waiting === undefined) return;
     if (said.startsWith('failed ')) refuse(new SlError('E_SSH', said.slice('failed '.length)));
     else if (said !== waiting.last) waiting.lines.push(said);
     else {
@@ -132,7 +153,7 @@ function collectAnswers(child: ChildProcessWithoutNullStreams) {
       resolve();
     });
     child.on('close', (code) => {
-      refuse(new RemoteEnded(stderr, code));
+      refuse(new RemoteEnded(stderr, code, ran));
       resolve();
     });
   });

@@ -28,7 +28,8 @@ export async function sshError(error: unknown, request: BootstrapRequest, trust:
 
 async function explain(error: RemoteEnded, request: BootstrapRequest, trust: HostTrust): Promise<string> {
   const { ssh } = request;
-  switch (sshFailure(error.stderr)) {
+  // What the machine says besides, of its own name that it cannot resolve for example, is not why it ended.
+  switch (error.ran ? 'other' : sshFailure(error.stderr)) {
     case 'host-key-changed':
       return changedKey(error, request, trust);
     case 'host-key-unknown':
