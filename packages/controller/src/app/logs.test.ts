@@ -76,6 +76,15 @@ it('has lines whole that an app has written a line or paragraph separator into',
   expect(await read()).toEqual({ lines: ['app1 blog: a\u2028b', 'app1 blog: c\u2029d'], error: undefined });
 });
 
+it('takes no more lines of a node than it asked for', async () => {
+  sends('app1', [1, 'a'], [2, 'b'], [3, 'c'], [4, 'd'], [5, 'e']);
+  sends('app2', [6, 'f'], [7, 'g']);
+  sends('app3');
+  const { lines, error } = await read();
+  expect(lines).toEqual(['app1 blog: c', 'app2 blog: f', 'app2 blog: g']);
+  expect(error).toMatchObject({ code: 'E_FRAME', details: { node: 'app1.shop.internal' } });
+});
+
 it('has those of the others where a node is away, and says which', async () => {
   sends('app1', [1, 'a']);
   sends('app3', [2, 'b']);

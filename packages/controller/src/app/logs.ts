@@ -70,17 +70,27 @@ async function readNode(
   { emit, signal }: LogsContext,
 ): Promise<void> {
   const { app, lines, follow } = request;
+  let left = follow ? Number.POSITIVE_INFINITY : lines;
   const options = { signal, deadline: follow ? FOREVER : DEADLINE };
   const order = { lines, follow, ...(app === undefined ? {} : { app }) };
   try {
     await readTransfer(deps, node.uuid, options, {
       request: (transfer) => deps.fleet.request(node.uuid, 'logs', { transfer, ...order }, options),
       async read(socket) {
-        for await (const line of jsonLines(socket.setEncoding('utf8')))
+        for await (const line of jsonLines(socket.setEncoding('utf8'))) {
+          // All of them are kept until the last one has come: a node must not fill this machine's memory.
+          if (left-- <= 0) throw tooMany(node.name, lines);
           await emit({ ...logLine.parse(JSON.parse(line)), node: node.name });
+        }
       },
     });
   } catch (error) {
     if (!signal.aborted) throw error;
   }
+}
+
+function tooMany(node: string, lines: number): SlError {
+  return new SlError('E_FRAME', `${node} sends more than the ${lines} lines that it was asked for`, {
+    details: { node },
+  });
 }

@@ -33,9 +33,10 @@ export async function borrow(
   return undefined;
 }
 
-/** It lost some of it, it is older than the question, or it is gone: another node may do. */
+/** It lost some of it, it sends what is none of it, it is older than the question, or it is gone: another node may do. */
 const OF_LENDER: ReadonlySet<ErrorCode> = new Set([
   'E_NOT_FOUND',
+  'E_TAR_TOO_LARGE',
   'E_UNKNOWN_TYPE',
   'E_NODE_DISCONNECTED',
   'E_DEADLINE',

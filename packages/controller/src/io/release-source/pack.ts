@@ -14,6 +14,10 @@ const OPTIONS = {
   params: { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_windowLog]: 19 },
 };
 
+/** Bytes that an archive has at most beside the contents: headers with long paths, and what compressing adds to what cannot be. */
+const AROUND_A_FILE = 16 << 10;
+const AROUND_ALL = 1 << 20;
+
 /** Packs, or has fetched, once what several nodes lack in the same way. */
 export function createPacker(directory: string): Pick<ReleaseSource, 'pack' | 'borrow'> {
   const packs = new Map<string, SharedPack>();
@@ -40,10 +44,10 @@ export function createPacker(directory: string): Pick<ReleaseSource, 'pack' | 'b
     },
     async borrow(release, missing, fetch) {
       const files = filesOf(release, missing);
+      const bytes = files.reduce((sum, file) => sum + file.size, 0);
       const { pack, open } = shared([release.digest, missing, 'borrowed'].join('\n'), () => ({
-        files: files.length,
-        bytes: files.reduce((sum, file) => sum + file.size, 0),
-        fill: (spool) => fetch((chunk) => spool.write(chunk)),
+        ...{ files: files.length, bytes },
+        fill: (spool) => fetch((chunk) => keep(spool, chunk, bytes + files.length * AROUND_A_FILE + AROUND_ALL)),
       }));
       try {
         await pack.whole;
@@ -54,6 +58,12 @@ export function createPacker(directory: string): Pick<ReleaseSource, 'pack' | 'b
       }
     },
   };
+}
+
+/** A node that sends more than there can be must not fill this machine's disk. */
+async function keep(spool: Spool, chunk: Buffer, most: number): Promise<void> {
+  if (spool.length + chunk.length <= most) return spool.write(chunk);
+  throw new SlError('E_TAR_TOO_LARGE', `the archive that a node lends has more than ${mebibytes(most)}`);
 }
 
 function filesOf(release: ScannedRelease, missing: string): ManifestFile[] {
