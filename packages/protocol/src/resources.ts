@@ -91,7 +91,7 @@ export const formerUnitResource = z.strictObject({
   mark: absolutePath,
 });
 export const hostnameResource = z.strictObject({ type: z.literal('hostname'), name: z.string() });
-/** A database and the one user that owns it, reachable from `hosts` only; other hosts of the user are dropped. */
+/** A database and the user that owns it, who may come from `hosts`, and from no other address. */
 export const mysqlDatabaseResource = z.strictObject({
   type: z.literal('mysql-database'),
   database: z.string().check(z.regex(/^[A-Za-z0-9_]{1,64}$/)),

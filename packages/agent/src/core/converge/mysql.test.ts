@@ -35,6 +35,14 @@ DROP USER IF EXISTS 'guest'@'10.0.0.9';
 `);
   });
 
+  it('leave accounts of the name alone that are not those of nodes', () => {
+    const own = ['localhost', '%', '10.0.0.%', '192.168.0.0/255.255.0.0', 'db.example'];
+    const users = ['10.0.0.1', ...own, 'fd00::7'].map((host) => `user\tguest\t${host}\t`).join('\n');
+    const state = parseMysqlState(`database\tguest_book\t\t\ngrant\tguest\t10.0.0.1\tguest\\\\_book\n${users}\n`);
+    expect(databaseDifferences(wanted, state, true)).toEqual(['user guest may come from fd00::7']);
+    expect(databaseSql(wanted, state).match(/^DROP.*$/gm)).toEqual(["DROP USER IF EXISTS 'guest'@'fd00::7';"]);
+  });
+
   it('refuse what would need escaping', () => {
     const state = parseMysqlState('');
     expect(() => databaseSql({ ...wanted, password: "x'; DROP DATABASE mysql; --" }, state)).toThrow('not fit for SQL');

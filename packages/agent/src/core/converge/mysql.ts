@@ -22,6 +22,9 @@ SELECT 'user', User, Host, '' FROM mysql.user;
 SELECT 'grant', User, Host, Db FROM mysql.db;
 `;
 
+/** Where our accounts come from. */
+const ADDRESS = /^(?:\d+(?:\.\d+){3}|[0-9a-f:]*:[0-9a-f:.]*)$/i;
+
 /** Over the unix socket as root, who needs no password there; SQL comes on standard input, never in argv. */
 export const MYSQL_ARGV = [
   'mysql',
@@ -76,8 +79,10 @@ export function databaseSql(wanted: WantedDatabase, state: MysqlState): string {
   return `${lines.join('\n')}\n`;
 }
 
+/** Of nodes that left. Accounts with other hosts than addresses are the user's own: `backup@localhost` is none of an app `backup`. */
 function extraHosts(wanted: WantedDatabase, state: MysqlState): string[] {
-  return [...(state.users.get(wanted.user) ?? [])].filter((host) => !wanted.hosts.includes(host)).sort();
+  const hosts = [...(state.users.get(wanted.user) ?? [])];
+  return hosts.filter((host) => ADDRESS.test(host) && !wanted.hosts.includes(host)).sort();
 }
 
 function grantKey(user: string, host: string, database: string): string {
