@@ -32,6 +32,7 @@ export const RUNTIME_INTEGRITY: Record<RuntimeArch, string> = {
 };
 
 const FETCH_DEADLINE = 180_000;
+const DAY = 24 * 60 * 60_000;
 /** It says what went wrong, and within seconds: by itself it would try for minutes, and whoever waits can do that as well. */
 const NPM_OPTIONS = ['--loglevel=error', '--fetch-retries=1', '--fetch-retry-mintimeout=1000'];
 const known = z.object({ source: z.string(), digest: z.string(), size: z.number() });
@@ -50,9 +51,9 @@ export async function findRuntime(arch: RuntimeArch, options: FindOptions): Prom
   const { size, mtimeMs } = await stat(binary);
   const source = `${RUNTIME_VERSION} ${size} ${mtimeMs}`;
   const index = join(directory, `${arch}.json`);
-  const earlier = await readIndex(index, source);
+  const earlier = await readIndex(index);
   const pathOf = (digest: string) => join(directory, `${digest}.gz`);
-  if (earlier !== undefined && (await sizeOf(pathOf(earlier.digest))) === earlier.size) {
+  if (earlier?.source === source && (await sizeOf(pathOf(earlier.digest))) === earlier.size) {
     return { arch, path: pathOf(earlier.digest), digest: earlier.digest, size: earlier.size };
   }
   options.report(`compressing the Node ${RUNTIME_VERSION} runtime for ${arch}, once`);
@@ -62,7 +63,25 @@ export async function findRuntime(arch: RuntimeArch, options: FindOptions): Prom
   await syncDirectory(directory);
   const compressed = (await stat(pathOf(digest))).size;
   await writeFileDurable(index, JSON.stringify({ source, digest, size: compressed }), 0o644);
+  await removeFormer(directory);
   return { arch, path: pathOf(digest), digest, size: compressed };
+}
+
+/**
+ * What earlier versions had, 40 MB of each, and what was cut off. Nothing of today: another process may be making it. One that still
+ * needs what goes makes it anew.
+ */
+async function removeFormer(directory: string): Promise<void> {
+  const kept = new Set<string>();
+  for (const arch of Object.keys(RUNTIME_INTEGRITY)) {
+    const index = await readIndex(join(directory, `${arch}.json`));
+    for (const name of [`${arch}.json`, `${index?.digest}.gz`, `node-${RUNTIME_VERSION}-${arch}`]) kept.add(name);
+  }
+  for (const name of (await readdir(directory)).filter((it) => !kept.has(it))) {
+    const path = join(directory, name);
+    const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Date.now() }));
+    if (Date.now() - mtimeMs > DAY) await rm(path, { recursive: true, force: true });
+  }
 }
 
 /** Compresses into `target` and returns the SHA-256 of what was read. */
@@ -120,10 +139,9 @@ async function verify(archive: string, arch: RuntimeArch): Promise<void> {
   throw new SlError('E_SSH', `node-linux-${arch} ${RUNTIME_VERSION} from the package registry is not the one expected`);
 }
 
-async function readIndex(path: string, source: string): Promise<z.infer<typeof known> | undefined> {
+async function readIndex(path: string): Promise<z.infer<typeof known> | undefined> {
   try {
-    const index = known.parse(JSON.parse(await readFile(path, 'utf8')));
-    return index.source === source ? index : undefined;
+    return known.parse(JSON.parse(await readFile(path, 'utf8')));
   } catch {
     return undefined;
   }
