@@ -1,5 +1,5 @@
 # Puts Silver Lining's agent onto a node. Runs as root under any POSIX sh with coreutils, findutils and gzip; asks for
-# nothing else. Standard input brings one order a line, standard output answers it: lines that begin with `silver:`.
+# nothing else. Standard input brings this script, then one order a line; standard output answers: lines that begin with `silver:`.
 # An order that fails ends the run. Whatever is cut off in between leaves the node as it was: files come by rename, and
 # the agent is only started by the last order. $1 is SSH_CONNECTION of the login shell, which sudo would hide.
 set -eu

@@ -8,7 +8,15 @@ import {
   runtimePath,
 } from './install-plan.ts';
 import { shellQuote } from './shell-quote.ts';
-import { type HostTrust, keysOfKnownHosts, knownHostName, knownHostsText, remoteCommand, sshArgv } from './ssh-argv.ts';
+import {
+  type HostTrust,
+  keysOfKnownHosts,
+  knownHostName,
+  knownHostsText,
+  remoteCommand,
+  scriptFromInput,
+  sshArgv,
+} from './ssh-argv.ts';
 import { offeredFingerprint, sshFailure } from './ssh-failure.ts';
 
 const target = { host: '10.0.0.5', port: 2222, user: 'root', identityFile: '/home/ada/.ssh/id' };
@@ -47,6 +55,11 @@ describe('ssh argv', () => {
   it('goes through sudo for others than root, with the script quoted', () => {
     expect(remoteCommand('ada', "it's $x")).toBe(`exec sudo -n sh -c 'it'\\''s $x' silver-install "$SSH_CONNECTION"`);
     expect(shellQuote('')).toBe("''");
+  });
+
+  it('fits on the one line that csh takes, with the script left to standard input', () => {
+    const command = remoteCommand('ada', scriptFromInput(3396));
+    expect(command).toBe(`exec sudo -n sh -c 'eval "$(head -c 3396)"' silver-install "$SSH_CONNECTION"`);
   });
 });
 

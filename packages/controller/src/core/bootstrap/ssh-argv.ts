@@ -48,6 +48,14 @@ export function remoteCommand(user: string, script: string): string {
   return `exec ${sudo}sh -c ${shellQuote(script)} silver-install "$SSH_CONNECTION"`;
 }
 
+/**
+ * Runs the script of so many bytes that comes first on standard input, and leaves the rest of that to it. One line: a login shell may be
+ * csh, which has no way to quote the end of a line.
+ */
+export function scriptFromInput(bytes: number): string {
+  return `eval "$(head -c ${bytes})"`;
+}
+
 /** Lines of a known_hosts file for keys such as `ssh-ed25519 AAAA...`. */
 export function knownHostsText(alias: string, keys: readonly string[]): string {
   return keys.map((key) => `${alias} ${keyFields(key)}\n`).join('');

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { SlError } from '@silverlining/protocol';
 import { exec, logOf } from '@silverlining/system';
 import { type NodeFacts, parseFacts } from '../../core/bootstrap/install-plan.ts';
-import { type HostTrust, sshArgv } from '../../core/bootstrap/ssh-argv.ts';
+import { type HostTrust, scriptFromInput, sshArgv } from '../../core/bootstrap/ssh-argv.ts';
 import { sshFailure } from '../../core/bootstrap/ssh-failure.ts';
 import type { Bootstrapper, BootstrapRequest, BootstrapResult, CallRequest } from '../../ports.ts';
 import type { Artifacts } from '../artifacts.ts';
@@ -103,10 +103,11 @@ async function connect(
   trust: HostTrust,
   { report, signal, moved }: Work,
 ): Promise<{ remote: RemoteScript; facts: NodeFacts }> {
-  const argv = sshArgv(request.ssh, trust, await readFile(SCRIPT, 'utf8'));
+  const script = await readFile(SCRIPT, 'utf8');
+  const argv = sshArgv(request.ssh, trust, scriptFromInput(Buffer.byteLength(script)));
   report(`connecting to ${request.ssh.user}@${request.ssh.host}`);
   for (let attempt = 1; ; attempt++) {
-    const remote = startRemote(argv, signal, moved);
+    const remote = startRemote(argv, signal, { script, moved });
     try {
       return { remote, facts: parseFacts(await remote.greeting()) };
     } catch (error) {

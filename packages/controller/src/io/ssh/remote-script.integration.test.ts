@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { exec } from '@silverlining/system';
 import { expect, it, onTestFinished } from 'vitest';
+import { remoteCommand, scriptFromInput } from '../../core/bootstrap/ssh-argv.ts';
 import { RemoteEnded, startRemote } from './remote-script.ts';
 
 const never = new AbortController().signal;
@@ -48,7 +49,7 @@ it('tells of each line that comes and each piece of content that is taken, so th
   const [file, size] = [join(folder, 'content'), 4 << 20];
   await writeFile(file, Buffer.alloc(size));
   let moves = 0;
-  const script = startRemote(['sh', '-c', ECHO], never, () => moves++);
+  const script = startRemote(['sh', '-c', ECHO], never, { moved: () => moves++ });
   onTestFinished(() => script.close());
   await script.greeting();
   expect(moves).toBe(3);
@@ -66,9 +67,20 @@ it('knows whether the script ever ran', async () => {
 
 it('hears the install script though a start-up file of the shell wrote half a line before', async () => {
   const install = fileURLToPath(new URL('../../../../../bootstrap/install.sh', import.meta.url));
-  const script = remote(`printf Welcome; id() { echo 1000; }; . ${install}`);
+  const text = `printf Welcome; id() { echo 1000; }\n${await readFile(install, 'utf8')}`;
+  const command = remoteCommand('root', scriptFromInput(Buffer.byteLength(text)));
+  const script = startRemote(['sh', '-c', command], never, { script: text });
   onTestFinished(() => script.close());
   await expect(script.greeting()).rejects.toMatchObject({ code: 'E_SSH', message: 'not root' });
+});
+
+it('gives the script that it runs first, and orders after that', async () => {
+  const text = `# \u00fc\n${ECHO}\n`;
+  const command = remoteCommand('root', scriptFromInput(Buffer.byteLength(text)));
+  const script = startRemote(['sh', '-c', command], never, { script: text });
+  onTestFinished(() => script.close());
+  expect(await script.greeting()).toEqual(['arch x86_64']);
+  expect(await script.order(['put', 5], 'hello')).toEqual(['got hello']);
 });
 
 it('keeps what ssh said when the connection ends', async () => {

@@ -44,14 +44,18 @@ export class RemoteEnded extends Error {
   }
 }
 
-/**
- * Starts ssh. Aborting the signal kills it, with the commands of its configuration; every pending answer is then refused. `moved` is
- * called for each line that comes, and each piece of content that is taken.
- */
+interface RemoteOptions {
+  /** Given to it first. */
+  script?: string;
+  /** Called for each line that comes, and each piece of content that is taken. */
+  moved?(): void;
+}
+
+/** Starts ssh. Aborting the signal kills it, with the commands of its configuration; every pending answer is then refused. */
 export function startRemote(
   argv: readonly string[],
   signal: AbortSignal,
-  moved: () => void = () => undefined,
+  { script, moved = () => undefined }: RemoteOptions = {},
 ): RemoteScript {
   const [command = '', ...args] = argv;
   const child = spawn(command, args, { detached: true });
@@ -65,6 +69,7 @@ export function startRemote(
   if (signal.aborted) kill();
   // A broken pipe shows as the end of the script, with the reason that it or ssh gave.
   child.stdin.on('error', () => undefined);
+  if (script !== undefined) child.stdin.write(script);
   return {
     greeting: () => answers.next('ready'),
     async order(words, content) {
