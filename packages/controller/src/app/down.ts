@@ -46,7 +46,11 @@ export async function removeNode(
   const left = uuid === undefined ? undefined : await retire(deps, op, uuid, keeps);
   if (left !== undefined && keeps) say('warning', `${left}: what was set up there stays`);
   if (providerId !== undefined) await provider.destroy(providerId, op.signal);
-  if (uuid !== undefined) await deps.store.deleteNode(uuid);
+  if (uuid !== undefined) {
+    await deps.store.deleteNode(uuid);
+    // Not before: it would be let in again.
+    deps.fleet.disconnect(uuid, 'the node left its set');
+  }
   say('changed', keeps ? 'has left the set; packages and databases stay' : 'destroyed');
 }
 
@@ -65,8 +69,6 @@ async function retire(
     return undefined;
   } catch (error) {
     return `its agent did not retire (${toSlError(error).message})`;
-  } finally {
-    deps.fleet.disconnect(uuid, 'the node left its set');
   }
 }
 
