@@ -22,6 +22,7 @@ const LOCAL_NEEDS: readonly HostNeed[] = [
 ];
 
 const INSTALL_TIMEOUT_MS = 15 * 60_000;
+const DISK_TIMEOUT_MS = 15 * 60_000;
 
 /** Debian packages that local nodes need and this machine has not, sorted. */
 export async function missingHostPackages(needs: readonly HostNeed[] = LOCAL_NEEDS): Promise<string[]> {
@@ -64,6 +65,11 @@ export async function installHostPackages(
 /** Runs a command of the host's system with E_PROVIDER as its error; the sbin directories count as on the PATH. */
 export function hostCommand(argv: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
   return exec(argv, { code: 'E_PROVIDER', deadline: 60_000, env: hostEnvironment(), ...options });
+}
+
+/** One that goes through a tree of files, whose disk may be slow or busy. */
+export function diskCommand(argv: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
+  return hostCommand(argv, { deadline: DISK_TIMEOUT_MS, ...options });
 }
 
 /** This process's environment, with the system's own directories on the PATH and untranslated output. */

@@ -1,6 +1,6 @@
 import { chmod, lstat, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { hostCommand } from '../host-packages.ts';
+import { diskCommand, hostCommand } from '../host-packages.ts';
 import type { NodePaths, NodeRecord } from './local-node-record.ts';
 import { macOf } from './local-subnet.ts';
 
@@ -25,7 +25,7 @@ export interface DiskOptions {
  */
 export async function prepareDisk(paths: NodePaths, record: NodeRecord, options: DiskOptions): Promise<string> {
   const { upper, work, root, data, lower } = paths;
-  await hostCommand(['rm', '-rf', '--one-file-system', '--', upper, work, root, data, lower]);
+  await diskCommand(['rm', '-rf', '--one-file-system', '--', upper, work, root, data, lower]);
   await symlink(options.lower, lower);
   for (const path of [upper, work, root, data]) await makeDirectory(path, 0o755);
   for (const plain of PLAIN_DIRECTORIES) await makeDirectory(plainSource(paths, plain), 0o755);
@@ -33,7 +33,7 @@ export async function prepareDisk(paths: NodePaths, record: NodeRecord, options:
   const key = join(upper, 'etc/ssh/ssh_host_ed25519_key');
   await makeDirectory(join(upper, 'etc/ssh'), 0o755);
   await makeKey(key, `root@${record.name}`);
-  await hostCommand(['sync', '--file-system', upper]);
+  await diskCommand(['sync', '--file-system', upper]);
   return publicKey(key);
 }
 
@@ -46,8 +46,8 @@ export function plainSource(paths: NodePaths, plain: string): string {
 export async function removeDisk(paths: NodePaths): Promise<void> {
   const remove = ['rm', '-rf', '--one-file-system', '--'];
   const { root, work, upper, data, lower, log } = paths;
-  await hostCommand([...remove, root, work, upper, data, lower, log]);
-  await hostCommand([...remove, paths.directory]);
+  await diskCommand([...remove, root, work, upper, data, lower, log]);
+  await diskCommand([...remove, paths.directory]);
 }
 
 /** Makes the key pair `file` and `file.pub` unless it is there, and returns the public key. */

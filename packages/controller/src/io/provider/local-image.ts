@@ -5,7 +5,7 @@ import { SlError } from '@silverlining/protocol';
 import { exists } from '@silverlining/system';
 import { LOCAL_IMAGES, suiteOf } from '../../core/local-images.ts';
 import { type FileLock, withFileLock } from '../file-lock.ts';
-import { hostCommand } from '../host-packages.ts';
+import { diskCommand, hostCommand } from '../host-packages.ts';
 
 /**
  * A small Debian server, without Node, sudo or curl. The second half is what every node gets anyway, and of what roles bring
@@ -130,7 +130,7 @@ async function build(request: ImageRequest, { suite, cached, held }: Build): Pro
     descriptors: [held.descriptor],
   });
   await neutralise(temporary);
-  await hostCommand(['sync', '--file-system', temporary]);
+  await diskCommand(['sync', '--file-system', temporary]);
   await rename(temporary, cached);
   // Of other recipes: nodes that stand on one have links of their own.
   await removeImages(images, suite, (name) => join(images, name) !== cached);
@@ -178,13 +178,13 @@ async function adopt(
   await mkdir(join(own, '..'), { recursive: true, mode: 0o700 });
   await removeUnfinished(join(own, '..'), suite);
   const temporary = `${own}.tmp-${randomUUID()}`;
-  const linked = await hostCommand(['cp', '--archive', '--link', '--', cached, temporary], { signal, allowExit: [1] });
+  const linked = await diskCommand(['cp', '--archive', '--link', '--', cached, temporary], { signal, allowExit: [1] });
   if (linked.exitCode !== 0) {
     // Another file system: a copy, sharing blocks where the file system can.
-    await hostCommand(['rm', '-rf', '--', temporary]);
-    await hostCommand(['cp', '--archive', '--reflink=auto', '--', cached, temporary], { signal });
+    await diskCommand(['rm', '-rf', '--', temporary]);
+    await diskCommand(['cp', '--archive', '--reflink=auto', '--', cached, temporary], { signal });
   }
-  await hostCommand(['sync', '--file-system', temporary]);
+  await diskCommand(['sync', '--file-system', temporary]);
   await rename(temporary, own);
 }
 
@@ -195,5 +195,5 @@ function removeUnfinished(directory: string, suite: string): Promise<void> {
 /** Those of other suites may be being made meanwhile. */
 async function removeImages(directory: string, suite: string, which: (name: string) => boolean): Promise<void> {
   const names = (await readdir(directory)).filter((name) => name.startsWith(idOf(suite, '')) && which(name));
-  for (const name of names) await hostCommand(['rm', '-rf', '--one-file-system', '--', join(directory, name)]);
+  for (const name of names) await diskCommand(['rm', '-rf', '--one-file-system', '--', join(directory, name)]);
 }

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { SlError } from '@silverlining/protocol';
 import { exists, makeDirectoryDurable } from '@silverlining/system';
 import type { Directories } from '../directories.ts';
-import { hostCommand } from '../host-packages.ts';
+import { diskCommand } from '../host-packages.ts';
 import { KeyedMutex } from './keyed-mutex.ts';
 import { removeParentGroups } from './local-cgroup.ts';
 import { ensureIdentity } from './local-disk.ts';
@@ -104,7 +104,7 @@ export class LocalSite {
       await stopPackageCache(this.#path('packages'));
       await removeNetwork(this.#path('network.json'));
       await removeParentGroups();
-      await hostCommand(['rm', '-rf', '--one-file-system', '--', this.#path()]);
+      await diskCommand(['rm', '-rf', '--one-file-system', '--', this.#path()]);
     });
   }
 
