@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { commands, useCommands } from '../../../../test/fakes/commands.ts';
-import { execApart } from './systemd.ts';
+import { execApart, untilNoneApart } from './systemd.ts';
 
 useCommands();
 
@@ -20,7 +20,9 @@ it('a command goes on, and is read, when nobody waits for it any more', async ()
   const script = `set -e; echo begun; until test -e ${folder}/go; do sleep 0.01; done; echo more; echo well > ${folder}/end`;
   const work = execApart(['sh', '-c', script], { env: {}, signal: wait.signal, onLine }, folder);
   await expect(work).rejects.toMatchObject({ code: 'E_ABORTED' });
+  const atRest = untilNoneApart();
   await writeFile(join(folder, 'go'), '');
-  await expect.poll(() => readFile(join(folder, 'end'), 'utf8').catch(() => ''), { timeout: 30_000 }).toBe('well\n');
+  await atRest;
+  expect(await readFile(join(folder, 'end'), 'utf8')).toBe('well\n');
   expect(lines).toEqual(['begun']);
 });

@@ -54,6 +54,14 @@ export async function unitJournal(unit: string): Promise<string[]> {
   }
 }
 
+/** Commands that run apart, also those that nobody waits for any more. */
+const apart = new Set<Promise<unknown>>();
+
+/** Resolves when none of the commands runs that this process started with `execApart`. */
+export async function untilNoneApart(): Promise<void> {
+  while (apart.size > 0) await Promise.allSettled(apart);
+}
+
 /**
  * Runs a command as a service of its own, under systemd instead of under this agent: outside of the agent's sandbox and
  * memory limit, and untouched when the agent is restarted. Where there is no bus to ask systemd over, it runs as a child.
@@ -80,6 +88,8 @@ export async function execApart(
     }
     throw error;
   });
+  apart.add(work);
+  work.catch(() => undefined).finally(() => apart.delete(work));
   return untilAborted(work, signal);
 }
 

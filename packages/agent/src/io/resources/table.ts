@@ -4,7 +4,7 @@ import * as z from 'zod/mini';
 import { type Original, original } from '../../core/converge/originals.ts';
 import type { ConvergeHost, Executors, StateFile } from '../../ports.ts';
 import { stateFile } from '../state-file.ts';
-import { unitAction } from '../systemd.ts';
+import { unitAction, untilNoneApart } from '../systemd.ts';
 import { absentExecutor } from './absent.ts';
 import { blockExecutor } from './block.ts';
 import { commandExecutor } from './command.ts';
@@ -44,7 +44,11 @@ export function createConvergeHost(state: string, root = ''): ConvergeHost {
         act: (unit, action) => unitAction(action, unit, context.signal),
       };
     },
-    putBack: () => originals.putBack(),
+    async putBack() {
+      // A package manager that an `sl up` which was cancelled left at work starts the services that it installs.
+      await untilNoneApart();
+      return originals.putBack();
+    },
   };
 }
 
