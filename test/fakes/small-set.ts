@@ -55,7 +55,7 @@ export class SmallSet {
       ...{
         capacity: 100,
         url: () => '',
-        ownAddresses: () => new Set(),
+        thisMachine: () => ({ addresses: new Set(), bootId: '' }),
         log: { info: () => undefined, warn: () => undefined },
       },
       bootstrapper: { bootstrap: () => Promise.reject(new Error('no SSH here')) },

@@ -137,11 +137,11 @@ function workstation(
   | 'agentUpdates'
   | 'bootstrapper'
   | 'hosts'
-  | 'ownAddresses'
   | 'listen'
   | 'orderKey'
   | 'prepareHost'
   | 'providerFor'
+  | 'thisMachine'
   | 'url'
   | 'version'
 > {
@@ -150,7 +150,7 @@ function workstation(
   return {
     ...{
       url: () => 'wss://192.0.2.1:7420',
-      ownAddresses: () => new Set<string>(),
+      thisMachine: () => ({ addresses: new Set(), bootId: '' }),
       version: '0.0.0',
       listen: none,
       prepareHost: none,

@@ -1,6 +1,5 @@
 /** The controller's daemon: constructs io, hands it to app, and serves until it is told to stop. `start.ts` starts it. */
 import { writeSync } from 'node:fs';
-import { networkInterfaces } from 'node:os';
 import { dirname, join } from 'node:path';
 import { SlError, VERSION } from '@silverlining/protocol';
 import { keepSmall } from '@silverlining/system';
@@ -32,6 +31,7 @@ import { createReleaseSource } from './io/release-source/index.ts';
 import { openSigningKey } from './io/signing-key.ts';
 import { SshBootstrapper } from './io/ssh/bootstrapper.ts';
 import { openStore } from './io/store/store.ts';
+import { thisMachine } from './io/this-machine.ts';
 import { createWorkstationHosts } from './io/workstation-hosts.ts';
 import type { Store } from './ports.ts';
 
@@ -189,7 +189,7 @@ function makeDeps(
     prepareHost: (set, options) => (set.provider.driver === 'local' ? prepareLocalHost(options) : Promise.resolve()),
     capacity: agents.server.capacity,
     url: () => `wss://*:${agents.port()}`,
-    ownAddresses: () => new Set(Object.values(networkInterfaces()).flatMap((its = []) => its.map((it) => it.address))),
+    thisMachine,
     listen: listenOnce((address) => agents.server.listen(address), agents.port),
     ...{ checkConfig: checkAppConfig, isAnotherFile },
     ...{ orderKey: agents.orderKey, agentUpdates: agents.agentUpdates },

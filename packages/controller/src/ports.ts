@@ -216,6 +216,14 @@ export interface WorkstationHosts {
   writable(): Promise<boolean>;
 }
 
+/** The machine that the controller runs on, as it is now. */
+export interface ThisMachine {
+  /** Of its interfaces. Others may know it by an address that a router has for it. */
+  addresses: ReadonlySet<string>;
+  /** As in the facts of an agent. */
+  bootId: string;
+}
+
 export interface Clock {
   /** Milliseconds since 1970. */
   now(): number;

@@ -12,7 +12,7 @@ import { agentPorts } from '../core/controller-address.ts';
 import { SET_SECRET } from '../core/roles/app-secret.ts';
 import { type NodeResources, type RoleContext, resourcesFor, supportedOs } from '../core/roles/index.ts';
 import { secretsNeeded } from '../core/services/index.ts';
-import type { NodeRecord } from '../ports.ts';
+import type { NodeRecord, ThisMachine } from '../ports.ts';
 import { type ControllerDeps, onEach } from './deps.ts';
 
 /** Packages may have to be downloaded; the agent reports progress meanwhile. */
@@ -38,7 +38,7 @@ export async function convergeNodes(
   const known: Known = {
     secrets: await readSecrets(deps, request.set),
     agentPorts: await portsHere(deps, request.set),
-    ownAddresses: deps.ownAddresses(),
+    machine: deps.thisMachine(),
   };
   const results = await onEach(request.nodes, async (node) => {
     await deps.fleet.turn();
@@ -48,7 +48,7 @@ export async function convergeNodes(
 }
 
 /** What is the same for all nodes. */
-type Known = Pick<RoleContext, 'secrets' | 'agentPorts'> & { ownAddresses: ReadonlySet<string> };
+type Known = Pick<RoleContext, 'secrets' | 'agentPorts'> & { machine: ThisMachine };
 
 async function portsHere({ store, url }: ControllerDeps, set: ServerSet): Promise<number[]> {
   return agentPorts(url(), [set, ...(await store.sets()).map((it) => it.config)]);
@@ -75,7 +75,7 @@ function wantedResources(
   deps: ControllerDeps,
   { set, topology }: ConvergeRequest,
   record: NodeRecord,
-  { secrets, agentPorts: ports, ownAddresses }: Known,
+  { secrets, agentPorts: ports, machine }: Known,
 ): NodeResources {
   const node = nodesOf(topology).get(record.uuid);
   const hello = deps.fleet.session(record.uuid)?.hello;
@@ -84,8 +84,9 @@ function wantedResources(
   if (facts === undefined) {
     throw new SlError('E_NODE_DISCONNECTED', `${record.name} has never connected`, { details: { node: record.name } });
   }
+  const isHere = machine.addresses.has(node.address) || machine.bootId === facts.bootId;
   const own = {
-    ...{ agentPorts: ownAddresses.has(node.address) ? ports : [], os: supportedOs(facts.os, record.name) },
+    ...{ agentPorts: isHere ? ports : [], os: supportedOs(facts.os, record.name) },
     ipv6: facts.ipv6 === true,
   };
   const wanted = resourcesFor(node, { set, topology, secrets, ...own });

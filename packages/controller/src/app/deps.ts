@@ -11,6 +11,7 @@ import type {
   Provider,
   ReleaseSource,
   Store,
+  ThisMachine,
   WorkstationHosts,
 } from '../ports.ts';
 import type { AgentUpdates } from './agent-updates.ts';
@@ -47,8 +48,7 @@ export interface ControllerDeps {
   startedAt: number;
   /** Agents that can be connected at once; more than the system lets this process have open is not to be had. */
   capacity: number;
-  /** The addresses of this machine's interfaces, as they are now. */
-  ownAddresses(): ReadonlySet<string>;
+  thisMachine(): ThisMachine;
   /** `wss` address on this machine that agents are told when the set configures none; for `status`. */
   url(): string;
   log: { info(fields: object, text: string): void; warn(fields: object, text: string): void };
