@@ -98,18 +98,20 @@ async function welcome(
   return { epoch: releases.epoch() };
 }
 
-/** Afterwards nothing of the agent comes back, whatever could not be put back on the machine. */
+/** Afterwards nothing of the agent comes back, whatever could not be stopped, removed or put back on the machine. */
 async function retire(
   deps: HandlerDependencies,
   { reason, putBack }: RequestBody<'retire'>,
 ): Promise<ReplyBody<'retire'>> {
   deps.log(`retired: ${reason}`);
-  await deps.releases.removeAll();
-  const problems = putBack === true ? await deps.host.putBack() : [];
-  await deps.probe.forgetIdentity();
-  if (putBack === true) {
-    await deps.probe.removeAgent().catch((error: unknown) => problems.push(toSlError(error).message));
-  }
+  const problems: string[] = [];
+  const attempt = async (what: string, act: () => Promise<unknown>) => {
+    await act().catch((error: unknown) => problems.push(`${what}: ${toSlError(error).message}`));
+  };
+  await attempt('releases', () => deps.releases.removeAll());
+  if (putBack === true) await attempt('files and services', async () => problems.push(...(await deps.host.putBack())));
+  await attempt('the identity', () => deps.probe.forgetIdentity());
+  if (putBack === true) await attempt('the agent', () => deps.probe.removeAgent());
   deps.leave('retire');
   if (problems.length === 0) return {};
   throw new SlError('E_RESOURCE', `not everything could be put back: ${problems.join('; ')}`);
