@@ -32,6 +32,10 @@ export const original = z.discriminatedUnion('kind', [
 export type Original = z.infer<typeof original>;
 export type OriginalUnit = Extract<Original, { kind: 'unit' }>;
 
+/** A folder that was there: what is in it is nobody's to keep, who may do what with it is changed. In a file of its own, of which earlier agents know nothing. */
+export const originalFolder = z.object({ path, mode: z.number(), uid: z.number(), gid: z.number() });
+export type OriginalFolder = z.infer<typeof originalFolder>;
+
 export interface Touched {
   /** In the order in which they come about. */
   paths: string[];

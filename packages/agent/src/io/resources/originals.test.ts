@@ -18,7 +18,7 @@ import { join } from 'node:path';
 import { type ResourceInput, resource } from '@silverlining/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod/mini';
-import { type Original, original } from '../../core/converge/originals.ts';
+import { type Original, type OriginalFolder, original, originalFolder } from '../../core/converge/originals.ts';
 import { stateFile } from '../state-file.ts';
 import { createOriginals, type UnitControl } from './originals.ts';
 
@@ -52,7 +52,11 @@ const units: UnitControl = {
   act: async (action, name) => void asked.push(`${action} ${name}`),
 };
 
-const open = () => createOriginals(stateFile<Original[]>(join(root, 'kept.json'), z.array(original), []), units, root);
+function open() {
+  const file = stateFile<Original[]>(join(root, 'kept.json'), z.array(original), []);
+  const folders = stateFile<OriginalFolder[]>(join(root, 'folders.json'), z.array(originalFolder), []);
+  return createOriginals({ file, folders }, units, root);
+}
 const parsed = (inputs: ResourceInput[]) => inputs.map((it) => resource.parse(it));
 
 const RESOURCES = parsed([
@@ -89,6 +93,22 @@ describe('what was there before', () => {
     expect((await stat(`${root}/etc/ports.conf`)).mode & 0o7777).toBe(0o640);
     expect(await readlink(`${root}/etc/default-site`)).toBe('../available/default');
     expect(await readFile(`${root}/etc/hosts`, 'utf8')).toBe('127.0.0.1 localhost\n10.9.9.9 theirs\n');
+  });
+
+  it('comes back: who may do what with folders that were there', async () => {
+    await mkdir(`${root}/etc/theirs`);
+    await chmod(`${root}/etc/theirs`, 0o2770);
+    const folders = parsed([
+      { type: 'directory', path: '/etc/theirs' },
+      { type: 'directory', path: '/etc/ours' },
+    ]);
+    await open().keep(folders, 'everything');
+    await mkdir(`${root}/etc/ours`);
+    await chmod(`${root}/etc/theirs`, 0o755);
+    await open().keep(folders, 'everything');
+    expect(await open().putBack()).toEqual([]);
+    expect((await stat(`${root}/etc/theirs`)).mode & 0o7777).toBe(0o2770);
+    expect(await readdir(`${root}/etc`)).not.toContain('ours');
   });
 
   it('comes back behind a link to it, with the mode that it has there', async () => {

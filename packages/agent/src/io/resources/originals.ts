@@ -1,8 +1,14 @@
-import { readFile, readlink, realpath, stat } from 'node:fs/promises';
+import { chmod, chown, readFile, readlink, realpath, stat } from 'node:fs/promises';
 import type { Resource } from '@silverlining/protocol';
 import { linkDurable, readFileIfAny, removeTemporariesOf, writeFileDurable } from '@silverlining/system';
 import { replaceBlock } from '../../core/converge/block.ts';
-import { type Original, type OriginalUnit, originalUnit, untouched } from '../../core/converge/originals.ts';
+import {
+  type Original,
+  type OriginalFolder,
+  type OriginalUnit,
+  originalUnit,
+  untouched,
+} from '../../core/converge/originals.ts';
 import { type UnitState, unitSteps } from '../../core/converge/unit-state.ts';
 import type { StateFile } from '../../ports.ts';
 import { removeTree } from '../remove-tree.ts';
@@ -27,7 +33,12 @@ export interface UnitControl {
   act(action: 'enable' | 'disable' | 'stop' | 'restart' | 'try-restart', name: string): Promise<void>;
 }
 
-export function createOriginals(file: StateFile<Original[]>, units: UnitControl, root = ''): Originals {
+export interface OriginalFiles {
+  file: StateFile<Original[]>;
+  folders: StateFile<OriginalFolder[]>;
+}
+
+export function createOriginals({ file, folders }: OriginalFiles, units: UnitControl, root = ''): Originals {
   return {
     async keep(resources, what) {
       const kept = await file.read();
@@ -36,6 +47,7 @@ export function createOriginals(file: StateFile<Original[]>, units: UnitControl,
       if (what === 'everything') {
         found.push(...touched.blocks.map((it): Original => ({ kind: 'block', ...it })));
         for (const path of touched.paths) found.push(...(await lookAtPath(root, path)));
+        await keepFolders(folders, root, touched.paths);
       }
       if (found.length > 0) await file.write([...kept, ...found]);
     },
@@ -47,6 +59,7 @@ export function createOriginals(file: StateFile<Original[]>, units: UnitControl,
       const problems = await attempt('services', () => units.end(idle));
       for (const it of kept)
         if (it.kind !== 'unit') problems.push(...(await attempt(it.path, () => restore(root, it))));
+      for (const it of await folders.read()) problems.push(...(await attempt(it.path, () => restoreFolder(root, it))));
       problems.push(...(await attempt('systemd', () => units.reloadDaemon())));
       for (const it of unitsBefore) if (it.existed) problems.push(...(await attempt(it.name, () => resume(units, it))));
       return problems;
@@ -69,7 +82,7 @@ async function resume(units: UnitControl, { name, enabled, running }: OriginalUn
   if (running) await units.act('restart', name);
 }
 
-/** A folder that is there stays, and so does what is in it; nobody keeps a copy of one that is removed. */
+/** A folder that is there stays, as `keepFolders` has it, and so does what is in it; nobody keeps a copy of one that is removed. */
 async function lookAtPath(root: string, path: string): Promise<Original[]> {
   const found = lookAt(root + path);
   if (found === undefined) return [{ kind: 'nothing', path }];
@@ -77,6 +90,27 @@ async function lookAtPath(root: string, path: string): Promise<Original[]> {
   if (!found.isFile()) return [];
   const content = (await readFile(root + path)).toString('base64');
   return [{ kind: 'file', path, content, mode: found.mode & 0o7777, uid: found.uid, gid: found.gid }];
+}
+
+async function keepFolders(
+  folders: StateFile<OriginalFolder[]>,
+  root: string,
+  paths: readonly string[],
+): Promise<void> {
+  const kept = await folders.read();
+  const known = new Set(kept.map((it) => it.path));
+  const found = paths.flatMap((path): OriginalFolder[] => {
+    const folder = known.has(path) ? undefined : lookAt(root + path);
+    if (!folder?.isDirectory()) return [];
+    return [{ path, mode: folder.mode & 0o7777, uid: folder.uid, gid: folder.gid }];
+  });
+  if (found.length > 0) await folders.write([...kept, ...found]);
+}
+
+async function restoreFolder(root: string, { path, mode, uid, gid }: OriginalFolder): Promise<void> {
+  if (!lookAt(root + path)?.isDirectory()) return;
+  await chown(root + path, uid, gid);
+  await chmod(root + path, mode);
 }
 
 async function restore(root: string, it: Exclude<Original, { kind: 'unit' }>): Promise<void> {

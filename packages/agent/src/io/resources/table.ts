@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { exec } from '@silverlining/system';
 import * as z from 'zod/mini';
-import { type Original, original } from '../../core/converge/originals.ts';
+import { type Original, type OriginalFolder, original, originalFolder } from '../../core/converge/originals.ts';
 import type { ConvergeHost, Executors, StateFile } from '../../ports.ts';
 import { stateFile } from '../state-file.ts';
 import { unitAction, untilNoneApart } from '../systemd.ts';
@@ -25,11 +25,11 @@ const CHECK_DEADLINE = 60_000;
 
 /** This node, as something that resources can be applied to. `state` is the folder of the agent's own files. */
 export function createConvergeHost(state: string, root = ''): ConvergeHost {
-  const originals = createOriginals(
-    stateFile<Original[]>(join(state, 'originals.json'), z.array(original), []),
-    unitControl,
-    root,
-  );
+  const kept = {
+    file: stateFile<Original[]>(join(state, 'originals.json'), z.array(original), []),
+    folders: stateFile<OriginalFolder[]>(join(state, 'original-folders.json'), z.array(originalFolder), []),
+  };
+  const originals = createOriginals(kept, unitControl, root);
   const marks = stateFile<PasswordMarks>(join(state, 'mysql-passwords.json'), z.record(z.string(), z.string()), {});
   return {
     open(resources, context) {
