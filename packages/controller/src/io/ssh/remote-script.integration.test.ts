@@ -1,7 +1,8 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { exec } from '@silverlining/system';
 import { expect, it, onTestFinished } from 'vitest';
 import { remoteCommand, scriptFromInput } from '../../core/bootstrap/ssh-argv.ts';
@@ -65,20 +66,37 @@ it('knows whether the script ever ran', async () => {
   }
 });
 
-it('hears the install script though a start-up file of the shell wrote half a line before', async () => {
-  const install = fileURLToPath(new URL('../../../../../bootstrap/install.sh', import.meta.url));
-  const text = `printf Welcome; id() { echo 1000; }\n${await readFile(install, 'utf8')}`;
+/** Starts a script as the bootstrap starts one, but for ssh. */
+function asInput(text: string) {
   const command = remoteCommand('root', scriptFromInput(Buffer.byteLength(text)));
   const script = startRemote(['sh', '-c', command], never, { script: text });
   onTestFinished(() => script.close());
+  return script;
+}
+
+const INSTALL = readFileSync(new URL('../../../../../bootstrap/install.sh', import.meta.url), 'utf8');
+
+it('hears the install script though a start-up file of the shell wrote half a line before', async () => {
+  const script = asInput(`printf Welcome; id() { echo 1000; }\n${INSTALL}`);
   await expect(script.greeting()).rejects.toMatchObject({ code: 'E_SSH', message: 'not root' });
 });
 
+it('hears of programs that the node has as they are, and not of what its disk made of others', async () => {
+  const root = await mkdtemp(join(tmpdir(), 'sl-node-'));
+  onTestFinished(() => rm(root, { recursive: true }));
+  const [whole, other] = [createHash('sha256').update('a program').digest('hex'), 'b'.repeat(64)];
+  for (const digest of [whole, other]) {
+    await mkdir(`${root}/opt/silverlining/runtime/${digest}`, { recursive: true });
+    await writeFile(`${root}/opt/silverlining/runtime/${digest}/node`, 'a program');
+  }
+  const here = INSTALL.replace(/^(base|conf)=/gm, `$1=${root}`).replace('-d /run/systemd/system', '-d /');
+  const greeting = await asInput(`id() { echo 0; }; systemctl() { :; }\n${here}`).greeting();
+  const has = greeting.filter((line) => line.startsWith('has '));
+  expect(has).toEqual([`has ${root}/opt/silverlining/runtime/${whole}/node`]);
+});
+
 it('gives the script that it runs first, and orders after that', async () => {
-  const text = `# \u00fc\n${ECHO}\n`;
-  const command = remoteCommand('root', scriptFromInput(Buffer.byteLength(text)));
-  const script = startRemote(['sh', '-c', command], never, { script: text });
-  onTestFinished(() => script.close());
+  const script = asInput(`# \u00fc\n${ECHO}\n`);
   expect(await script.greeting()).toEqual(['arch x86_64']);
   expect(await script.order(['put', 5], 'hello')).toEqual(['got hello']);
 });
