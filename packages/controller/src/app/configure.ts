@@ -194,7 +194,8 @@ export async function converge(run: Run, nodes: readonly NodeRecord[]): Promise<
   if (nodes.length === 0 || topology === undefined) return;
   const changed = await convergeNodes(deps, {
     ...{ set: observed.set, topology, nodes, mode: 'apply', signal: op.signal },
-    onProgress: ({ name }, { text, done, total }) =>
+    // Of counters the newest is kept, whatever a node has to say.
+    onProgress: ({ name }, { text, done = 0, total }) =>
       op.emit({ status: 'running', action: 'converge', node: name, text, done, total }),
   });
   // A new node or topology is one change, as the plan counts it, and what follows from it on nodes is no other one.
