@@ -135,7 +135,8 @@ it('ends with the signal, and when there is no ssh', async () => {
   await expect(greeting).rejects.toBeInstanceOf(RemoteEnded);
   await script.close();
   const missing = startRemote(['no-such-ssh'], never);
-  await expect(missing.greeting()).rejects.toThrow('ENOENT');
+  const message = expect.stringMatching(/ssh cannot be started .*ENOENT.*openssh-client/);
+  await expect(missing.greeting()).rejects.toMatchObject({ code: 'E_SSH', message });
 });
 
 it('ends with the signal though a command of its configuration, in its group or out of it, does not', async () => {

@@ -153,8 +153,9 @@ function collectAnswers(child: ChildProcessWithoutNullStreams, moved: () => void
     }
   });
   const ended = new Promise<void>((resolve) => {
-    child.on('error', (error) => {
-      refuse(new RemoteEnded(error.message, null));
+    child.on('error', (cause) => {
+      const text = `ssh cannot be started on this machine (${cause.message}): is its package, openssh-client, installed?`;
+      refuse(new SlError('E_SSH', text, { cause }));
       resolve();
     });
     child.on('close', (code) => {
