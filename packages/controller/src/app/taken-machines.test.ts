@@ -53,6 +53,11 @@ describe('a machine that is a node of another set', () => {
     expect((await plan('app1.ours.internal 192.0.2.7 port=2201')).steps).toHaveLength(2);
   });
 
+  it('is looked for in no set whose provider an earlier version took otherwise', async () => {
+    await small.store.putSet('older', setOf('older', 'web.older.internal web.example.com'));
+    expect((await plan('app1.ours.internal 192.0.2.8')).steps).toHaveLength(2);
+  });
+
   it('stays where it is when two sets have had it', async () => {
     await small.store.putSet('ours', setOf('ours', 'app1.ours.internal 192.0.2.7 port=2201'));
     await small.store.putNode(nodeRecord('ours', 'app1', { address: '192.0.2.7' }));

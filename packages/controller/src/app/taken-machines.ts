@@ -1,7 +1,7 @@
 /** Machines of the user's own that another set has. */
 import { SlError } from '@silverlining/protocol';
 import type { Provider, ProviderNode } from '../ports.ts';
-import type { ControllerDeps } from './deps.ts';
+import { type ControllerDeps, ofProvider } from './deps.ts';
 import type { Observed } from './observe.ts';
 
 type Deps = Pick<ControllerDeps, 'store' | 'fleet' | 'providerFor'>;
@@ -19,7 +19,7 @@ export async function refuseTaken(deps: Deps, { set, provider, ...observed }: Ob
   if (machines.length === 0) return;
   const taken: string[] = [];
   for (const other of await deps.store.sets()) {
-    if (other.name === set.name) continue;
+    if (other.name === set.name || !ofProvider(deps, other.config, 'keepsMachines')) continue;
     const theirs = await enrolledMachines(deps, other.name, { provider: deps.providerFor(other.config), signal });
     for (const machine of machines) {
       const node = theirs.get(placeOf(machine));
@@ -39,7 +39,6 @@ async function enrolledMachines(
   set: string,
   { provider, signal }: { provider: Provider; signal: AbortSignal },
 ): Promise<Map<string, string>> {
-  if (!provider.keepsMachines) return new Map();
   const enrolled = new Set((await store.nodes(set)).filter((it) => it.state === 'enrolled').map((it) => it.name));
   const machines = (await provider.list(set, signal)).filter((it) => enrolled.has(it.name));
   return new Map(machines.map((it) => [placeOf(it), it.name]));
