@@ -28,6 +28,19 @@ it.each([
   expect(readdirSync(join(folder, 'leftovers'))).toEqual([blobKey(file)]);
 });
 
+it.each([-1, 1])('goes when it was left long before now, or after now by a clock that was set back since', (sign) => {
+  const folder = mkdtempSync(join(tmpdir(), 'sl-leftovers-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const leftovers = new Leftovers(join(folder, 'leftovers'), join(folder, 'incoming'));
+  writeFileSync(leftovers.add(blobKey(file)), 'alp');
+  const [now, far] = [Date.now(), EXPIRES + 60_000];
+  leftovers.removeExpired(now);
+  expect(leftovers.has(file)).toBe(true);
+  utimesSync(leftovers.path(blobKey(file)), (now + sign * far) / 1000, (now + sign * far) / 1000);
+  leftovers.removeExpired(now);
+  expect([leftovers.has(file), readdirSync(join(folder, 'leftovers'))]).toEqual([false, []]);
+});
+
 it('what cannot be listed is not taken for nothing, and not removed', () => {
   const folder = mkdtempSync(join(tmpdir(), 'sl-leftovers-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));

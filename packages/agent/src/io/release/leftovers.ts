@@ -21,6 +21,11 @@ import { namesIn } from './names-in.ts';
 /** Milliseconds after which nobody is expected to go on with a transfer. */
 export const EXPIRES = 86_400_000;
 
+/** Of what was left at a time, both in milliseconds since 1970. One that is far ahead is of a clock that was set back since. */
+export function isExpired(leftAt: number, now: number): boolean {
+  return Math.abs(now - leftAt) > EXPIRES;
+}
+
 /** Contents that an interruption left whole or in part, none of them verified. */
 export class Leftovers {
   readonly #folder: string;
@@ -82,7 +87,7 @@ export class Leftovers {
   removeExpired(now: number, needed: ReadonlySet<string> = new Set()): void {
     for (const key of [...this.#keys].filter((it) => !needed.has(it))) {
       const stat = statSync(this.path(key), { throwIfNoEntry: false });
-      if (stat === undefined || now - stat.mtimeMs > EXPIRES) this.remove(key);
+      if (stat === undefined || isExpired(stat.mtimeMs, now)) this.remove(key);
     }
   }
 

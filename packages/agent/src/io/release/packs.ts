@@ -6,7 +6,7 @@ import { blobKey } from './blob-keys.ts';
 import type { BlobWriter } from './blob-writer.ts';
 import { lostContent } from './disk-full.ts';
 import { isContent } from './file-hash.ts';
-import { EXPIRES, keepIfPossible } from './leftovers.ts';
+import { isExpired, keepIfPossible } from './leftovers.ts';
 import { namesIn } from './names-in.ts';
 import { PACK_DATA, PACK_INDEX, Pack, readPart } from './pack.ts';
 import { inSlices } from './slices.ts';
@@ -129,7 +129,7 @@ export class Packs {
     const inImage = (key: string) => [...this.#images.values()].some((pack) => pack.find(key) !== undefined);
     for (const pack of this.#waiting) {
       const stat = statSync(pack.data, { throwIfNoEntry: false });
-      const spared = this.#spared.has(pack) && stat !== undefined && now - stat.mtimeMs < EXPIRES;
+      const spared = this.#spared.has(pack) && stat !== undefined && !isExpired(stat.mtimeMs, now);
       if (spared || this.#claimed.has(pack) || [...pack.keys].some((key) => isNeeded(key) && !inImage(key))) continue;
       this.#waiting.delete(pack);
       this.#spared.delete(pack);
