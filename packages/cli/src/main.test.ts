@@ -1,7 +1,7 @@
 /** Commands in this process, against the real API with a fake service behind it. `sl.integration.test.ts` starts `sl` itself. */
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SlError } from '@silverlining/protocol';
+import { SlError, VERSION } from '@silverlining/protocol';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { CLI_INI, createCliHome } from '../../../test/builders/cli-home.ts';
 import { type ApiFixture, startApiFixture } from '../../../test/fakes/api-fixture.ts';
@@ -135,6 +135,18 @@ describe('with a controller', () => {
     api.service.plan$ = { ...aPlan, steps: [], changes: 0 };
     expect(await run('up')).toMatchObject({ status: 0, out: expect.stringContaining('blog.20260131_002 is active') });
     expect(api.service.asked.at(-1)).toMatchObject({ request: { installHostPackages: false } });
+  });
+
+  it('up has the plan carried out by the controller that there is when it was agreed to', async () => {
+    const next = await startApiFixture();
+    onTestFinished(() => next.close());
+    const found = { version: VERSION, pid: process.pid, started: '', socket: next.socketPath };
+    api.service.plan = async () => {
+      await writeFile(join(api.directory, 'controller.json'), JSON.stringify(found));
+      return aPlan;
+    };
+    expect(await run('up', '--yes')).toMatchObject({ status: 0 });
+    expect(next.service.asked.map((it) => it.verb)).toEqual(['up']);
   });
 
   it('a failed deploy gives its record, node and log, status 1', async () => {

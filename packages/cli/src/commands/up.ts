@@ -12,10 +12,11 @@ import { loadSet } from '../server-set.ts';
 /** Plans, shows the plan, asks, and makes it so. */
 export async function up(context: Context, { watch }: { watch?: boolean }): Promise<Report> {
   const set = loadSet(context);
-  const client = await connect(context);
-  const plan = await client.plan({ set });
+  const plan = await (await connect(context)).plan({ set });
   say(context, planLines(plan, context.globals.json ? context.paintError : context.paint));
   if (plan.changes > 0) await confirm(context, { question: `Make ${count(plan.changes, 'change')}? [y/N]` });
+  // One that had no set to look after has ended when the plan was looked at for long.
+  const client = await connect(context);
   const end = await runUp(context, client, { set, watch, by: whoAsks(context.env) });
   return operationReport(context, end, { set: set.name, changes: 0, deploys: [] });
 }
