@@ -20,7 +20,7 @@ export interface AppsInput extends DocumentContext {
 /** Variables that the agent sets, whatever an app says (agent: `instanceEnv`). */
 const NODES_OWN: ReadonlySet<string> = new Set([
   ...['PORT', 'HOST', 'HOME', 'TEMP', 'TMPDIR'],
-  ...['SILVER_LOGS', 'SILVER_APP_CONFIG', 'SILVER_APP_NAME', 'SILVER_INSTANCE_NAME'],
+  ...['SILVER_LOGS', 'SILVER_APP_CONFIG', 'SILVER_APP_NAME', 'SILVER_INSTANCE_NAME', 'SILVER_RUNNER'],
 ]);
 
 export interface ResolvedApp {

@@ -35,9 +35,12 @@ describe('a server set', () => {
   });
 
   it('warns of variables that the node decides on', () => {
-    const { set, ...loaded } = load(`${SITE}env.PORT = 3000\nenv.SITE = x\n`);
+    const { set, ...loaded } = load(`${SITE}env.PORT = 3000\nenv.SITE = x\nenv.SILVER_RUNNER = y\n`);
     expect(set).toBeDefined();
-    expect(problems(loaded)).toEqual(['/set/silver.ini:5: warning: env.PORT has no effect: the node decides on PORT']);
+    expect(problems(loaded)).toEqual([
+      '/set/silver.ini:5: warning: env.PORT has no effect: the node decides on PORT',
+      '/set/silver.ini:7: warning: env.SILVER_RUNNER has no effect: the node decides on SILVER_RUNNER',
+    ]);
   });
 
   it('reads every key of [app:NAME]', () => {
