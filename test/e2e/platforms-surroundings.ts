@@ -75,12 +75,12 @@ export function describeSurroundings({ node, instanceOf, surroundings }: Surroun
       expect(JSON.stringify(await surroundings())).not.toContain(secret.trim());
     });
 
-    it('its packages, its scripts and its update requests, in that order', async () => {
+    it('its packages, its scripts outside of the agent’s limits, and its update requests, in that order', async () => {
       const { package: imported, logs } = await surroundings();
       const instance = instanceOf('wsgi');
       expect(imported).toBe('itsdangerous');
       expect(logs).toEqual([
-        `${instance} installed as app-wsgi`,
+        `${instance} installed as app-wsgi in silver-task at 0`,
         `${instance} fetched as primary`,
         `${instance} from-script as primary`,
       ]);

@@ -1,14 +1,24 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { exec } from '@silverlining/system';
 import { expect, it } from 'vitest';
 import { commands, useCommands } from '../../../../test/fakes/commands.ts';
-import { execApart, untilNoneApart } from './systemd.ts';
+import { execApart, inScope, untilNoneApart } from './systemd.ts';
 
 useCommands();
 
+/** Runs what comes after the first `--`, as its child. */
+const RUNNER = 'while [ "$1" != -- ]; do shift; done\nshift\n"$@"';
+
+it('a command in a scope of its own is killed no later than others, and is as it is where there is no systemd', async () => {
+  const argv = ['cat', '/proc/self/oom_score_adj'];
+  expect(await inScope(argv, `${commands.folder}/none`)).toEqual(argv);
+  await commands.put('systemd-run', `[ "$1" = --scope ] || exit 1; echo 300 > /proc/self/oom_score_adj\n${RUNNER}`);
+  expect((await exec(await inScope(argv, commands.folder))).stdout).toBe('0\n');
+});
+
 it('a command goes on, and is read, when nobody waits for it any more', async () => {
-  // Runs what comes after `--`, as its child.
-  await commands.put('systemd-run', 'while [ "$1" != -- ]; do shift; done\nshift\n"$@"');
+  await commands.put('systemd-run', RUNNER);
   const { folder } = commands;
   const wait = new AbortController();
   const lines: string[] = [];

@@ -93,6 +93,16 @@ export async function execApart(
   return untilAborted(work, signal);
 }
 
+/**
+ * What starts a command in a scope of its own: like any child of this process, but outside of the agent's memory limit, and killed as
+ * early as others where memory is short. As it is where no systemd can be asked.
+ */
+export async function inScope(argv: readonly string[], manager = '/run/systemd/private'): Promise<string[]> {
+  if (!(await exists(manager))) return [...argv];
+  const runner = ['systemd-run', '--scope', '--quiet', '--collect', `--unit=silver-task-${randomUUID()}.scope`];
+  return [...runner, '--', 'choom', '--adjust=0', '--', ...argv];
+}
+
 function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   return new Promise((resolve, reject) => {
     const abort = () => reject(abandoned(signal));

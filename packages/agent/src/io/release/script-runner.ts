@@ -3,6 +3,7 @@ import { access, realpath, stat } from 'node:fs/promises';
 import { exec, logOf } from '@silverlining/system';
 import { scriptCommand } from '../../core/release/script-command.ts';
 import type { ScriptRun, ScriptRunner } from '../../release-ports.ts';
+import { inScope } from '../systemd.ts';
 
 /** Who runs scripts that are not executable themselves. */
 const INTERPRETERS: Readonly<Record<string, string>> = { sh: '/bin/sh', py: '/usr/bin/python3' };
@@ -47,7 +48,7 @@ async function run(script: ScriptRun, signal: AbortSignal): Promise<string[]> {
   const { cwd, timeout, code } = script;
   const { argv, env, input } = scriptCommand(script);
   const name = script.argv.join(' ');
-  return logOf(await exec(argv, { name, cwd, env, input, deadline: timeout, signal, code }));
+  return logOf(await exec(await inScope(argv), { name, cwd, env, input, deadline: timeout, signal, code }));
 }
 
 async function isFileInside(folder: string, path: string): Promise<boolean> {
