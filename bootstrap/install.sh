@@ -68,6 +68,7 @@ chmod 755 "$base" "$base/runtime" "$base/agent" "$conf"
 say "arch $(uname -m)"
 say "os $(. /etc/os-release && printf '%s %s' "$ID" "${VERSION_ID:-}")"
 say "seen ${1%% *}"
+[ ! -f "$conf/agent.json" ] || say "set $(sed -n 's/.*"set":"\([a-z0-9-]*\)".*/\1/p' "$conf/agent.json")"
 # What a failing disk made something else of is sent again: the folder's name is the digest.
 for file in "$base"/runtime/*/node "$base"/agent/*/agent.js; do
   folder=${file%/*}

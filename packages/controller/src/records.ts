@@ -156,6 +156,8 @@ export interface BootstrapResult {
   hostKeys: string[];
   arch: string;
   controllerUrl: string;
+  /** The set that the machine was a node of before. */
+  formerSet: string | undefined;
 }
 
 /** A size that a provider offers. */

@@ -17,7 +17,11 @@ let store: ReturnType<typeof memoryStore>;
 /** What was asked over SSH, and the state of the row meanwhile. */
 let bootstraps: (BootstrapRequest & { row: NodeRecord | undefined })[];
 
+let formerSet: string | undefined;
+let warnings: string[];
+
 beforeEach(async () => {
+  [formerSet, warnings] = [undefined, []];
   fleet = new FakeFleet();
   store = memoryStore();
   bootstraps = [];
@@ -40,14 +44,15 @@ async function raise(request: Partial<RaiseRequest>): Promise<NodeRecord> {
       bootstrap: async (asked: BootstrapRequest) => {
         bootstraps.push({ ...asked, row: await store.node(asked.uuid) });
         fleet.connect(asked.uuid, {}, { trust: OURS });
-        return { hostKeys: ['new'], keyHash: 'new', arch: 'x64' as const, controllerUrl: 'wss://192.0.2.8:7420' };
+        const url = 'wss://192.0.2.8:7420';
+        return { hostKeys: ['new'], keyHash: 'new', arch: 'x64' as const, controllerUrl: url, formerSet };
       },
     },
   };
   const { signal } = new AbortController();
   return raiseNode(
     deps,
-    { signal, emit: () => undefined },
+    { signal, emit: ({ status, text }) => void (status === 'warning' && warnings.push(text)) },
     {
       ...{ set: { name: 'shop', config: serverSet('shop') }, wanted: { name: NAME, roles: ['appserver'] } },
       provider: { create: async () => machine(), start: async () => machine() },
@@ -84,6 +89,16 @@ describe('a node whose agent is connected', () => {
     expect(await raise({ found })).toMatchObject({ address: '192.0.2.2', hostKeys: ['new'] });
     expectSetUpAnew();
   });
+});
+
+it.each([
+  [undefined, 0],
+  ['shop', 0],
+  ['blog', 1],
+])('warns of a machine that was a node of another set: of %s', async (set, count) => {
+  formerSet = set;
+  await raise({ found: undefined });
+  expect(warnings).toEqual(Array(count).fill(expect.stringContaining('it was a node of the set blog')));
 });
 
 it('is set up at once where two agents claim to be it: neither would be let in', async () => {

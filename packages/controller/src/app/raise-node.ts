@@ -122,7 +122,7 @@ async function bootstrap(
   { node, found }: { node: NodeRecord; found: ProviderNode },
 ): Promise<void> {
   const { name, uuid } = node;
-  const say = (status: 'started' | 'running' | 'changed', text: string) =>
+  const say = (status: 'started' | 'running' | 'changed' | 'warning', text: string) =>
     op.emit({ status, action: 'bootstrap', node: name, text });
   say('started', 'setting up the agent over SSH');
   const since = deps.clock.monotonic();
@@ -136,6 +136,9 @@ async function bootstrap(
     controllerPort: tell.port,
   };
   const result = await deps.bootstrapper.bootstrap(request, (text) => say('running', text), op.signal);
+  // Of one that this controller has, `refuseTaken` knows. Of another controller's nobody else would say a word.
+  if (result.formerSet !== undefined && result.formerSet !== set.name)
+    say('warning', `it was a node of the set ${result.formerSet}, which has lost it; sl up of that set takes it back`);
   const enrolled = await deps.store.node(uuid);
   if (enrolled !== undefined) await deps.store.putNode({ ...enrolled, hostKeys: result.hostKeys });
   await deps.fleet.waitFor(uuid, { signal: op.signal, deadline: FIRST_HELLO, after: since });

@@ -100,7 +100,8 @@ describe('failures of ssh', () => {
 describe('the node', () => {
   it('tells what it is and has', () => {
     const facts = parseFacts(['arch aarch64', 'os debian 12', 'seen fd00::1', `has ${runtimePath('d1')}`]);
-    expect(facts).toMatchObject({ arch: 'arm64', os: 'debian 12', seen: 'fd00::1' });
+    expect(facts).toMatchObject({ arch: 'arm64', os: 'debian 12', seen: 'fd00::1', set: undefined });
+    expect(parseFacts(['set shop']).set).toBe('shop');
     expect(facts.has.has(runtimePath('d1'))).toBe(true);
     expect(parseFacts(['arch constructor']).arch).toBeUndefined();
   });

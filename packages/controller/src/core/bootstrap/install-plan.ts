@@ -7,6 +7,8 @@ export interface NodeFacts {
   os: string;
   /** Address that the node sees the connection come from. */
   seen: string | undefined;
+  /** The set that it is a node of. */
+  set: string | undefined;
   /** Absolute paths of runtimes and bundles that are there, each below its digest. */
   has: Set<string>;
 }
@@ -23,6 +25,7 @@ export function parseFacts(lines: readonly string[]): NodeFacts {
     machine,
     os: values('os')[0] ?? 'unknown',
     seen: values('seen')[0],
+    set: values('set')[0],
     has: new Set(values('has')),
   };
 }

@@ -67,7 +67,7 @@ export async function installAgent(
   report('starting the agent');
   await remote.order(['start', generation, runtime.digest, bundle.digest]);
   await remote.order(['bye']);
-  return { keyHash: signed.keyHash, arch, controllerUrl };
+  return { keyHash: signed.keyHash, arch, controllerUrl, formerSet: facts.set };
 }
 
 function urlFor(facts: NodeFacts, { request, port }: InstallOptions): string {

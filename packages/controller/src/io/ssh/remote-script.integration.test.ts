@@ -81,7 +81,7 @@ it('hears the install script though a start-up file of the shell wrote half a li
   await expect(script.greeting()).rejects.toMatchObject({ code: 'E_SSH', message: 'not root' });
 });
 
-it('hears of programs that the node has as they are, and not of what its disk made of others', async () => {
+it('hears of what the node is, and of programs that it has as they are, not of what its disk made of others', async () => {
   const root = await mkdtemp(join(tmpdir(), 'sl-node-'));
   onTestFinished(() => rm(root, { recursive: true }));
   const [whole, other] = [createHash('sha256').update('a program').digest('hex'), 'b'.repeat(64)];
@@ -89,9 +89,12 @@ it('hears of programs that the node has as they are, and not of what its disk ma
     await mkdir(`${root}/opt/silverlining/runtime/${digest}`, { recursive: true });
     await writeFile(`${root}/opt/silverlining/runtime/${digest}/node`, 'a program');
   }
+  await mkdir(`${root}/etc/silverlining`, { recursive: true });
+  await writeFile(`${root}/etc/silverlining/agent.json`, '{"version":1,"set":"web-shop","node":"app1"}\n');
   const here = INSTALL.replace(/^(base|conf)=/gm, `$1=${root}`).replace('-d /run/systemd/system', '-d /');
   const greeting = await asInput(`id() { echo 0; }; systemctl() { :; }\n${here}`).greeting();
   const has = greeting.filter((line) => line.startsWith('has '));
+  expect(greeting).toContain('set web-shop');
   expect(has).toEqual([`has ${root}/opt/silverlining/runtime/${whole}/node`]);
 });
 
