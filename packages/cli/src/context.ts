@@ -1,4 +1,5 @@
 import { SlError } from '@silverlining/protocol/errors';
+import { EXIT } from './exit-status.ts';
 import { type Paint, painter } from './render/paint.ts';
 
 /** Options that every command has. */
@@ -57,6 +58,13 @@ function currentDirectory(): string {
 export function say(context: Context, lines: readonly string[]): void {
   const stream = context.globals.json ? context.stderr : context.stdout;
   for (const line of lines) stream.write(`${line}\n`);
+}
+
+/** Ends a command that would go on for ever, when nobody reads it any more. */
+export function endWithReader({ stdout }: Context): void {
+  stdout.on('error', (error) => {
+    if ('code' in error && error.code === 'EPIPE') process.exit(EXIT.done);
+  });
 }
 
 /** Writes a line to standard error. */

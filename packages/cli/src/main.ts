@@ -39,13 +39,13 @@ function writeDocument(error: SlError): void {
 }
 
 /**
- * `sl logs | head` is no error; a full disk behind `>` is one. Where progress and errors cannot be told, the exit status and the document
- * still say how it ended.
+ * A full disk behind `>` is an error. That nobody reads on, as `head` does not, is none, and no reason to leave undone what was asked for:
+ * the exit status says how it ended, as it does where progress and errors cannot be told.
  */
 export function endWithOutput(): void {
   process.stderr.on('error', () => undefined);
   process.stdout.on('error', (error) => {
-    if ('code' in error && error.code === 'EPIPE') process.exit(EXIT.done);
+    if ('code' in error && error.code === 'EPIPE') return;
     process.stderr.write(`error: standard output cannot be written: ${error.message}\n`);
     process.exit(EXIT.failed);
   });

@@ -121,6 +121,22 @@ describe('with a controller', () => {
     });
   });
 
+  it('does what was asked for where nobody reads its plan to the end', async () => {
+    const { child, ended } = start(['up', '--yes']);
+    child.stdout?.destroy();
+    expect(await ended).toMatchObject({ status: 0 });
+    expect(api.service.asked.map((it) => it.verb)).toEqual(['plan', 'up']);
+  });
+
+  it('logs end when nobody reads on', async () => {
+    api.service.logs$ = async ({ emit, signal }) => {
+      while (!signal.aborted) await emit({ node: 'app1', at: 0, source: 'blog', text: 'x'.repeat(10_000) });
+    };
+    const { child, ended } = start(['logs', '-f']);
+    child.stdout?.once('data', () => child.stdout?.destroy());
+    expect(await ended).toMatchObject({ status: 0, err: '' });
+  });
+
   it('goes on to its end where nobody can be told of progress', async () => {
     const full = openSync('/dev/full', 'w');
     const { status, out } = await start(['up', '--yes', '--json'], PATH, { err: full }).ended;

@@ -14,7 +14,7 @@ import {
   stopController,
 } from '@silverlining/controller';
 import { SlError } from '@silverlining/protocol';
-import { type Context, note, type Report } from '../context.ts';
+import { type Context, endWithReader, note, type Report } from '../context.ts';
 import { connect } from '../controller.ts';
 import { daemonLogLine } from '../render/daemon-log.ts';
 import { clock, dateTime, duration } from '../render/text.ts';
@@ -57,6 +57,7 @@ export async function status(context: Context): Promise<Report> {
 }
 
 export async function logs(context: Context, options: { lines: number; follow?: boolean }): Promise<Report> {
+  endWithReader(context);
   const path = daemonLogPath(findDirectories(context.env).state);
   const print = (lines: readonly string[]) => {
     for (const line of lines)

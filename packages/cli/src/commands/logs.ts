@@ -1,5 +1,5 @@
 import { type LogLine, SlError, toSlError } from '@silverlining/protocol';
-import type { Context, Report } from '../context.ts';
+import { type Context, endWithReader, type Report } from '../context.ts';
 import { connect } from '../controller.ts';
 import { checkedName } from '../names.ts';
 import { clean, clock } from '../render/text.ts';
@@ -22,6 +22,7 @@ export async function logs(context: Context, app: string | undefined, options: L
   }
   checkedName('app', app);
   checkedName('node', options.node);
+  endWithReader(context);
   const { json } = context.globals;
   const set = setName(context, options.set);
   const client = await connect(context);

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ControllerClient } from '@silverlining/controller';
 import { SlError } from '@silverlining/protocol';
-import type { Context, Report } from '../context.ts';
+import { type Context, endWithReader, type Report } from '../context.ts';
 import { connect } from '../controller.ts';
 import { statusLines } from '../render/status.ts';
 import { setName } from '../server-set.ts';
@@ -21,6 +21,7 @@ export async function status(context: Context, options: { watch?: boolean; set?:
 }
 
 async function watch(context: Context, client: ControllerClient, set: string): Promise<Report> {
+  endWithReader(context);
   for (;;) {
     const lines = statusLines(await client.status({ set }), Date.now(), context.paint);
     context.stdout.write(`${context.stdout.isTTY ? CLEAR_SCREEN : ''}${lines.join('\n')}\n`);
