@@ -117,7 +117,9 @@ describe('bad values', () => {
 
   it('names both lines of a node with two sizes', () => {
     const text = '[appserver]\nsize = id 1\n[balancer]\nnode_name = app1\nsize = id 2\n';
-    expect(problems(load(text))).toEqual(['/set/silver.ini:5: app1.set.internal is given two sizes, on lines 2 and 5']);
+    expect(problems(load(text))).toEqual([
+      '/set/silver.ini:5: app1.set.internal is given two sizes, on line 2 and line 5',
+    ]);
   });
 
   it.each([

@@ -158,6 +158,10 @@ describe('extends', () => {
   it('reports a problem in the base at its own place', () => {
     const loaded = extending('[general]\nextends = ../base/base.ini\n', '[appserver]\nnodes = x\n');
     expect(problems(loaded)).toEqual(['/base/base.ini:2: nodes must be a whole number from 1 to 1000, not "x"']);
+    const off = '[general]\nextends = ../base/base.ini\n[appserver]\nload_balancer = false\n';
+    expect(problems(extending(off, '[balancer]\n'))).toEqual([
+      expect.stringContaining('false (line 4) switches [balancer] (line 1 of /base/base.ini) off'),
+    ]);
   });
 
   it.each([

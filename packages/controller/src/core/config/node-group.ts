@@ -1,6 +1,6 @@
 /** The nodes that one section asks for: how many, called what, of which size. */
 import { nodeName, type Role, type SizeWish } from '@silverlining/protocol';
-import { type Place, type Problems, quote } from './problem.ts';
+import { lineAt, type Place, type Problems, quote } from './problem.ts';
 import { NODE_KEYS } from './schema.ts';
 import { parseSize } from './size.ts';
 import type { SectionValues } from './values.ts';
@@ -85,11 +85,9 @@ function nodeCount(values: SectionValues, key: string | undefined, listed: numbe
     return 0;
   }
   if (values.has('nodes') && given !== listed) {
-    const [count, list] = [values.place('nodes').line, values.place(key).line];
-    problems.error(
-      values.place(key),
-      `${key} lists ${listed} names (line ${list}) for ${given} nodes (nodes, line ${count})`,
-    );
+    const list = values.place(key);
+    const count = lineAt(values.place('nodes'), list);
+    problems.error(list, `${key} lists ${listed} names (line ${list.line}) for ${given} nodes (nodes, ${count})`);
   }
   return listed;
 }

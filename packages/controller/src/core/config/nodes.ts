@@ -1,7 +1,7 @@
 /** All nodes of a set, from its sections; a node that two sections name has both roles. */
 import type { WantedNode } from '@silverlining/protocol';
 import { type GroupRequest, type NodeGroup, readGroup } from './node-group.ts';
-import { type Problems, quote } from './problem.ts';
+import { lineAt, type Problems, quote } from './problem.ts';
 import type { ServiceSpec } from './schema.ts';
 import { FLAGS, type SectionValues } from './values.ts';
 
@@ -48,7 +48,7 @@ function loadBalancer({ appserver, balancer, problems }: NodesInput): LoadBalanc
   if (wish === false && balancer !== undefined && place !== undefined)
     problems.warning(
       place,
-      `load_balancer = false (line ${place.line}) switches [balancer] (line ${balancer.section.line}) off`,
+      `load_balancer = false (line ${place.line}) switches [balancer] (${lineAt(balancer.section, place)}) off`,
     );
   return wish ?? 'automatic';
 }
@@ -74,7 +74,10 @@ function mergeGroups(groups: NodeGroup[], problems: Problems): WantedNode[] {
       const before = sizes.get(name);
       if (group.size !== undefined && before === undefined) sizes.set(name, group.size);
       if (group.size !== undefined && before !== undefined && before.text !== group.size.text)
-        problems.error(group.size, `${name} is given two sizes, on lines ${before.line} and ${group.size.line}`);
+        problems.error(
+          group.size,
+          `${name} is given two sizes, on ${lineAt(before, group.size)} and line ${group.size.line}`,
+        );
       const roles = node.roles.includes(group.role) ? node.roles : [...node.roles, group.role];
       nodes.set(name, { name, roles });
     }

@@ -16,6 +16,11 @@ export function formatProblem(it: Problem): string {
   return `${place}: ${it.severity === 'warning' ? 'warning: ' : ''}${it.message}`;
 }
 
+/** `line 4`, with its file where that is not the one that the problem is in: it extends that, then. */
+export function lineAt(place: Place, problem: Place): string {
+  return place.file === problem.file ? `line ${place.line}` : `line ${place.line} of ${place.file}`;
+}
+
 /** Collects problems, so that one run reports them all. The same problem found twice counts once. */
 export class Problems {
   readonly #found = new Map<string, Problem>();
