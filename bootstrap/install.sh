@@ -44,9 +44,15 @@ reach() { # host port
   reason=$("$base/node" "$base/enrol.js" reach "$1" "$2" 2>&1) || fail "unreachable $reason"
 }
 
-start() { # generation runtime bundle; earlier ones go
+is_run() { # path; the kernel lets nobody write to a file that is run
+  [ -f "$1" ] && ! (: <> "$1") 2> /dev/null
+}
+
+start() { # generation runtime bundle; earlier ones go, but for runtimes that apps run under yet
   find "$conf/identity" -mindepth 1 -maxdepth 1 ! -name "$1" -exec rm -rf -- {} +
-  find "$base/runtime" -mindepth 1 -maxdepth 1 ! -name "$2" -exec rm -rf -- {} +
+  for folder in "$base"/runtime/*; do
+    [ "${folder##*/}" = "$2" ] || is_run "$folder/node" || rm -rf -- "$folder"
+  done
   find "$base/agent" -mindepth 1 -maxdepth 1 ! -name "$3" -exec rm -rf -- {} +
   rm -f -- "$base/enrol.js"
   find "$base" "$conf" -name '*.tmp' -exec rm -rf -- {} +

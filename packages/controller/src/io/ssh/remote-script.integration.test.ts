@@ -1,6 +1,4 @@
-import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { exec } from '@silverlining/system';
@@ -66,40 +64,11 @@ it('knows whether the script ever ran', async () => {
   }
 });
 
-/** Starts a script as the bootstrap starts one, but for ssh. */
-function asInput(text: string) {
+it('gives the script that it runs first, and orders after that', async () => {
+  const text = `# \u00fc\n${ECHO}\n`;
   const command = remoteCommand('root', scriptFromInput(Buffer.byteLength(text)));
   const script = startRemote(['sh', '-c', command], never, { script: text });
   onTestFinished(() => script.close());
-  return script;
-}
-
-const INSTALL = readFileSync(new URL('../../../../../bootstrap/install.sh', import.meta.url), 'utf8');
-
-it('hears the install script though a start-up file of the shell wrote half a line before', async () => {
-  const script = asInput(`printf Welcome; id() { echo 1000; }\n${INSTALL}`);
-  await expect(script.greeting()).rejects.toMatchObject({ code: 'E_SSH', message: 'not root' });
-});
-
-it('hears of what the node is, and of programs that it has as they are, not of what its disk made of others', async () => {
-  const root = await mkdtemp(join(tmpdir(), 'sl-node-'));
-  onTestFinished(() => rm(root, { recursive: true }));
-  const [whole, other] = [createHash('sha256').update('a program').digest('hex'), 'b'.repeat(64)];
-  for (const digest of [whole, other]) {
-    await mkdir(`${root}/opt/silverlining/runtime/${digest}`, { recursive: true });
-    await writeFile(`${root}/opt/silverlining/runtime/${digest}/node`, 'a program');
-  }
-  await mkdir(`${root}/etc/silverlining`, { recursive: true });
-  await writeFile(`${root}/etc/silverlining/agent.json`, '{"version":1,"set":"web-shop","node":"app1"}\n');
-  const here = INSTALL.replace(/^(base|conf)=/gm, `$1=${root}`).replace('-d /run/systemd/system', '-d /');
-  const greeting = await asInput(`id() { echo 0; }; systemctl() { :; }\n${here}`).greeting();
-  const has = greeting.filter((line) => line.startsWith('has '));
-  expect(greeting).toContain('set web-shop');
-  expect(has).toEqual([`has ${root}/opt/silverlining/runtime/${whole}/node`]);
-});
-
-it('gives the script that it runs first, and orders after that', async () => {
-  const script = asInput(`# \u00fc\n${ECHO}\n`);
   expect(await script.greeting()).toEqual(['arch x86_64']);
   expect(await script.order(['put', 5], 'hello')).toEqual(['got hello']);
 });
