@@ -134,7 +134,7 @@ function leases(tables: Tables): Pick<Store, 'acquireLease' | 'releaseLease' | '
   };
 }
 
-function secrets(tables: Tables): Pick<Store, 'secret' | 'deleteSecrets'> {
+function secrets(tables: Tables): Pick<Store, 'secret'> {
   return {
     async secret(set, name, make) {
       need(tables, set);
@@ -142,11 +142,6 @@ function secrets(tables: Tables): Pick<Store, 'secret' | 'deleteSecrets'> {
       const value = tables.secrets.get(key)?.value ?? make();
       tables.secrets.set(key, { set, name, value });
       return value;
-    },
-    async deleteSecrets(set, prefix) {
-      for (const [key, it] of tables.secrets) {
-        if (it.set === set && it.name.startsWith(prefix)) tables.secrets.delete(key);
-      }
     },
   };
 }

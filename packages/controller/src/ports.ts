@@ -119,9 +119,8 @@ export interface Store {
   /** At start: leases of a controller that is gone. */
   dropLeases(): Promise<void>;
 
-  /** A secret of the set, made once by `make`. */
+  /** A secret of the set, made once by `make`; it goes with the set. */
   secret(set: string, name: string, make: () => string): Promise<string>;
-  deleteSecrets(set: string, prefix: string): Promise<void>;
   close(): void;
 }
 

@@ -2,7 +2,7 @@ import type { Store } from '../../ports.ts';
 import type { Database } from './database.ts';
 import { parseRow, secretRow } from './rows.ts';
 
-export function secretsTable(db: Database): Pick<Store, 'secret' | 'deleteSecrets'> {
+export function secretsTable(db: Database): Pick<Store, 'secret'> {
   return {
     secret: async (set, name, make) =>
       db.transaction(() => {
@@ -12,9 +12,5 @@ export function secretsTable(db: Database): Pick<Store, 'secret' | 'deleteSecret
         db.run('INSERT INTO secrets (set_name, name, value) VALUES (?, ?, ?)', set, name, value);
         return value;
       }),
-    async deleteSecrets(set, prefix) {
-      // Not LIKE, to which `_` and `%` in a prefix would mean something else.
-      db.run('DELETE FROM secrets WHERE set_name = ? AND substr(name, 1, length(?)) = ?', set, prefix, prefix);
-    },
   };
 }
