@@ -1,9 +1,11 @@
 /** What an agent could not start when it was started itself. */
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { SlError } from '@silverlining/protocol';
 import { expect, it } from 'vitest';
 import { blog, context, name, specOf, stage, switchTo, useBlog } from '../../../../test/fakes/blog.ts';
 import { fakeReleasePorts } from '../../../../test/fakes/release-ports.ts';
+import { FIRST_PORT } from '../core/release/choices.ts';
 import type { ReleasePorts } from '../release-ports.ts';
 import { createReleases } from './releases.ts';
 
@@ -74,4 +76,19 @@ it('what is being staged anew is not started before it has what it is to get', a
   const order = { instance: name(1), deploy: 'd2', epoch: 1, spec: specOf(1, { packages: ['curl'] }) };
   await blog.releases.stage(order, context());
   expect([...seen, [...blog.node.running]]).toEqual([[], [name(1)]]);
+});
+
+it('what is live and down moves to another port as a whole where somebody else has its own, also when it is not up in time', async () => {
+  await stage(1);
+  await switchTo(1, 1);
+  const { repair, ports } = await restartBroken();
+  ports.http.isFree = async (port) => port !== FIRST_PORT;
+  const order = { instance: name(1), deploy: 'd2', epoch: 1, spec: specOf(1) };
+  await expect(blog.releases.stage(order, context())).rejects.toMatchObject({ code: 'E_DISK_FULL' });
+  repair();
+  await report();
+  const moved = String(FIRST_PORT + 1);
+  expect(await ports.places.readEnv(`${ports.paths.env}/${name(1)}.env`)).toMatchObject({ PORT: moved });
+  expect(blog.node.questions.at(-1)?.port).toBe(FIRST_PORT + 1);
+  expect(await readFile(ports.paths.instancesMap, 'utf8')).toContain(moved);
 });

@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream';
 import {
   appUser,
   type InstanceSpec,
@@ -11,8 +10,9 @@ import { hasProcess } from '../../core/release/instance-unit.ts';
 import type { InstanceJournal } from '../../core/release/journal.ts';
 import { supportFiles } from '../../core/release/python-wrapper.ts';
 import type { Handlers, RequestContext } from '../../ports.ts';
+import { receive } from './receive.ts';
 import { discard, halt } from './remove.ts';
-import { prepare, start, waitHealthy } from './start.ts';
+import { install, prepare, start, waitHealthy } from './start.ts';
 import type { Offer, ReleaseState, Staging } from './state.ts';
 
 type Times = ReplyBody<'stage'>['ms'];
@@ -102,9 +102,10 @@ async function stageAgain(state: ReleaseState, body: Order, context: RequestCont
   const offer = state.offers.get(instance);
   const lap = stopwatch(state);
   const wasRunning = known.state === 'prepared' && (await isRunning(state, known));
+  let { port } = known;
   try {
-    const free = wasRunning || known.port === 0 || (await state.ports.http.isFree(known.port));
-    const port = free ? known.port : await state.reservePort(instance);
+    const free = wasRunning || port === 0 || (await state.ports.http.isFree(port));
+    if (!free) port = await state.reservePort(instance);
     const journal: InstanceJournal = {
       ...known,
       spec: withoutSecrets(spec),
@@ -116,14 +117,21 @@ async function stageAgain(state: ReleaseState, body: Order, context: RequestCont
     const times = await vote(state, { journal, spec, context, lap });
     return { port, ms: { received: 0, unpacked: 0, ...times } };
   } catch (error) {
-    // What is live is tried again, whoever asked for it once more.
     const isUndone = !wasRunning && state.active[spec.app] !== instance;
     if (isUndone) await undo(state, () => halt(state, [instance]));
+    // What is live is tried again, whoever asked for it once more: where somebody else has its port, at the other one.
+    else if (port !== known.port) await undo(state, () => move(state, known, spec, port));
     throw error;
   } finally {
     state.releasePort(instance);
     state.dropOffer(instance, offer);
   }
+}
+
+/** How far the failed try got does not matter. */
+async function move(state: ReleaseState, known: InstanceJournal, spec: InstanceSpec, port: number): Promise<void> {
+  await install(state, spec, port);
+  await state.put({ ...known, port });
 }
 
 /** What is damaged on disk is made again from contents, which are checked one by one as they come. */
@@ -173,34 +181,6 @@ async function startHealthy(
   context.progress({ stage: 'health', text: `waiting until ${spec.instance} answers ${spec.health.path}` });
   await waitHealthy(state, journal, context.signal);
   return { started, healthy: lap() };
-}
-
-async function receive(state: ReleaseState, body: Order, offer: Offer, context: RequestContext): Promise<void> {
-  const lacking = state.ports.store.lacking(offer.doubtful);
-  if (lacking.length === 0) return;
-  // What was asked for comes, whoever else brought it meanwhile. What went meanwhile does not come, and the archive lacks it.
-  const missing = [...new Set([...offer.missing, ...lacking])];
-  context.progress({ stage: 'receive', text: `receiving ${missing.length} files`, total: missing.length });
-  const archive = await openArchive(body, context);
-  if (archive === undefined) {
-    throw new SlError(
-      'E_MANIFEST',
-      `${body.instance}: ${lacking.length} files are missing and none are sent; offer it again`,
-    );
-  }
-  try {
-    const { listing, assemblies } = offer;
-    const files = { listing, missing, assemblies, plain: body.plain === true };
-    await state.ports.store.receive(archive, files, context.signal);
-  } finally {
-    archive.destroy();
-  }
-}
-
-/** What the order brings itself, or where it says that more is to be had. */
-async function openArchive({ archive, transfer }: Order, context: RequestContext): Promise<Readable | undefined> {
-  if (archive !== undefined) return Readable.from([Buffer.from(archive, 'base64')]);
-  return transfer === undefined ? undefined : context.openTransfer(transfer);
 }
 
 async function materialise(state: ReleaseState, spec: InstanceSpec, offer: Offer): Promise<void> {

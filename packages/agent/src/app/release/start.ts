@@ -27,12 +27,11 @@ export async function prepare(
   port: number,
   signal: AbortSignal,
 ): Promise<void> {
-  const { places, units, installPackages } = state.ports;
+  const { places, installPackages } = state.ports;
   const paths = state.pathsOf(spec.app, spec.instance);
   const env = instanceEnv(spec, paths, port);
   const user = appUser(spec.app);
   await places.ensureFolders({ temp: paths.temp, logs: paths.logs, user });
-  await places.writeEnv(paths.env, env);
   const packages = [...spec.packages, ...(PLATFORM_PACKAGES[spec.platform] ?? [])];
   if (packages.length > 0) await installPackages(packages, signal);
   const script = { cwd: paths.app, env, timeout: SCRIPT_TIMEOUT };
@@ -42,8 +41,20 @@ export async function prepare(
   if (spec.afterInstallScript !== undefined) {
     await runScript(state, spec.afterInstallScript, { ...script, user, code: 'E_APP_CONFIG' }, signal);
   }
+  await install(state, spec, port);
+}
+
+/** Writes what says how it runs: its environment and its unit, which static apps do not have. */
+export async function install(state: ReleaseState, spec: InstanceSpec, port: number): Promise<void> {
+  const {
+    places,
+    units,
+    paths: { node },
+  } = state.ports;
+  const paths = state.pathsOf(spec.app, spec.instance);
+  await places.writeEnv(paths.env, instanceEnv(spec, paths, port));
   if (!hasProcess(spec.platform)) return;
-  await units.install(spec.instance, instanceUnitText({ spec, port, paths, node: state.ports.paths.node }));
+  await units.install(spec.instance, instanceUnitText({ spec, port, paths, node }));
 }
 
 type InstallScript = { cwd: string; env: Record<string, string>; timeout: number; user: string } & {
