@@ -199,3 +199,16 @@ describe('what two apps of a deploy have in common, and the node lacks', () => {
     expect((await stat(stored(large))).nlink).toBe(4);
   });
 });
+
+it('says which install script it runs, for as long as that takes', async () => {
+  const said: string[] = [];
+  const listening = { ...context(), progress: ({ text }: { text: string }) => void said.push(text) };
+  await stage(1);
+  blog.node.running.clear();
+  const spec = specOf(1, { packageInstallScript: 'setup', afterInstallScript: 'build all' });
+  await blog.releases.stage({ instance: name(1), deploy: 'd1', epoch: 0, spec }, listening);
+  expect(said.filter((it) => it.includes('script'))).toEqual([
+    'running install script setup',
+    'running install script build all',
+  ]);
+});

@@ -6,7 +6,7 @@ import type { NodeRecord, ReleaseRecord, ScannedRelease, SetRecord } from '../po
 import type { OperationContext } from '../service.ts';
 import { agree } from './agree.ts';
 import { type ControllerDeps, ofProvider, onEach } from './deps.ts';
-import { NotWhole, type StageTarget, stageOnNode } from './rollout-stage.ts';
+import { NotWhole, type StageTarget, sayProgress, stageOnNode } from './rollout-stage.ts';
 
 const ASK_DEADLINE = 30_000;
 const SWITCH_DEADLINE = 30_000;
@@ -92,6 +92,7 @@ async function bring(
     beside: 0,
     // What is lacking and not here any more is about to be replaced: this is for what is live and stays so.
     ...{ others: [], base: undefined, onThisMachine },
+    onProgress: sayProgress(op, { node: node.name, app }),
   };
   try {
     await stageOnNode(deps, target, node.uuid, op.signal);

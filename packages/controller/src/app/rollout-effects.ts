@@ -7,7 +7,7 @@ import { itemOf, mark, markAt, nodeOf, type RolloutContext } from './rollout-con
 import { insist, isLost, PATIENCE } from './rollout-insist.ts';
 import { requireReach, requireReturn } from './rollout-reach.ts';
 import { deployId, type Measured } from './rollout-record.ts';
-import { type Sent, stageOnNode } from './rollout-stage.ts';
+import { type Sent, sayProgress, stageOnNode } from './rollout-stage.ts';
 import { verify } from './rollout-verify.ts';
 
 type Executor<E extends Effect> = (context: RolloutContext, effect: E, signal: AbortSignal) => Promise<void>;
@@ -45,7 +45,9 @@ async function stage(
     const others = input.appservers.map(({ uuid }) => uuid);
     const beside = input.items.reduce((sum, it) => sum + (it === item ? 0 : it.release.bytes), 0);
     const order = { deploy: deployId(op.operationId, app), epoch: orderEpoch(input.set) };
-    const sent = await stageOnNode(deps, { ...item, ...order, beside, others, onThisMachine }, node, signal);
+    const onProgress = sayProgress(op, { node: name, app });
+    const target = { ...item, ...order, beside, others, onThisMachine, onProgress };
+    const sent = await stageOnNode(deps, target, node, signal);
     noteSent(context.measured, app, sent);
     for (const [event, at] of sent.times) markAt(context, { node: name, app, event, at });
   } catch (error) {

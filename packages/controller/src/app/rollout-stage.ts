@@ -10,15 +10,18 @@ import {
   SlError,
 } from '@silverlining/protocol';
 import { partBytes } from '../core/release/file-part.ts';
-import type { FilePart, PackedRelease, ReleaseRecord, ScannedRelease } from '../ports.ts';
+import type { FilePart, PackedRelease, ReleaseRecord, RequestOptions, ScannedRelease } from '../ports.ts';
+import type { OperationContext } from '../service.ts';
 import { SLOWEST, withTransfer } from './bulk.ts';
 import type { ControllerDeps } from './deps.ts';
 import { missingParts } from './rollout-chunks.ts';
 import { borrow } from './rollout-lend.ts';
 import { offer } from './rollout-offer.ts';
 
-/** Milliseconds for receiving, unpacking and packages, beside what the health check may take. */
+/** Milliseconds for receiving, unpacking and packages, beside what the health check and scripts may take. */
 const STAGE_DEADLINE = 600_000;
+/** An agent gives up a script of the app itself after ten minutes, and says which one. */
+const SCRIPT_DEADLINE = 600_000;
 
 /** What is to be staged, wherever it comes from: a rollout, or a node that lacks what is live. */
 export interface StageTarget {
@@ -37,6 +40,8 @@ export interface StageTarget {
   onThisMachine: boolean;
   /** A release that the nodes should have, the closest to this one; itself where this one is gone back to. */
   base: BaseRelease | undefined;
+  /** What the node says that it does, as often as it likes. */
+  onProgress?: RequestOptions['onProgress'];
 }
 
 export type BaseRelease = Pick<ReleaseRecord, 'instance' | 'digest' | 'manifest'>;
@@ -102,7 +107,7 @@ async function bring(deps: ControllerDeps, bringing: Bringing, signal: AbortSign
   const request = { instance, deploy, epoch, spec };
   if (files.length === 0) {
     const asked = deps.clock.monotonic();
-    const { ms } = await deps.fleet.request(node, 'stage', request, limitsOf(spec, 0, signal));
+    const { ms } = await deps.fleet.request(node, 'stage', request, limitsOf(target, 0, signal));
     return { files: new Map(), wire: 0, times: timesOf(ms, asked).slice(1) };
   }
   const parts = isAgain || !target.sendable ? [] : await missingParts(deps, { target, node, missing }, signal);
@@ -115,7 +120,11 @@ async function bring(deps: ControllerDeps, bringing: Bringing, signal: AbortSign
   if (packed === undefined) throw new NotWhole(target, files.length);
   const asked = deps.clock.monotonic();
   try {
-    const { ms, wire } = await send(deps, { node, packed, request: plain ? { ...request, plain } : request }, signal);
+    const { ms, wire } = await send(
+      deps,
+      { node, packed, target, request: plain ? { ...request, plain } : request },
+      signal,
+    );
     return { files: sent, wire, times: timesOf(ms, asked) };
   } finally {
     await packed.close();
@@ -129,6 +138,7 @@ function takesPlain({ fleet }: ControllerDeps, { onThisMachine, sendable }: Stag
 
 interface Sending {
   node: string;
+  target: StageTarget;
   packed: PackedRelease;
   request: Omit<RequestBody<'stage'>, 'archive' | 'transfer'>;
 }
@@ -136,10 +146,10 @@ interface Sending {
 /** With the order, where it is little and the agent takes that; over a bulk socket of its own otherwise. */
 async function send(
   deps: ControllerDeps,
-  { node, packed, request }: Sending,
+  { node, packed, target, request }: Sending,
   signal: AbortSignal,
 ): Promise<Pick<ReplyBody<'stage'>, 'ms'> & { wire: number }> {
-  const limits = limitsOf(request.spec, packed.bytes, signal);
+  const limits = limitsOf(target, packed.bytes, signal);
   // Whatever an agent says that it takes: what goes with an order is held in memory.
   const limit = Math.min(deps.fleet.session(node)?.hello.inlineArchive ?? 0, INLINE_ARCHIVE);
   const archive = packed.bytes <= limit ? await packed.base64() : undefined;
@@ -195,6 +205,13 @@ function timesOf({ received, unpacked, started, healthy }: ReplyBody<'stage'>['m
 }
 
 /** Of an order to stage, to which so many bytes are sent. */
-function limitsOf({ health }: InstanceSpec, bytes: number, signal: AbortSignal) {
-  return { signal, deadline: STAGE_DEADLINE + bytes / SLOWEST + health.timeout * 1000 };
+function limitsOf({ spec, onProgress }: StageTarget, bytes: number, signal: AbortSignal): RequestOptions {
+  const scripts = [spec.packageInstallScript, spec.afterInstallScript].filter((it) => it !== undefined).length;
+  const running = scripts * SCRIPT_DEADLINE + spec.health.timeout * 1000;
+  return { signal, onProgress, deadline: STAGE_DEADLINE + bytes / SLOWEST + running };
+}
+
+/** Shows what a node says while it stages. Of counters the newest is kept, whatever a node has to say; this one counts nothing. */
+export function sayProgress(op: OperationContext, where: { node: string; app: string }): RequestOptions['onProgress'] {
+  return ({ text }) => op.emit({ status: 'running', action: 'stage', ...where, text, done: 0, total: 0 });
 }

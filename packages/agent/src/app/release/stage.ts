@@ -75,7 +75,7 @@ async function stageNew(state: ReleaseState, body: Order, context: RequestContex
     if (offer.doubtful.length === offer.listing.fileCount) state.doubted.delete(spec.app);
     const unpacked = lap();
     const port = hasProcess(spec.platform) ? await state.reservePort(instance) : 0;
-    await prepare(state, spec, port, context.signal);
+    await prepare(state, spec, port, context);
     const times = await vote(state, { journal: newJournal(body, offer.digest, port), spec, context, lap });
     return { port, ms: { received, unpacked, ...times } };
   } catch (error) {
@@ -113,7 +113,7 @@ async function stageAgain(state: ReleaseState, body: Order, context: RequestCont
       port,
       state: 'prepared',
     };
-    if (!wasRunning) await prepare(state, spec, port, context.signal);
+    if (!wasRunning) await prepare(state, spec, port, context);
     const times = await vote(state, { journal, spec, context, lap });
     return { port, ms: { received: 0, unpacked: 0, ...times } };
   } catch (error) {

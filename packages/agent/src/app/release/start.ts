@@ -3,6 +3,7 @@ import { instanceEnv, matchPath, requestPath } from '../../core/release/instance
 import { hasProcess, instanceUnitText } from '../../core/release/instance-unit.ts';
 import type { InstanceJournal } from '../../core/release/journal.ts';
 import { crashOf } from '../../core/release/unit-status.ts';
+import type { RequestContext } from '../../ports.ts';
 import type { ReleaseState } from './state.ts';
 
 /** Lines of an app's log that go into an error: gunicorn ends with two tracebacks, of which the first has the cause. */
@@ -25,7 +26,7 @@ export async function prepare(
   state: ReleaseState,
   spec: InstanceSpec,
   port: number,
-  signal: AbortSignal,
+  context: Pick<RequestContext, 'signal' | 'progress'>,
 ): Promise<void> {
   const { places, installPackages } = state.ports;
   const paths = state.pathsOf(spec.app, spec.instance);
@@ -33,13 +34,13 @@ export async function prepare(
   const user = appUser(spec.app);
   await places.ensureFolders({ temp: paths.temp, logs: paths.logs, user });
   const packages = [...spec.packages, ...(PLATFORM_PACKAGES[spec.platform] ?? [])];
-  if (packages.length > 0) await installPackages(packages, signal);
+  if (packages.length > 0) await installPackages(packages, context.signal);
   const script = { cwd: paths.app, env, timeout: SCRIPT_TIMEOUT };
   if (spec.packageInstallScript !== undefined) {
-    await runScript(state, spec.packageInstallScript, { ...script, user: 'root', code: 'E_PACKAGES' }, signal);
+    await runScript(state, spec.packageInstallScript, { ...script, user: 'root', code: 'E_PACKAGES' }, context);
   }
   if (spec.afterInstallScript !== undefined) {
-    await runScript(state, spec.afterInstallScript, { ...script, user, code: 'E_APP_CONFIG' }, signal);
+    await runScript(state, spec.afterInstallScript, { ...script, user, code: 'E_APP_CONFIG' }, context);
   }
   await install(state, spec, port);
 }
@@ -61,12 +62,18 @@ type InstallScript = { cwd: string; env: Record<string, string>; timeout: number
   code: 'E_PACKAGES' | 'E_APP_CONFIG';
 };
 
-async function runScript(state: ReleaseState, line: string, how: InstallScript, signal: AbortSignal): Promise<void> {
+async function runScript(
+  state: ReleaseState,
+  line: string,
+  how: InstallScript,
+  { signal, progress }: Pick<RequestContext, 'signal' | 'progress'>,
+): Promise<void> {
   const argv = await state.ports.scripts.find(
     how.cwd,
     line.split(/\s+/).filter((word) => word !== ''),
   );
   if (argv === undefined) throw new SlError('E_APP_CONFIG', `install script ${JSON.stringify(line)}: no such program`);
+  progress({ stage: 'script', text: `running install script ${line}` });
   await state.ports.scripts.run({ ...how, argv }, signal);
 }
 
