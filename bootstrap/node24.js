@@ -16,7 +16,7 @@ export function isNode24() {
 }
 
 /** The path of a Node 24 binary: this process's own when it is new enough, else the npm package's. */
-export function node24Path() {
+function node24Path() {
   if (isNode24()) return process.execPath;
   const name = `node-linux-${process.arch}`;
   try {

@@ -58,7 +58,7 @@ export const aStatus: StatusResult = {
   ],
 };
 
-export const someLogLines: LogLine[] = [
+const someLogLines: LogLine[] = [
   { node: 'app1.shop.internal', at: 1_769_860_000_000, source: 'blog', text: 'listening' },
   { node: 'app2.shop.internal', at: 1_769_860_000_500, source: 'blog', text: 'GET / 200' },
 ];

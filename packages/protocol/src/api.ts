@@ -14,14 +14,14 @@ export const problem = z.strictObject({
 });
 export type Problem = z.infer<typeof problem>;
 
-export const planNode = z.object({
+const planNode = z.object({
   name: z.string(),
   roles: z.array(z.string()),
   size: z.optional(z.string()),
   exists: z.boolean(),
 });
 /** One thing that `sl up` will do. */
-export const planStep = z.object({
+const planStep = z.object({
   action: z.enum([
     'create-node',
     'start-node',

@@ -45,5 +45,3 @@ export const controllerNotices = {
   /** The request `re` is no longer wanted: its signal is aborted, and whatever it still answers is ignored. */
   cancel: z.object({}),
 } as const satisfies Record<string, z.ZodMiniType>;
-
-export type ControllerNoticeType = keyof typeof controllerNotices;

@@ -66,7 +66,6 @@ export type InstanceSpec = z.infer<typeof instanceSpec>;
 
 /** Where an instance is on a node. `active` is what the newest committed epoch says, the rest is what the agent did. */
 export const instanceState = z.enum(['staging', 'staged', 'active', 'stopped', 'failed']);
-export type InstanceState = z.infer<typeof instanceState>;
 
 /** Which instance answers for each app; one map for the whole set, so that one write switches any number of apps. */
 export const activeMap = z.record(appName, instanceName);

@@ -30,7 +30,7 @@ export const role = z.string().check(z.regex(/^(?:appserver|balancer|service:[a-
 export type Role = z.infer<typeof role>;
 
 /** A node that should exist. */
-export const wantedNode = z.strictObject({
+const wantedNode = z.strictObject({
   name: nodeName,
   roles: z.array(role).check(z.minLength(1)),
   /** As written in the file, for people. */
@@ -94,7 +94,7 @@ export const service = z.strictObject({
 export type Service = z.infer<typeof service>;
 
 /** Resolved `[provider]`: the driver and its own keys, secrets read. */
-export const providerConfig = z.strictObject({
+const providerConfig = z.strictObject({
   driver: z.string(),
   options: z.record(z.string(), z.string()),
 });

@@ -45,7 +45,7 @@ export async function unitAction(
 }
 
 /** The unit's last journal lines; empty where they cannot be had. */
-export async function unitJournal(unit: string): Promise<string[]> {
+async function unitJournal(unit: string): Promise<string[]> {
   const argv = ['journalctl', '--quiet', '--no-pager', '--output=cat', `--lines=${JOURNAL_LINES}`, `--unit=${unit}`];
   try {
     return logOf(await exec(argv, { deadline: 10_000 }));

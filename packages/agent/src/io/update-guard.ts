@@ -33,11 +33,7 @@ export interface UpdateHost {
 }
 
 export function recordFile(paths: AgentPaths): RecordFile {
-  return stateFile(recordPath(paths), z.optional(updateRecord), undefined);
-}
-
-export function recordPath({ state }: AgentPaths): string {
-  return join(state, 'update.json');
+  return stateFile(join(paths.state, 'update.json'), z.optional(updateRecord), undefined);
 }
 
 /** Before anything is replaced. Both ways back run by what runs now, and do nothing once the record has no update of that id. */

@@ -30,7 +30,7 @@ async function attach(context: Context, apps: readonly string[], operation: stri
 }
 
 /** E_USAGE with a suggestion when the set has no such app. */
-export function requireApp(set: ServerSet, app: string): void {
+function requireApp(set: ServerSet, app: string): void {
   const names = set.apps.map((it) => it.name);
   if (names.includes(app)) return;
   const close = suggest(app, names);

@@ -46,7 +46,7 @@ function destroyedLine(names: readonly string[], keepsMachines: boolean): string
 const WATCHED = 'watched for some seconds more: rolled back everywhere if it crashes again and again (sl deploys show)';
 
 /** One deploy: what became of it, what it cost, and what the balancers counted. */
-export function deployLines(it: DeployRecord, paint: Paint): string[] {
+function deployLines(it: DeployRecord, paint: Paint): string[] {
   const previous = it.previous === null ? '' : ` (before: ${it.previous})`;
   switch (it.outcome) {
     case 'unchanged':

@@ -7,7 +7,7 @@ import { nodesOf } from './converge.ts';
  * The roles that the node has by the topology that is in force, and that the file takes from it. That topology outlives a run that is
  * cut off.
  */
-export function partingRoles(record: SetRecord | undefined, node: NodeRecord): Role[] {
+function partingRoles(record: SetRecord | undefined, node: NodeRecord): Role[] {
   if (record?.topology === undefined || Object.keys(record.active).length === 0) return [];
   const before = nodesOf(record.topology).get(node.uuid)?.roles ?? [];
   return before.filter((role) => !node.roles.includes(role));

@@ -5,7 +5,7 @@ import { createHash, createPublicKey, type KeyObject, type webcrypto } from 'nod
 import * as x509 from '@peculiar/x509';
 import { SlError } from '@silverlining/protocol';
 
-export const CURVE = { name: 'ECDSA', namedCurve: 'P-256' } as const;
+const CURVE = { name: 'ECDSA', namedCurve: 'P-256' } as const;
 
 const SIGNING = { name: 'ECDSA', hash: 'SHA-256' } as const;
 

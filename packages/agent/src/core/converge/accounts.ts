@@ -36,7 +36,7 @@ export interface WantedUser {
 }
 
 /** Groups that the user should be in and is not. */
-export function missingGroups(wanted: WantedUser, accounts: Accounts): string[] {
+function missingGroups(wanted: WantedUser, accounts: Accounts): string[] {
   const primary = accounts.users.get(wanted.name)?.gid;
   return wanted.groups.filter((name) => {
     const group = accounts.groups.get(name);

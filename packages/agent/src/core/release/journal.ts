@@ -8,7 +8,6 @@ const hookRecord = z.discriminatedUnion('state', [
   z.object({ state: z.literal('started') }),
   z.object({ state: z.literal('done'), reply: agentRequests.hook.reply }),
 ]);
-export type HookRecord = z.infer<typeof hookRecord>;
 
 export const instanceJournal = z.object({
   version: z.literal(1),

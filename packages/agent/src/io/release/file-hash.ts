@@ -7,7 +7,7 @@ const READ = 512 << 10;
 const ALL: Packed = { offset: 0, size: Number.POSITIVE_INFINITY };
 
 /** The SHA-256 of a file, or of what there is of a part of it, in hex. */
-export async function sha256Of(path: string, signal: AbortSignal, { offset, size } = ALL): Promise<string> {
+async function sha256Of(path: string, signal: AbortSignal, { offset, size } = ALL): Promise<string> {
   const handle = await open(path, 'r');
   const digest = createHash('sha256');
   const buffer = Buffer.allocUnsafe(Math.min(READ, size + 1));

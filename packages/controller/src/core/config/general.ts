@@ -31,7 +31,7 @@ export function generalDefaults(file: string): ReadonlyMap<string, string> {
 }
 
 /** The last part of a directory as a set name: what may not stand in one becomes a hyphen. */
-export function setNameOf(directory: string): string {
+function setNameOf(directory: string): string {
   const plain = (text: string) => text.replace(/[^a-z0-9]+/g, '-').replace(/^-+|-+$/g, '');
   const name = plain(baseName(directory).toLowerCase());
   return plain((/^[a-z]/.test(name) ? name : `set-${name}`).slice(0, 40));

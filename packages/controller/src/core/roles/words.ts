@@ -2,7 +2,7 @@
  * What may stand in a generated configuration file. The schemas have checked these values already; here they are checked
  * again, where they are written, so that no path through the code lets a value add a line or a directive.
  */
-import { absolutePath, appName, location, locationHost, nodeName, SlError } from '@silverlining/protocol';
+import { appName, location, locationHost, nodeName, SlError } from '@silverlining/protocol';
 import type * as z from 'zod/mini';
 
 const ADDRESS = /^(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F:]*:[0-9a-fA-F:.]*)$/;
@@ -23,11 +23,6 @@ export function appWord(app: string): string {
 
 export function nodeWord(name: string): string {
   return checked(nodeName, name, 'node name');
-}
-
-/** An absolute path on a node. */
-export function fileWord(path: string): string {
-  return checked(absolutePath, path, 'file name');
 }
 
 /** An IPv4 or IPv6 address. */

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 
 /** An empty line after this long without any: it tells the client that the controller lives. */
-export const HEARTBEAT_MS = 15_000;
+const HEARTBEAT_MS = 15_000;
 
 /** Writes NDJSON to a response that the HTTP framework has let go of, no faster than the client reads it. */
 export class LineStream {

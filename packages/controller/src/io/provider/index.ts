@@ -23,7 +23,7 @@ const FACTORIES: Readonly<Record<string, Factory>> = {
 };
 
 /** Names of the drivers there are, sorted. */
-export const PROVIDER_DRIVERS: readonly string[] = Object.keys(FACTORIES);
+const PROVIDER_DRIVERS: readonly string[] = Object.keys(FACTORIES);
 
 /** The provider of a resolved `[provider]` section; throws SlError E_PROVIDER for a driver that there is not. */
 export function createProvider(config: ProviderConfig, context: ProviderContext): Provider {

@@ -97,12 +97,12 @@ function newlyActive(before: string, after: SetRecord['active']): string[] {
 }
 
 /** E_CONFLICT for a decision under a lease that is not held any more. */
-export function staleLease(set: string): SlError {
+function staleLease(set: string): SlError {
   const message = `the lease on set ${set} was lost, so nothing was committed; look at what is running with sl status`;
   return new SlError('E_CONFLICT', message);
 }
 
 /** E_CONFLICT for a decision on a deploy that has ended or was never journalled: no row, no switch. */
-export function endedDeploy(id: string): SlError {
+function endedDeploy(id: string): SlError {
   return new SlError('E_CONFLICT', `deploy ${id} has ended or is not known, so nothing was committed`);
 }
