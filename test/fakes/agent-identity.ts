@@ -69,7 +69,14 @@ export async function enrolNode(
   const { certPem, keyHash } = await certificates.signCsr(key.csrPem, identity);
   const node: NodeRecord = {
     ...{ uuid: identity.uuid, name: `app1.${identity.set}.internal`, roles: ['appserver'], state: 'enrolled' },
-    ...{ providerId: 'p1', address: '127.0.0.1', keyHash, certGeneration: identity.generation, hostKeys: [] },
+    ...{
+      providerId: 'p1',
+      address: '127.0.0.1',
+      keyHash,
+      certGeneration: identity.generation,
+      hostKeys: [],
+      told: undefined,
+    },
     ...{ lastSeen: undefined, facts: undefined },
     ...changes,
   };

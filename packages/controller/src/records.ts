@@ -43,6 +43,8 @@ export interface NodeRecord {
   certGeneration: number;
   /** Public host key learnt and pinned at the first SSH connection. */
   hostKeys: string[];
+  /** Where its agent was told that the controller is (`toldOf`); undefined where nobody wrote it down. */
+  told: string | undefined;
   /** Milliseconds since 1970 of the last frame from its agent. */
   lastSeen: number | undefined;
   facts: Facts | undefined;

@@ -77,7 +77,15 @@ async function enrolSet(
     const { certPem, keyHash } = await certificates.signCsr(csrPem, { set: name, uuid, generation: 1 });
     await table.putNode({
       ...{ uuid, set: name, name: node.name, roles: node.roles, providerId: node.name, address: node.address },
-      ...{ state: 'enrolled', keyHash, certGeneration: 1, hostKeys: [], lastSeen: undefined, facts: undefined },
+      ...{
+        state: 'enrolled',
+        keyHash,
+        certGeneration: 1,
+        hostKeys: [],
+        told: undefined,
+        lastSeen: undefined,
+        facts: undefined,
+      },
     });
     agents.push({ ...node, set: name, uuid, keyPem, certPem });
   }

@@ -79,6 +79,21 @@ describe('a node whose agent is connected', () => {
     expect(bootstraps).toEqual([]);
   });
 
+  it.each([
+    ['', {}, 0],
+    ['', { listen: '443' }, 1],
+    [':443', { listen: '*:443' }, 0],
+    ['wss://vpn.example.com:7420', { url: 'wss://vpn.example.com:7420', listen: '443' }, 0],
+    ['wss://vpn.example.com:7420', {}, 1],
+    [undefined, { listen: '443' }, 0],
+  ])('that was told %j is set up again, once, where the file has %j: %i times', async (told, controller, times) => {
+    await store.putNode(nodeRecord('shop', 'app1', { ...SET_UP, told }));
+    const set = { name: 'shop', config: { ...serverSet('shop'), controller } };
+    await raise({ set });
+    await raise({ set });
+    expect(bootstraps).toHaveLength(times);
+  });
+
   it('is set up anew where the provider has no such machine any more', async () => {
     await raise({ found: undefined });
     expectSetUpAnew();

@@ -1,7 +1,7 @@
 /** Brings one node up to where its agent is connected: create or start it, bootstrap it, wait for its hello. */
 import { isDeepStrictEqual } from 'node:util';
 import { SlError, type WantedNode } from '@silverlining/protocol';
-import { advertised } from '../core/controller-address.ts';
+import { advertised, isTold, toldOf } from '../core/controller-address.ts';
 import { movedTo } from '../core/machine-change.ts';
 import type { NodeRecord, Provider, ProviderNode, SetRecord } from '../ports.ts';
 import type { OperationContext } from '../service.ts';
@@ -58,7 +58,7 @@ export async function raiseNode(deps: RaiseDeps, op: RaiseContext, request: Rais
 async function journal(deps: RaiseDeps, { set, wanted }: RaiseRequest): Promise<NodeRecord> {
   const node: NodeRecord = {
     ...{ uuid: deps.ids.uuid(), set: set.name, name: wanted.name, roles: wanted.roles, state: 'planned' },
-    ...{ ...NEVER_SET_UP, providerId: undefined, address: undefined, certGeneration: 0 },
+    ...{ ...NEVER_SET_UP, providerId: undefined, address: undefined, told: undefined, certGeneration: 0 },
     ...{ lastSeen: undefined, facts: undefined },
   };
   await deps.store.putNode(node);
@@ -88,13 +88,17 @@ async function running(
   return created;
 }
 
-/** An agent that was enrolled earlier gets time to reconnect. When it does not, or takes no orders, the bootstrap mends it. */
+/**
+ * An agent that was enrolled earlier gets time to reconnect. When it does not, takes no orders, or was told another address of the
+ * controller than the file has now, the bootstrap mends it.
+ */
 async function isConnected(
   deps: RaiseDeps,
   op: RaiseContext,
-  { found }: RaiseRequest,
+  { set, found }: RaiseRequest,
   node: NodeRecord,
 ): Promise<boolean> {
+  if (!isTold(node, set.config.controller)) return false;
   const session = deps.fleet.session(node.uuid);
   if (session !== undefined) return takesOrders(deps, session);
   if (node.state !== 'enrolled') return false;
@@ -140,7 +144,8 @@ async function bootstrap(
   if (result.formerSet !== undefined && result.formerSet !== set.name)
     say('warning', `it was a node of the set ${result.formerSet}, which has lost it; sl up of that set takes it back`);
   const enrolled = await deps.store.node(uuid);
-  if (enrolled !== undefined) await deps.store.putNode({ ...enrolled, hostKeys: result.hostKeys });
+  const told = toldOf(set.config.controller);
+  if (enrolled !== undefined) await deps.store.putNode({ ...enrolled, hostKeys: result.hostKeys, told });
   await deps.fleet.waitFor(uuid, { signal: op.signal, deadline: FIRST_HELLO, after: since });
   say('changed', 'its agent is connected');
 }

@@ -9,6 +9,7 @@ import {
   type WantedNode,
 } from '@silverlining/protocol';
 import pLimit from 'p-limit';
+import { isTold } from '../core/controller-address.ts';
 import { workstationHostsLines } from '../core/hosts-lines.ts';
 import { movedTo } from '../core/machine-change.ts';
 import { leavingNodes } from '../core/plan/plan-up.ts';
@@ -98,7 +99,8 @@ async function raise(run: Run): Promise<void> {
     const { record, found } = existing(wanted);
     const session = record && deps.fleet.session(record.uuid);
     const moved = found !== undefined && movedTo(record, found) !== undefined;
-    if (session === undefined || moved || !takesOrders(deps, session)) run.changes++;
+    const told = record !== undefined && isTold(record, set.config.controller);
+    if (session === undefined || moved || !told || !takesOrders(deps, session)) run.changes++;
     const size = sizes.get(wanted.name);
     const inTurn = <R>(work: () => Promise<R>): Promise<R> => limit(work);
     return raiseNode(deps, op, { set, provider: observed.provider, wanted, size, record, found, inTurn });

@@ -41,6 +41,17 @@ export function advertised({ url, listen }: ServerSet['controller']): Advertised
   return { url: `wss://${host.includes(':') ? `[${host}]` : host}:${port}`, port };
 }
 
+/** The same as one text: the URL, `:PORT`, or empty where the file says neither. */
+export function toldOf(controller: ServerSet['controller']): string {
+  const { url, port } = advertised(controller);
+  return url ?? (port === undefined ? '' : `:${port}`);
+}
+
+/** Whether a node was told what the file says. Of one that a version set up that did not write it down, nobody knows better. */
+export function isTold({ told }: { told: string | undefined }, controller: ServerSet['controller']): boolean {
+  return told === undefined || told === toldOf(controller);
+}
+
 /** Ports on which the controller with this URL serves agents of these sets: its own, and those that the sets ask for. */
 export function agentPorts(url: string, sets: readonly Pick<ServerSet, 'controller'>[]): number[] {
   const own = Number(url.slice(url.lastIndexOf(':') + 1));

@@ -11,6 +11,7 @@ function record(short: string, more: Partial<RecordedNode> = {}): RecordedNode {
     roles: ['appserver'],
     state: 'enrolled',
     address: short,
+    told: '',
     ...more,
   };
 }
@@ -77,6 +78,14 @@ describe('the plan of sl up', () => {
         summary: "set up the agent on app2.shop.internal (it does not have this controller's signing key)",
       },
     ]);
+  });
+
+  it('sets an agent up again that was told another address of the controller', () => {
+    const controller = { listen: '443' };
+    const summary =
+      'set up the agent on lb.shop.internal (it was told another url or listen than those of [controller])';
+    const records = [record('app1', { told: ':443' }), record('app2', { told: undefined }), record('lb')];
+    expect(planUp(input({ records, set: { ...set, controller } })).steps).toMatchObject([{ summary }]);
   });
 
   it('updates an agent of another bundle', () => {

@@ -1,5 +1,6 @@
 /** What `sl up` will do, from what is wanted and what exists. Pure: the same input gives the same steps in the same order. */
 import type { Plan, PlanStep, Role, ServerSet, WantedNode } from '@silverlining/protocol';
+import { isTold } from '../controller-address.ts';
 import { movedTo } from '../machine-change.ts';
 
 /** What the store knows of a node (records.ts: `NodeRecord`). */
@@ -9,6 +10,7 @@ export interface RecordedNode {
   roles: readonly Role[];
   state: 'planned' | 'created' | 'enrolled';
   address: string | undefined;
+  told: string | undefined;
 }
 
 /** What the provider knows of one (records.ts: `ProviderNode`). */
@@ -69,6 +71,7 @@ export function planUp(input: PlanInput): Plan {
   return { set: input.set.name, nodes, steps, changes: steps.length };
 }
 
+const TOLD_OTHERWISE = 'it was told another url or listen than those of [controller]';
 const HOSTS_STEP: PlanStep = { action: 'workstation-hosts', summary: 'update the block in /etc/hosts of this machine' };
 
 function findNode({ records, providerNodes }: PlanInput, name: string) {
@@ -89,9 +92,10 @@ function nodeSteps(input: PlanInput, { name, roles, size }: WantedNode): PlanSte
   const moved = movedTo(record, found);
   if (moved !== undefined) return bootstrap(`its address is ${moved} now, not ${record?.address}`);
   const agent = record?.state === 'enrolled' ? input.connected.get(record.uuid) : undefined;
-  if (agent?.takesOrders === true) return updateSteps(name, agent);
-  const absent = record?.state === 'enrolled' ? 'its agent is not connected' : what;
-  return bootstrap(agent === undefined ? absent : "it does not have this controller's signing key");
+  if (agent === undefined) return bootstrap(record?.state === 'enrolled' ? 'its agent is not connected' : what);
+  if (!agent.takesOrders) return bootstrap("it does not have this controller's signing key");
+  if (record !== undefined && !isTold(record, input.set.controller)) return bootstrap(TOLD_OTHERWISE);
+  return updateSteps(name, agent);
 }
 
 function updateSteps(node: string, { update }: ConnectedAgent): PlanStep[] {

@@ -55,6 +55,7 @@ export function nodeRecord(set: string, uuid: string, changes: Partial<NodeRecor
     keyHash: undefined,
     certGeneration: 0,
     hostKeys: [],
+    told: undefined,
     lastSeen: undefined,
     facts: undefined,
     ...changes,

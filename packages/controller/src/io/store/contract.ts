@@ -81,7 +81,7 @@ function nodeTests(store: () => Store): void {
   it('keeps nodes in the order in which they were first written', async () => {
     const enrolled = nodeRecord('demo', 'n2', {
       ...{ providerId: 'p2', address: '10.0.0.2', state: 'enrolled', keyHash: 'k', certGeneration: 3 },
-      ...{ hostKeys: ['ssh-ed25519 AAAA'], lastSeen: 5, facts: FACTS },
+      ...{ hostKeys: ['ssh-ed25519 AAAA'], told: '', lastSeen: 5, facts: FACTS },
     });
     await store().putNode(enrolled);
     await store().putNode(nodeRecord('demo', 'n1'));

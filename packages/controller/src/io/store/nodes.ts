@@ -4,11 +4,12 @@ import { nodeRow, parseRow } from './rows.ts';
 
 // Contact and facts come from the agent at any time; a writer that read the node earlier must not undo them.
 const PUT = `INSERT INTO nodes (uuid, set_name, name, roles, provider_id, address, state, key_hash, cert_generation,
-    host_keys, last_seen, facts)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    host_keys, last_seen, facts, told)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT (uuid) DO UPDATE SET set_name = excluded.set_name, name = excluded.name, roles = excluded.roles,
     provider_id = excluded.provider_id, address = excluded.address, state = excluded.state,
     key_hash = excluded.key_hash, cert_generation = excluded.cert_generation, host_keys = excluded.host_keys,
+    told = excluded.told,
     last_seen = max(coalesce(excluded.last_seen, last_seen), coalesce(last_seen, excluded.last_seen)),
     facts = coalesce(excluded.facts, facts)`;
 
@@ -28,7 +29,7 @@ export function nodesTable(db: Database): Pick<Store, 'nodes' | 'node' | 'putNod
         PUT,
         ...[node.uuid, node.set, node.name, JSON.stringify(node.roles)],
         ...[node.providerId ?? null, node.address ?? null, node.state, node.keyHash ?? null, node.certGeneration],
-        ...[JSON.stringify(node.hostKeys), node.lastSeen ?? null, jsonOrNull(node.facts)],
+        ...[JSON.stringify(node.hostKeys), node.lastSeen ?? null, jsonOrNull(node.facts), node.told ?? null],
       );
     },
     async deleteNode(uuid) {

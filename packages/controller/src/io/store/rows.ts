@@ -72,6 +72,7 @@ export const nodeRow = z.pipe(
     host_keys: json(z.array(z.string())),
     last_seen: optionalNumber,
     facts: optional(json(facts)),
+    told: optionalText,
   }),
   z.transform((row) => ({
     uuid: row.uuid,
@@ -86,6 +87,7 @@ export const nodeRow = z.pipe(
     hostKeys: row.host_keys,
     lastSeen: row.last_seen,
     facts: row.facts,
+    told: row.told,
   })),
 );
 

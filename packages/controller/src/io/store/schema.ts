@@ -97,4 +97,8 @@ export const UPGRADES: readonly string[] = [
   ALTER TABLE deploys ADD COLUMN timeline TEXT;
   UPDATE deploys SET timeline = json_extract(record, '$.timeline'), record = json_remove(record, '$.timeline');
   `,
+  `
+  -- Where its agent was told that the controller is.
+  ALTER TABLE nodes ADD COLUMN told TEXT;
+  `,
 ];

@@ -102,7 +102,7 @@ describe('openStore', () => {
       const row = deploy('demo', `d${i}`, 'blog.20260131_001');
       return it === undefined ? row : { ...row, record: { ...row.record, timeline: it } };
     });
-    edit(file, `ALTER TABLE deploys DROP COLUMN timeline; PRAGMA user_version = 3`);
+    edit(file, `ALTER TABLE deploys DROP COLUMN timeline; ALTER TABLE nodes DROP COLUMN told; PRAGMA user_version = 3`);
     for (const { id, set, app, instance, state, record, startedAt } of rows) {
       const values = [id, set, app, instance, state, JSON.stringify(record)].map((it) => `'${it}'`);
       edit(file, `INSERT INTO deploys VALUES (${values}, ${startedAt})`);
