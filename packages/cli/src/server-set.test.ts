@@ -2,7 +2,8 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { findSetFile } from './server-set.ts';
+import { CLI_INI } from '../../../test/builders/cli-home.ts';
+import { findSetFile, setName } from './server-set.ts';
 
 let directory: string;
 beforeEach(async () => {
@@ -19,6 +20,16 @@ const find = (cwd: string, file?: string, env: NodeJS.ProcessEnv = {}) =>
     env,
     cwd: join(directory, cwd),
   });
+
+it('the name of a set is known also where one of its apps is broken', async () => {
+  const globals = { yes: false, json: false, color: false, verbose: false };
+  const context = { globals, env: {}, cwd: directory };
+  await writeFile(join(directory, 'silver.ini'), CLI_INI.replace('dir = blog', 'dir = a'));
+  await writeFile(join(directory, 'a/app.ini'), '[production');
+  expect(setName(context, undefined)).toBe('shop');
+  await writeFile(join(directory, 'silver.ini'), '[general\nname = shop\n');
+  expect(() => setName(context, undefined)).toThrow('problem');
+});
 
 describe('the server set file', () => {
   it('is silver.ini here or above', () => {

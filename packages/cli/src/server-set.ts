@@ -8,8 +8,10 @@ import { problemLine } from './render/error.ts';
 
 const DEFAULT_FILE = 'silver.ini';
 
+type Whereabouts = Pick<Context, 'globals' | 'env' | 'cwd'>;
+
 /** The server set file that is meant: `--file`, `$SILVER_FILE`, or the first `silver.ini` here or above. */
-export function findSetFile({ globals, env, cwd }: Pick<Context, 'globals' | 'env' | 'cwd'>): string {
+export function findSetFile({ globals, env, cwd }: Whereabouts): string {
   const named = globals.file ?? (env.SILVER_FILE === '' ? undefined : env.SILVER_FILE);
   if (named !== undefined) {
     const file = resolve(cwd, named);
@@ -28,22 +30,17 @@ export function findSetFile({ globals, env, cwd }: Pick<Context, 'globals' | 'en
 }
 
 /** The file with everything that was found in it, right or wrong. */
-export function readSet(context: Context): LoadedSet & { file: string } {
+export function readSet(context: Whereabouts): LoadedSet & { file: string } {
   const file = findSetFile(context);
   return { ...readServerSet(file, { env: context.env }), file };
 }
 
 /** The server set; E_CONFIG with all problems when there is one that is an error. Warnings go to standard error. */
 export function loadSet(context: Context): ServerSet {
-  const { set, problems } = validSet(context);
-  for (const problem of problems) note(context, problemLine(problem, context.paintError));
-  return set;
-}
-
-function validSet(context: Context): { set: ServerSet; problems: LoadedSet['problems'] } {
   const { set, problems, file } = readSet(context);
   if (set === undefined) throw configError(file, problems);
-  return { set, problems };
+  for (const problem of problems) note(context, problemLine(problem, context.paintError));
+  return set;
 }
 
 export function configError(file: string, problems: LoadedSet['problems']): SlError {
@@ -53,8 +50,12 @@ export function configError(file: string, problems: LoadedSet['problems']): SlEr
 
 /**
  * The name of the set: as given, so that a set whose file is gone or broken can still be named, or the file's. What the file is warned of
- * is no concern of commands that take no more of it.
+ * is no concern of commands that take no more of it, nor is an app that is broken: it may be the reason for a rollback.
  */
-export function setName(context: Context, given: string | undefined): string {
-  return checkedName('set', given) ?? validSet(context).set.name;
+export function setName(context: Whereabouts, given: string | undefined): string {
+  const checked = checkedName('set', given);
+  if (checked !== undefined) return checked;
+  const { name, problems, file } = readSet(context);
+  if (name === undefined) throw configError(file, problems);
+  return name;
 }

@@ -24,10 +24,16 @@ function load(appIni: string | undefined, set = SET) {
     home: '/home/me',
     known: KNOWN,
   });
-  return { app: loaded.set?.apps[0], set: loaded.set, problems: loaded.problems.map(formatProblem) };
+  return { app: loaded.set?.apps[0], set: loaded.set, name: loaded.name, problems: loaded.problems.map(formatProblem) };
 }
 
 describe('app.ini', () => {
+  it('that is broken leaves the set its name, and what is wrong with the set does not', () => {
+    expect(load('[production')).toMatchObject({ set: undefined, name: 'set' });
+    expect(load('[production', `[general\n${SET}`)).toMatchObject({ set: undefined, name: undefined });
+    expect(load(undefined, `${SET}[general]\nnam = x\n`)).toMatchObject({ set: undefined, name: undefined });
+  });
+
   it('is read with all its keys', () => {
     const { app, problems } = load(`${START}runner = ./main.py#app.wsgi
 platform = python

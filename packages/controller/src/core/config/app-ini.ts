@@ -35,6 +35,8 @@ export interface AppIniInput {
   problems: Problems;
 }
 
+export const APP_FILE = 'app.ini';
+
 /** Reads the sections of an app.ini; what is wrong is reported, and the rest is read on. */
 export function readAppIni({ file, sections, platforms, problems }: AppIniInput): AppIni {
   for (const section of sections.values())

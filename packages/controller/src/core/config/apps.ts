@@ -1,6 +1,6 @@
 /** `[app:NAME]` sections with the app.ini of each. */
 import type { App } from '@silverlining/protocol';
-import { type AppIni, readAppIni } from './app-ini.ts';
+import { APP_FILE, type AppIni, readAppIni } from './app-ini.ts';
 import { type DocumentContext, readSections } from './document.ts';
 import type { Target } from './location.ts';
 import { type Problems, quote } from './problem.ts';
@@ -101,7 +101,7 @@ function readDirectory(values: SectionValues, key: string, { files, problems }: 
 
 function readIni(name: string, dir: string, values: SectionValues, input: AppsInput): AppIni | undefined {
   const { known, problems } = input;
-  const file = `${dir}/app.ini`;
+  const file = `${dir}/${APP_FILE}`;
   const sections = readSections(file, values.place('dir'), input);
   if (sections === undefined) return undefined;
   const ini = readAppIni({ file, sections, platforms: known.platforms, problems });

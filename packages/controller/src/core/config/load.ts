@@ -1,9 +1,11 @@
 import type { ServerSet } from '@silverlining/protocol';
+import { APP_FILE } from './app-ini.ts';
 import { loadDocument } from './document.ts';
 import type { ConfigFiles } from './files.ts';
 import { generalDefaults } from './general.ts';
 import { createInterpolator } from './interpolate.ts';
 import type { Section, Sections } from './lexer.ts';
+import { baseName } from './paths.ts';
 import { type Problem, Problems } from './problem.ts';
 import { createRedactor } from './redact.ts';
 import { parseSet, resolveSet } from './resolve.ts';
@@ -23,6 +25,8 @@ export interface LoadOptions {
 export interface LoadedSet {
   /** Only when no problem is an error. */
   set?: ServerSet;
+  /** The set's, also when there are errors, as long as all of them are in files of apps. */
+  name?: string;
   /** All that is wrong, in order; those of the set's own file first. Secrets are replaced. */
   problems: Problem[];
   /** Every option with its origin, for `sl check --resolved`. Secrets are replaced. */
@@ -42,10 +46,12 @@ export function loadServerSet(file: string, options: LoadOptions): LoadedSet {
   );
   const { set, sections: read } = resolveSet({ ...context, values });
   const hide = createRedactor([...read.flatMap((it) => it.secrets()), set.provider.options.secret ?? ''], REDACTED);
-  const hasErrors = () => problems.sorted(file).some((it) => it.severity === 'error');
-  const parsed = hasErrors() ? undefined : parseSet(set, context);
+  const errors = () => problems.sorted(file).filter((it) => it.severity === 'error');
+  const parsed = errors().length > 0 ? undefined : parseSet(set, context);
+  const isNamed = errors().every((it) => it.file !== file && baseName(it.file) === APP_FILE);
   return {
     ...(parsed === undefined ? {} : { set: parsed }),
+    ...(isNamed ? { name: set.name } : {}),
     problems: problems.sorted(file).map((it) => ({ ...it, message: hide(it.message) })),
     resolved: [...unsaid(set, values.get(GENERAL), file), ...read.flatMap((it) => it.resolved())].map((it) => ({
       ...it,
