@@ -27,7 +27,7 @@ it('a command goes on, and is read, when nobody waits for it any more', async ()
     wait.abort();
   };
   // As maintainer scripts of packages: what cannot be written ends it.
-  const script = `set -e; echo begun; until test -e ${folder}/go; do sleep 0.01; done; echo more; echo well > ${folder}/end`;
+  const script = `set -e; echo begun; timeout 60 sh -c 'until test -e ${folder}/go; do sleep 0.01; done'; echo more; echo well > ${folder}/end`;
   const work = execApart(['sh', '-c', script], { env: {}, signal: wait.signal, onLine }, folder);
   await expect(work).rejects.toMatchObject({ code: 'E_ABORTED' });
   const atRest = untilNoneApart();

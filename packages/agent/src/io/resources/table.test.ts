@@ -13,7 +13,7 @@ it('what was there before is put back when a package manager that nobody waits f
   const { folder } = commands;
   const done: string[] = [];
   const wait = new AbortController();
-  const install = ['sh', '-c', `until test -e ${folder}/go; do sleep 0.01; done; echo installed >&2`];
+  const install = ['timeout', '60', 'sh', '-c', `until test -e ${folder}/go; do sleep 0.01; done; echo installed >&2`];
   const options = { env: {}, signal: wait.signal, onLine: () => wait.abort() };
   const installing = execApart(['sh', '-c', 'echo begun; exec "$@"', 'sh', ...install], options, folder);
   await expect(installing).rejects.toMatchObject({ code: 'E_ABORTED' });
