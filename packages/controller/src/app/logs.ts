@@ -78,7 +78,7 @@ async function readNode(
       request: (transfer) => deps.fleet.request(node.uuid, 'logs', { transfer, ...order }, options),
       async read(socket) {
         for await (const line of jsonLines(socket.setEncoding('utf8'))) {
-          // All of them are kept until the last one has come: a node must not fill this machine's memory.
+          // Of lines without end the newest would be kept, and those of other nodes would wait for the deadline.
           if (left-- <= 0) throw tooMany(node.name, lines);
           await emit({ ...logLine.parse(JSON.parse(line)), node: node.name });
         }
