@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { setTimeout } from 'node:timers/promises';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { connectWithWideReads, giveBack } from '../packages/agent/src/io/wide-reads.ts';
 import { BULK_FRAME } from '../packages/protocol/src/index.ts';
 import { selfSigned } from './fakes/agent-identity.ts';
@@ -29,6 +29,8 @@ afterAll(() => server.close());
 beforeEach(() => {
   serve = (socket) => socket.end(SENT);
 });
+
+afterEach(() => vi.useRealTimers());
 
 const open = () => {
   const { port } = server.address() as AddressInfo;
@@ -93,6 +95,46 @@ describe('a connection that reads widely', () => {
     expect(places).toHaveLength(1 + frames.length);
     // The one of the greeting was not given back, and Node asks where to read next before it hands on what it read.
     expect(new Set(places).size).toBe(3);
+  });
+
+  describe('of a frame that comes in parts', () => {
+    const head = Buffer.alloc(10);
+    head.set([0x82, 127]);
+    head.writeBigUInt64BE(BigInt(BULK_FRAME), 2);
+    const content = SENT.subarray(0, BULK_FRAME);
+    const half = content.length / 2;
+
+    it('hands on the whole', async () => {
+      // However long this machine takes.
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+      serve = (socket) => {
+        socket.write('greeting', () => {
+          socket.write(head, () => socket.write(content.subarray(0, half)));
+        });
+        socket.once('data', () => socket.end(content.subarray(half)));
+      };
+      const socket = open();
+      const received: Buffer[] = [];
+      socket.on('data', (chunk: Buffer) => received.push(chunk));
+      await once(socket, 'data');
+      await setTimeout(30);
+      socket.write('go on');
+      await once(socket, 'end');
+      expect(received.map((it) => it.length)).toEqual([8, head.length + content.length]);
+      expect(received.at(-1)?.subarray(head.length).equals(content)).toBe(true);
+    });
+
+    it('hands on what there is, where the rest does not come', async () => {
+      serve = (socket) =>
+        socket.write('greeting', () => socket.write(head, () => socket.write(content.subarray(0, half))));
+      const socket = open();
+      let bytes = 0;
+      for await (const chunk of socket as AsyncIterable<Buffer>) {
+        bytes += chunk.length;
+        if (bytes === 8 + head.length + half) break;
+      }
+      expect(socket.destroyed).toBe(true);
+    });
   });
 
   it('reads no more than is wanted', async () => {

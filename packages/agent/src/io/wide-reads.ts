@@ -5,6 +5,8 @@ import { BULK_FRAME } from '@silverlining/protocol';
 const RECORD = 16 << 10;
 /** Bytes before a frame's content, at most; the controller writes them by themselves, so they come as a record of their own. */
 const HEAD = 16;
+/** How long what has come of a frame waits for the rest, in milliseconds. */
+const REST = 100;
 
 /** Who wants the memory of a piece back, by that memory. */
 const owners = new WeakMap<ArrayBufferLike, () => void>();
@@ -28,7 +30,10 @@ export function connectWithWideReads(options: ConnectionOptions): TLSSocket {
   let piece: Buffer = Buffer.alloc(0);
   /** What of the piece has come and is still to be handed on. */
   let [start, end] = [0, 0];
+  /** Bytes of the frame that the piece begins with, and its head; 0 where none is known. */
+  let frame = 0;
   let soon: NodeJS.Immediate | undefined;
+  let late: NodeJS.Timeout | undefined;
   const onread = {
     buffer: () => {
       if (piece.length - end < RECORD) next();
@@ -40,10 +45,13 @@ export function connectWithWideReads(options: ConnectionOptions): TLSSocket {
         next();
         head.copy(piece);
       }
+      if (bytes <= HEAD && end === 0) frame = frameBytes(piece.subarray(0, bytes));
       end += bytes;
+      // Whoever gets a frame in parts puts it together in new memory.
+      if (end < frame) late ??= setTimeout(handOn, REST);
       // All that can be read now is, before the next turn of the event loop.
-      soon ??= setImmediate(handOn);
-      return socket.readableLength + end - start < BULK_FRAME;
+      else soon ??= setImmediate(handOn);
+      return end < frame || socket.readableLength + end - start < BULK_FRAME;
     },
   };
   // A path is that of a Unix socket to Node, and that of the URL to ws.
@@ -59,7 +67,7 @@ export function connectWithWideReads(options: ConnectionOptions): TLSSocket {
   /** Goes on with another piece. */
   function next(): void {
     handOn();
-    [piece, start, end] = [spare.pop() ?? newPiece(), 0, 0];
+    [piece, start, end, frame] = [spare.pop() ?? newPiece(), 0, 0, 0];
   }
 
   function newPiece(): Buffer {
@@ -70,8 +78,19 @@ export function connectWithWideReads(options: ConnectionOptions): TLSSocket {
 
   function handOn(): void {
     clearImmediate(soon);
-    soon = undefined;
+    clearTimeout(late);
+    [soon, late] = [undefined, undefined];
     if (end > start && !socket.destroyed) push(piece.subarray(start, end));
     start = end;
   }
+}
+
+/**
+ * What a record so small says of the frame that it begins, with the record itself (RFC 6455, 5.2); 0 where it does not fit a piece. It may
+ * be something else that looks like a head: a frame is waited for, but not for long.
+ */
+function frameBytes(head: Buffer): number {
+  if (head.length < 10 || ((head[1] ?? 0) & 0x7f) !== 127) return 0;
+  const whole = 10 + Number(head.readBigUInt64BE(2));
+  return whole <= HEAD + BULK_FRAME ? whole : 0;
 }
