@@ -1,4 +1,12 @@
 /**
+ * Where a block of the file has to be, too, as far as that is there: what another program makes the file from. cloud-init, told to
+ * `manage_etc_hosts`, does so at each start of a machine.
+ */
+export function sourcesOf(path: string): string[] {
+  return path === '/etc/hosts' ? ['/etc/cloud/templates/hosts.debian.tmpl'] : [];
+}
+
+/**
  * The text with the marked block `name` replaced by `content` (removed when that is empty); everything else stays as
  * it is. A new block goes to the end. Blocks of the same name beyond the first are removed.
  */

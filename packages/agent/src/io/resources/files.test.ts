@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { chmod, lstat, mkdir, mkdtemp, readdir, readFile, readlink, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type Resource, type ResourceInput, resource } from '@silverlining/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Applied, ConvergeRun, Executor } from '../../ports.ts';
@@ -146,6 +146,22 @@ describe('block', () => {
     expect((await lstat(at('etc/hosts'))).mode & 0o777).toBe(0o664);
     await undo?.();
     expect(await readFile(at('etc/hosts'), 'utf8')).toBe('127.0.0.1 localhost\n');
+  });
+
+  it('is also in what cloud-init makes the hosts file from at each start', async () => {
+    const template = at('etc/cloud/templates/hosts.debian.tmpl');
+    await mkdir(dirname(template), { recursive: true });
+    await writeFile(template, '## template:jinja\n127.0.1.1 {{fqdn}}\n');
+    const { undo } = await apply(wanted);
+    const block = '# BEGIN silverlining demo\n10.0.0.1 a\n# END silverlining demo\n';
+    expect(await readFile(at('etc/hosts'), 'utf8')).toBe(block);
+    expect(await readFile(template, 'utf8')).toBe(`## template:jinja\n127.0.1.1 {{fqdn}}\n${block}`);
+    expect(await check(wanted)).toBeUndefined();
+    await writeFile(template, '## template:jinja\n');
+    expect(await check(wanted)).toContain('+10.0.0.1 a');
+    await apply(wanted);
+    await undo?.();
+    expect(await readFile(template, 'utf8')).toBe('## template:jinja\n127.0.1.1 {{fqdn}}\n');
   });
 
   it('is not missed where the file is not', async () => {

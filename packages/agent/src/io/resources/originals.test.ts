@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import {
   chmod,
+  copyFile,
   mkdir,
   mkdtemp,
   readdir,
@@ -93,6 +94,16 @@ describe('what was there before', () => {
     expect((await stat(`${root}/etc/ports.conf`)).mode & 0o7777).toBe(0o640);
     expect(await readlink(`${root}/etc/default-site`)).toBe('../available/default');
     expect(await readFile(`${root}/etc/hosts`, 'utf8')).toBe('127.0.0.1 localhost\n10.9.9.9 theirs\n');
+  });
+
+  it('comes back: a block is also taken out of what cloud-init makes the hosts file from', async () => {
+    await open().keep(RESOURCES, 'everything');
+    await change();
+    await mkdir(`${root}/etc/cloud/templates`, { recursive: true });
+    const template = `${root}/etc/cloud/templates/hosts.debian.tmpl`;
+    await copyFile(`${root}/etc/hosts`, template);
+    expect(await open().putBack()).toEqual([]);
+    expect(await readFile(template, 'utf8')).toBe('127.0.0.1 localhost\n10.9.9.9 theirs\n');
   });
 
   it('comes back: who may do what with folders that were there', async () => {

@@ -1,7 +1,7 @@
 import { chmod, chown, readFile, readlink, realpath, stat } from 'node:fs/promises';
 import type { Resource } from '@silverlining/protocol';
 import { linkDurable, readFileIfAny, removeTemporariesOf, writeFileDurable } from '@silverlining/system';
-import { replaceBlock } from '../../core/converge/block.ts';
+import { replaceBlock, sourcesOf } from '../../core/converge/block.ts';
 import {
   type Original,
   type OriginalFolder,
@@ -118,7 +118,10 @@ async function restore(root: string, it: Exclude<Original, { kind: 'unit' }>): P
   await removeTemporariesOf(path);
   if (it.kind === 'nothing') return removeTree(path);
   if (it.kind === 'link') return linkDurable(path, it.target);
-  if (it.kind === 'block') return removeBlock(path, it.name);
+  if (it.kind === 'block') {
+    for (const one of [it.path, ...sourcesOf(it.path)]) await removeBlock(root + one, it.name);
+    return;
+  }
   await writeFileDurable(path, Buffer.from(it.content, 'base64'), it.mode, { uid: it.uid, gid: it.gid });
 }
 
