@@ -32,7 +32,8 @@ export interface LoadOptions {
 /** Starts a load at a constant rate: a late answer does not hold back the next request. */
 export function startLoad({ address, host, path = '/', rate, limit }: LoadOptions): Load {
   const log: Logged[] = [];
-  const agent = new Agent({ keepAlive: true, maxSockets: 64 });
+  // In turn: of those that a burst opened none is idle until the server closes it, just as the next burst wants it.
+  const agent = new Agent({ keepAlive: true, maxSockets: 64, scheduling: 'fifo' });
   const open = new Set<Promise<void>>();
   const started = performance.now();
   const addresses = [address].flat();

@@ -92,3 +92,23 @@ it('what is live and down moves to another port as a whole where somebody else h
   expect(blog.node.questions.at(-1)?.port).toBe(FIRST_PORT + 1);
   expect(await readFile(ports.paths.instancesMap, 'utf8')).toContain(moved);
 });
+
+it('an agent that is killed while it moves to another port knows which one', async () => {
+  await stage(1);
+  await switchTo(1, 1);
+  const { ports } = await restartBroken();
+  ports.http.isFree = async (port) => port !== FIRST_PORT;
+  const order = { instance: name(1), deploy: 'd2', epoch: 1, spec: specOf(1) };
+  await new Promise<void>((killed) => {
+    ports.units.start = () => {
+      killed();
+      return new Promise(() => undefined);
+    };
+    void blog.releases.stage(order, context());
+  });
+  blog.releases = createReleases(await fakeReleasePorts(blog.root, blog.node));
+  await blog.releases.recover();
+  const { PORT } = (await ports.places.readEnv(`${ports.paths.env}/${name(1)}.env`)) ?? {};
+  expect(PORT).toBe(String(FIRST_PORT + 1));
+  expect(await readFile(ports.paths.instancesMap, 'utf8')).toContain(`${name(1)} ${PORT}`);
+});

@@ -105,7 +105,12 @@ async function stageAgain(state: ReleaseState, body: Order, context: RequestCont
   let { port } = known;
   try {
     const free = wasRunning || port === 0 || (await state.ports.http.isFree(port));
-    if (!free) port = await state.reservePort(instance);
+    if (!free) {
+      const other = await state.reservePort(instance);
+      // Before it listens there: an agent that is killed in between would send its requests to whoever has the first one.
+      await state.put({ ...known, port: other });
+      port = other;
+    }
     const journal: InstanceJournal = {
       ...known,
       spec: withoutSecrets(spec),
@@ -120,18 +125,12 @@ async function stageAgain(state: ReleaseState, body: Order, context: RequestCont
     const isUndone = !wasRunning && state.active[spec.app] !== instance;
     if (isUndone) await undo(state, () => halt(state, [instance]));
     // What is live is tried again, whoever asked for it once more: where somebody else has its port, at the other one.
-    else if (port !== known.port) await undo(state, () => move(state, known, spec, port));
+    else if (port !== known.port) await undo(state, () => install(state, spec, port));
     throw error;
   } finally {
     state.releasePort(instance);
     state.dropOffer(instance, offer);
   }
-}
-
-/** How far the failed try got does not matter. */
-async function move(state: ReleaseState, known: InstanceJournal, spec: InstanceSpec, port: number): Promise<void> {
-  await install(state, spec, port);
-  await state.put({ ...known, port });
 }
 
 /** What is damaged on disk is made again from contents, which are checked one by one as they come. */
