@@ -54,6 +54,10 @@ interface Bench {
 }
 
 async function main(args: readonly string[]): Promise<number> {
+  if (args.includes('--help')) {
+    say(USAGE);
+    return 0;
+  }
   const options = optionsOf(args);
   if (options === undefined) return 2;
   if (process.getuid?.() !== 0) return fail('the benchmark starts real nodes and needs root: run it with sudo');
