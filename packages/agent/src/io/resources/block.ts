@@ -11,14 +11,11 @@ import { replace } from './undo.ts';
 export function blockExecutor(node: Observations): Executor<'block'> {
   return {
     async check(wanted) {
-      for (const { current, next } of await placesOf(wanted, node)) {
-        if (current !== next) return describeTextChange(current, next);
-      }
-      return undefined;
+      const [first] = await outdated(node.root, wanted);
+      return first && describeTextChange(first.current, first.next);
     },
     async apply(wanted) {
-      const undos: (() => Promise<void>)[] = [];
-      for (const it of await placesOf(wanted, node)) if (it.current !== it.next) undos.push(await write(it));
+      const undos = await writeBlock(node.root, wanted);
       const undo = async () => {
         for (const it of undos.reverse()) await it();
       };
@@ -27,23 +24,35 @@ export function blockExecutor(node: Observations): Executor<'block'> {
   };
 }
 
-interface Place {
+type Block = Pick<ResourceOf<'block'>, 'path' | 'name' | 'content'>;
+
+/** Makes the block what it should be wherever it has to be, and returns what puts back what was there, each for a file that changed. */
+export async function writeBlock(root: string, block: Block): Promise<(() => Promise<void>)[]> {
+  const undos: (() => Promise<void>)[] = [];
+  for (const it of await outdated(root, block)) undos.push(await write(it));
+  return undos;
+}
+
+interface Outdated {
   path: string;
   current: string;
   next: string;
 }
 
-async function placesOf({ path, name, content }: ResourceOf<'block'>, node: Observations): Promise<Place[]> {
-  const places: Place[] = [];
+/** Files that do not have the block as it should be. */
+async function outdated(root: string, { path, name, content }: Block): Promise<Outdated[]> {
+  const found: Outdated[] = [];
   for (const it of [path, ...sourcesOf(path)]) {
-    const current = await readFileIfAny(node.root + it);
-    if (current === undefined && it !== path) continue;
-    places.push({ path: node.root + it, current: current ?? '', next: replaceBlock(current ?? '', name, content) });
+    const text = await readFileIfAny(root + it);
+    if (text === undefined && it !== path) continue;
+    const current = text ?? '';
+    const next = replaceBlock(current, name, content);
+    if (current !== next) found.push({ path: root + it, current, next });
   }
-  return places;
+  return found;
 }
 
-async function write({ path: named, next }: Place): Promise<() => Promise<void>> {
+async function write({ path: named, next }: Outdated): Promise<() => Promise<void>> {
   // A link to somewhere else stays one: what it points at is replaced.
   const path = await realpath(named).catch(() => named);
   const found = lookAt(path);

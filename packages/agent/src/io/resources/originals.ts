@@ -1,7 +1,6 @@
-import { chmod, chown, readFile, readlink, realpath, stat } from 'node:fs/promises';
+import { chmod, chown, readFile, readlink } from 'node:fs/promises';
 import type { Resource } from '@silverlining/protocol';
-import { linkDurable, readFileIfAny, removeTemporariesOf, writeFileDurable } from '@silverlining/system';
-import { replaceBlock, sourcesOf } from '../../core/converge/block.ts';
+import { linkDurable, removeTemporariesOf, writeFileDurable } from '@silverlining/system';
 import {
   type Original,
   type OriginalFolder,
@@ -13,6 +12,7 @@ import { type UnitState, unitSteps } from '../../core/converge/unit-state.ts';
 import type { StateFile } from '../../ports.ts';
 import { removeTree } from '../remove-tree.ts';
 import { lookAt } from './attributes.ts';
+import { writeBlock } from './block.ts';
 
 export interface Originals {
   /**
@@ -119,21 +119,10 @@ async function restore(root: string, it: Exclude<Original, { kind: 'unit' }>): P
   if (it.kind === 'nothing') return removeTree(path);
   if (it.kind === 'link') return linkDurable(path, it.target);
   if (it.kind === 'block') {
-    for (const one of [it.path, ...sourcesOf(it.path)]) await removeBlock(root + one, it.name);
+    await writeBlock(root, { ...it, content: '' });
     return;
   }
   await writeFileDurable(path, Buffer.from(it.content, 'base64'), it.mode, { uid: it.uid, gid: it.gid });
-}
-
-async function removeBlock(path: string, name: string): Promise<void> {
-  const text = await readFileIfAny(path);
-  if (text === undefined) return;
-  const without = replaceBlock(text, name, '');
-  if (without === text) return;
-  // Behind a link, as it was put in.
-  const target = await realpath(path);
-  const { mode, uid, gid } = await stat(target);
-  await writeFileDurable(target, without, mode & 0o7777, { uid, gid });
 }
 
 async function attempt(what: string, act: () => Promise<void>): Promise<string[]> {
