@@ -106,7 +106,7 @@ async function transfer(folder: string, dir: string, instance: string) {
     ...{ paths, store, owners: async () => ({ release: me, config: me }) },
     ...{ mounts: NO_MOUNTS, warn: (message) => expect.unreachable(message) },
   });
-  await releases.materialise({ instance, listing, support: {}, group: 'app-blog', shareable: true });
+  await releases.materialise({ instance, listing, support: {}, group: 'app-blog', shareable: true, brought: 0 });
   expect(await releases.intact(instance)).toBe(true);
   expect((await releases.listing(instance))?.manifest()).toEqual(manifest);
   expect(await readlink(join(paths.www, instance))).toBe(join(paths.releases, instance, 'app'));

@@ -79,14 +79,14 @@ export async function receive(files: Files, part?: number): Promise<number> {
   return sent.length;
 }
 
-export async function materialise(instance: string, files: Files, shareable = true): Promise<void> {
-  const release = { instance, listing: releaseOf(files), support: { wrap: instance }, group: 'app-blog', shareable };
-  await disk.tree.materialise(release);
+export async function materialise(instance: string, files: Files, shareable = true, brought = 0): Promise<void> {
+  const release = { instance, listing: releaseOf(files), support: { wrap: instance }, group: 'app-blog' };
+  await disk.tree.materialise({ ...release, shareable, brought });
 }
 
 export async function make(instance: string, files: Files): Promise<number> {
   const received = await receive(files);
-  await materialise(instance, files);
+  await materialise(instance, files, true, received);
   return received;
 }
 

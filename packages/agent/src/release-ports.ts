@@ -85,6 +85,8 @@ export interface NewRelease {
   support: Record<string, string>;
   group: string;
   shareable: boolean;
+  /** Contents of it that were not in the store before it came. */
+  brought: number;
 }
 
 /** The systemd units of instances. */

@@ -188,7 +188,9 @@ async function materialise(state: ReleaseState, spec: InstanceSpec, offer: Offer
   const support = supportFiles(spec.platform);
   // A script that runs as root may add to the folder of its release.
   const shareable = spec.packageInstallScript === undefined;
-  await state.ports.tree.materialise({ instance: spec.instance, listing: offer.listing, support, group, shareable });
+  const { listing, missing } = offer;
+  const release = { instance: spec.instance, listing, support, group, shareable, brought: missing.length };
+  await state.ports.tree.materialise(release);
 }
 
 async function isRunning(state: ReleaseState, journal: InstanceJournal): Promise<boolean> {

@@ -13,6 +13,7 @@ import { isContent } from './file-hash.ts';
 import { Leftovers } from './leftovers.ts';
 import { Packs } from './packs.ts';
 import { type Reception, receive, syncReceived } from './reception.ts';
+import { removeContent } from './remove-content.ts';
 import { inSlices } from './slices.ts';
 
 /** The store that also says when a content turned out not to be there. */
@@ -186,7 +187,7 @@ class StoreDisk {
         await this.packs.check(file, signal);
         if (!this.keys.has(key) || (await isContent(file, { path: this.path(key) }, signal))) continue;
         this.keys.delete(key);
-        rmSync(this.path(key), { force: true });
+        await removeContent(this.path(key));
       }
     });
   }
@@ -198,10 +199,10 @@ class StoreDisk {
       const dead = [...this.keys].filter((key) => !needed.has(key) && !this.#spared.has(key));
       // Out of the index first: an offer that comes in between asks for them again, and they are renamed in after this.
       for (const key of dead) this.keys.delete(key);
-      await inSlices(dead, (key) => rmSync(this.path(key), { force: true }));
+      await inSlices(dead, (key) => removeContent(this.path(key)));
       this.lists.keep((key) => this.keys.has(key));
       this.leftovers.removeExpired(now, needed);
-      this.packs.collect((key) => needed.has(key) && !this.keys.has(key), now);
+      await this.packs.collect((key) => needed.has(key) && !this.keys.has(key), now);
       return dead.length;
     });
   }

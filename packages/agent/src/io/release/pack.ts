@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, readSync, renameSync, rmSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readSync, renameSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { ManifestFile } from '@silverlining/protocol';
 import { blobKey } from './blob-keys.ts';
@@ -112,8 +113,9 @@ export class Pack {
     this.#index = new PackIndex(indexOf(folder));
   }
 
-  remove(): void {
-    rmSync(this.#folder, { recursive: true, force: true });
+  /** Gives the file system the time that it takes for a large file, in another thread. */
+  remove(): Promise<void> {
+    return rm(this.#folder, { recursive: true, force: true });
   }
 }
 

@@ -125,16 +125,21 @@ export class Packs {
   }
 
   /** Removes those of which nothing is needed that is not elsewhere too. */
-  collect(isNeeded: (key: string) => boolean, now: number): void {
+  async collect(isNeeded: (key: string) => boolean, now: number): Promise<void> {
+    const dead = this.#waitingInVain(isNeeded, now);
+    // Out of the index first, and all at once: one that comes while they are removed is not looked at.
+    for (const set of [this.#waiting, this.#spared]) for (const pack of dead) set.delete(pack);
+    for (const pack of dead) await pack.remove();
+  }
+
+  #waitingInVain(isNeeded: (key: string) => boolean, now: number): Pack[] {
     const inImage = (key: string) => [...this.#images.values()].some((pack) => pack.find(key) !== undefined);
-    for (const pack of this.#waiting) {
+    return [...this.#waiting].filter((pack) => {
       const stat = statSync(pack.data, { throwIfNoEntry: false });
       const spared = this.#spared.has(pack) && stat !== undefined && !isExpired(stat.mtimeMs, now);
-      if (spared || this.#claimed.has(pack) || [...pack.keys].some((key) => isNeeded(key) && !inImage(key))) continue;
-      this.#waiting.delete(pack);
-      this.#spared.delete(pack);
-      pack.remove();
-    }
+      if (spared || this.#claimed.has(pack)) return false;
+      return ![...pack.keys].some((key) => isNeeded(key) && !inImage(key));
+    });
   }
 
   clear(): void {

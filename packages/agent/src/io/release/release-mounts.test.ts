@@ -6,6 +6,7 @@ import {
   disk,
   type Files,
   make,
+  materialise,
   me,
   read,
   receive,
@@ -39,8 +40,21 @@ describe('a layer', () => {
     const files = { ...MANY, 'app/a/x': 'x', 'app/b/x': 'x' };
     await make(FIRST, files);
     const listing = releaseOf(files).with({ files: [], links: [{ path: 'app/a', target: 'b' }], removed: ['app/a/x'] });
-    await disk.tree.materialise({ instance: SECOND, listing, support: {}, group: 'app-blog', shareable: true });
+    await disk.tree.materialise({
+      instance: SECOND,
+      listing,
+      support: {},
+      group: 'app-blog',
+      shareable: true,
+      brought: 0,
+    });
     expect([disk.warnings, disk.mounts.points.has(join(disk.paths.releases, SECOND))]).toEqual([[], true]);
+  });
+
+  it('is not looked for where most of a release came with it', async () => {
+    await make(FIRST, MANY);
+    await materialise(SECOND, MANY, true, 299);
+    expect([disk.warnings, disk.mounts.points.has(join(disk.paths.releases, SECOND))]).toEqual([[], false]);
   });
 
   it.each<[string, Error, string | undefined]>([

@@ -59,7 +59,8 @@ async function make(instance: string, files: Files, shareable = true): Promise<M
   const missing = store.lacking(manifest.files);
   const entries = missing.map(({ path }) => ({ path, content: files[path] ?? '' }));
   await store.receive(Readable.from([archiveOf(entries)]), { listing, missing }, signal);
-  await tree.materialise({ instance, listing, support: { 'wrap.py': instance }, group: 'app-blog', shareable });
+  const support = { 'wrap.py': instance };
+  await tree.materialise({ instance, listing, support, group: 'app-blog', shareable, brought: missing.length });
   return manifest;
 }
 
@@ -96,7 +97,7 @@ describe('a release that differs little from the one before', () => {
     const listing = (await tree.listing(SECOND))?.with({ files: [], links: [], removed: ['app/new', 'app/lib/3'] });
     if (listing === undefined) expect.unreachable();
     expect(tree.isLayer(listing)).toBe(true);
-    await tree.materialise({ instance: THIRD, listing, support: {}, group: 'app-blog', shareable: true });
+    await tree.materialise({ instance: THIRD, listing, support: {}, group: 'app-blog', shareable: true, brought: 0 });
     expect(JSON.parse(await readFile(join(paths.layers, THIRD, 'layer.json'), 'utf8'))).toMatchObject({
       base: FIRST,
       changes: { files: [{ path: 'app/main' }], removed: ['app/lib/3'] },

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, lstatSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { mkdir, readlink, rename, rm, writeFile } from 'node:fs/promises';
 import { diffManifests, toSlError } from '@silverlining/protocol';
-import { type Layer, worthLayering } from '../../core/release/layer.ts';
+import { isMost, type Layer, worthLayering } from '../../core/release/layer.ts';
 import type { Listing } from '../../core/release/listing.ts';
 import type { ReleasePaths } from '../../core/release/paths.ts';
 import type { NewRelease, ReleaseTree } from '../../release-ports.ts';
@@ -133,8 +133,11 @@ export function createReleaseTree({ paths, store, owners, mounts, warn }: Releas
   }
 
   /** False when nothing is there that it could lie over, or the node has no overlays. */
-  async function buildLayer({ instance, listing: listed, support, group, shareable }: NewRelease): Promise<boolean> {
-    const layer = works.layers && shareable ? await layerOf(listed) : undefined;
+  async function buildLayer(it: NewRelease): Promise<boolean> {
+    const { instance, listing: listed, support, group, shareable } = it;
+    // What nobody has is in no release here: with so much of it, the comparison need not be made.
+    const isPossible = works.layers && shareable && !isMost(it.brought, listed.fileCount);
+    const layer = isPossible ? await layerOf(listed) : undefined;
     if (layer === undefined) return false;
     const release = { instance, layer, listing: listed, support, store, owners: await owners(group) };
     return tryToMount(instance, 'layers', () => layers.build(release));

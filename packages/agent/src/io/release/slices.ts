@@ -4,13 +4,14 @@ import { setImmediate } from 'node:timers/promises';
 const SLICE = 128;
 
 /**
- * Calls `act` for each item. Synchronous file system calls cost a tenth of asynchronous ones; in slices they let
- * heartbeats and other requests through all the same. Stops when the signal is aborted.
+ * Calls `act` for each item, and waits where it returns a promise. Synchronous file system calls cost a tenth of asynchronous ones; in
+ * slices they let heartbeats and other requests through all the same. Stops when the signal is aborted.
  */
-export async function inSlices<T>(items: Iterable<T>, act: (item: T) => void, signal?: AbortSignal): Promise<void> {
+export async function inSlices<T>(items: Iterable<T>, act: (item: T) => unknown, signal?: AbortSignal): Promise<void> {
   let count = 0;
   for (const item of items) {
-    act(item);
+    const done = act(item);
+    if (done instanceof Promise) await done;
     if (++count % SLICE !== 0) continue;
     await setImmediate();
     signal?.throwIfAborted();

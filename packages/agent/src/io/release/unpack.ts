@@ -135,16 +135,18 @@ async function collectChunks(source: AsyncIterable<Buffer>, chunks: Buffer[]): P
 
 /** What comes of the input, which is destroyed with E_DEADLINE when nothing does. What is done with a part may take its time. */
 async function* heard(input: Readable): AsyncGenerator<Buffer> {
-  const expire = () => {
-    const message = `nothing came over a transfer for ${SILENCE_MS / 1000} s`;
-    input.destroy(new SlError('E_DEADLINE', message));
-  };
-  let timer = setTimeout(expire, SILENCE_MS);
+  let isHeard = true;
+  const timer = setTimeout(() => {
+    if (!isHeard) return;
+    input.destroy(new SlError('E_DEADLINE', `nothing came over a transfer for ${SILENCE_MS / 1000} s`));
+  }, SILENCE_MS);
   try {
     for await (const part of input) {
-      clearTimeout(timer);
+      isHeard = false;
       yield part;
-      timer = setTimeout(expire, SILENCE_MS);
+      isHeard = true;
+      // The same one again: to make and to clear one for each of thousands of parts shows.
+      timer.refresh();
     }
   } finally {
     clearTimeout(timer);
