@@ -99,12 +99,15 @@ export const mysqlDatabaseResource = z.strictObject({
   password: z.string().check(z.regex(/^[A-Za-z0-9_-]{16,128}$/)),
   hosts: z.array(z.string().check(z.regex(/^[0-9a-fA-F.:]+$|^localhost$/))),
 });
-/** For what no other kind says. Guarded: runs only while `unless` exits non-zero or `creates` does not exist. */
+/** For what no other kind says. Guarded: runs only while what one of its guards asks for is not there. */
 export const commandResource = z.strictObject({
   type: z.literal('command'),
   argv,
+  /** A command that exits 0. */
   unless: z.optional(argv),
   creates: z.optional(absolutePath),
+  /** A package, or what one provides. */
+  unlessInstalled: z.optional(packageName),
   ...notifying,
 });
 

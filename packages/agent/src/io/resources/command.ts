@@ -23,6 +23,8 @@ export function commandExecutor(node: Observations): Executor<'command'> {
 
 async function isDone(wanted: ResourceOf<'command'>, node: Observations): Promise<boolean> {
   if (wanted.creates !== undefined && lookAt(node.root + wanted.creates) !== undefined) return true;
+  // What was read of the packages for other resources serves here as well, without a process.
+  if (wanted.unlessInstalled !== undefined && (await node.packages()).has(wanted.unlessInstalled)) return true;
   if (wanted.unless === undefined) return false;
   const options = {
     signal: node.signal,

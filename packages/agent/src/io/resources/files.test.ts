@@ -175,6 +175,8 @@ describe('command', () => {
     expect(await check(done)).toContain('runs touch');
     await apply(done);
     expect(await check({ type: 'command', argv: ['false'], unless: ['true'] })).toBeUndefined();
+    expect(await check({ type: 'command', argv: ['false'], unlessInstalled: 'dpkg' })).toBeUndefined();
+    expect(await check({ type: 'command', argv: ['false'], unlessInstalled: 'none' })).toBe('runs false');
     await expect(apply({ type: 'command', argv: ['false'] })).rejects.toMatchObject({ code: 'E_RESOURCE' });
   });
 });

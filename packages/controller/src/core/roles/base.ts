@@ -106,6 +106,6 @@ function timeSync(): ResourceInput {
   return {
     type: 'command',
     argv: ['apt-get', '-q', '-y', ...APT_OPTIONS, 'install', 'systemd-timesyncd'],
-    unless: ['grep', '--quiet', '--extended-regexp', '^Provides:.*time-daemon', '/var/lib/dpkg/status'],
+    unlessInstalled: 'time-daemon',
   };
 }
