@@ -3,7 +3,7 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, onTestFinished, vi } from 'vitest';
 import { removeTree } from './remove-tree.ts';
 
 let root: string;
@@ -20,6 +20,15 @@ it('removes files, links and folders, and nothing where there is nothing', async
   symlinkSync('folder', join(root, 'link'));
   for (const path of ['link', 'folder', 'folder', 'folder/below']) await removeTree(join(root, path));
   expect(readdirSync(root)).toEqual([]);
+});
+
+it('needs no program for a folder with nothing in it', async () => {
+  vi.stubEnv('PATH', '/none');
+  onTestFinished(() => void vi.unstubAllEnvs());
+  mkdirSync(join(folder, 'inner'), { recursive: true });
+  await expect(removeTree(folder)).rejects.toMatchObject({ code: 'E_RESOURCE' });
+  await removeTree(join(folder, 'inner'));
+  expect(readdirSync(folder)).toEqual([]);
 });
 
 it('follows no link that somebody puts there meanwhile', async () => {

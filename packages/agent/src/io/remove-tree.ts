@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { readdirSync, readFileSync, realpathSync, rmdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { SlError } from '@silverlining/protocol';
@@ -19,6 +19,12 @@ export async function removeTree(path: string, mountinfo = MOUNTS): Promise<void
   const found = lookAt(path);
   if (found === undefined) return;
   if (!found.isDirectory()) return rm(path, { force: true });
+  try {
+    // Nothing is below it that anybody could exchange.
+    return rmdirSync(path);
+  } catch {
+    // Something is in it, or mounted on it.
+  }
   const points = mountPoints(path, mountinfo);
   const below = points.find((it) => it !== '');
   if (below !== undefined) {
