@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { badName, buildManifest } from './manifest-build.ts';
 import { parseIgnore } from './manifest-ignore.ts';
@@ -64,6 +65,34 @@ describe('.silverignore', () => {
     ['.silverignore', false, true],
   ])('%s (folder: %s) stays at home: %s', (path, isFolder, expected) => {
     expect(ignore(path, isFolder)).toBe(expected);
+  });
+
+  it('matches what a pattern matches whose * is tried everywhere', () => {
+    const text = fc.string({ unit: fc.constantFrom('a', 'b', '/'), maxLength: 12 });
+    const glob = fc.array(fc.constantFrom('a', 'b', '*', '?', '[!a]', '/a', '/*'), { minLength: 1, maxLength: 8 });
+    fc.assert(
+      fc.property(glob, text, (parts, path) => {
+        const pattern = parts.join('').replace(/\*+/g, '*');
+        const anywhere = pattern.replace(/[*?]|\[!a\]/g, (it) =>
+          it === '*' ? '[^/]*' : it === '?' ? '[^/]' : '[^a/]',
+        );
+        const start = pattern.includes('/') ? '^' : '(?:^|/)';
+        const wanted = new RegExp(`${start}${anywhere.replace(/^\//, '')}$`).test(path);
+        expect(parseIgnore(pattern)(path, false)).toBe(wanted);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('is done with the longest name at once, whatever the number of *', () => {
+    expect(parseIgnore(`${'*a'.repeat(20)}b`)('a'.repeat(255), false)).toBe(false);
+    expect(parseIgnore(`${'*a'.repeat(20)}*b`)(`${'a'.repeat(254)}b`, false)).toBe(true);
+  });
+
+  it('refuses so many ** that a long path would take too long', () => {
+    const line = 'a/**/b/**/c/**/d';
+    expect(parseIgnore(`# **/**/**/** \n${line}`)('a/b/c/x/d', false)).toBe(true);
+    expect(() => parseIgnore(`\n${line}/**/e`)).toThrow('line 2 has more than 3 of **');
   });
 
   it.each(['*.log\n!x.log', '*.log\n*.[[:digit:]]'])(
