@@ -69,7 +69,7 @@ export class SmallSet {
     const set = await this.store.set(SET);
     if (set === undefined) await this.store.putSet(SET, setOf([]));
     await this.store.putNode(nodeRecord(SET, name, { name, roles, state: 'enrolled', address, providerId: name }));
-    const hello = { trust: { key: KEY, challenge: 'c' }, formerUnits: true };
+    const hello = { trust: { key: KEY, challenge: 'c' }, formerUnits: true, packageGuards: true };
     this.fleet.connect(name, this.#agent(name, answers), hello);
   }
 

@@ -24,6 +24,8 @@ export const agentNotices = {
     manifestText: z.optional(z.boolean()),
     /** Knows the resource `former-unit`; an agent that does not would refuse all that comes with it. */
     formerUnits: z.optional(z.boolean()),
+    /** Knows commands that run unless a package is installed; as above. */
+    packageGuards: z.optional(z.boolean()),
     /** Since protocol 2: requests are to be signed. Absent where the node was given no key. */
     trust: z.optional(trust),
   }),

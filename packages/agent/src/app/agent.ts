@@ -131,6 +131,7 @@ async function hello({ probe, releases, update, generation }: AgentDependencies)
     plainArchive: true,
     manifestText: true,
     formerUnits: true,
+    packageGuards: true,
     generation: generation(),
     epoch: releases.epoch(),
     heardEpoch: releases.heardEpoch(),

@@ -2,6 +2,7 @@
 import {
   type NoticeBody,
   type ReplyBody,
+  type ResourceInput,
   type ResourceReport,
   type ServerSet,
   SlError,
@@ -12,7 +13,7 @@ import { agentPorts } from '../core/controller-address.ts';
 import { SET_SECRET } from '../core/roles/app-secret.ts';
 import { type NodeResources, type RoleContext, resourcesFor, supportedOs } from '../core/roles/index.ts';
 import { secretsNeeded } from '../core/services/index.ts';
-import type { NodeRecord, ThisMachine } from '../ports.ts';
+import type { AgentSession, NodeRecord, ThisMachine } from '../ports.ts';
 import { type ControllerDeps, onEach } from './deps.ts';
 
 /** Packages may have to be downloaded; the agent reports progress meanwhile. */
@@ -90,8 +91,13 @@ function wantedResources(
     ipv6: facts.ipv6 === true,
   };
   const wanted = resourcesFor(node, { set, topology, secrets, ...own });
-  if (hello?.formerUnits === true) return wanted;
-  return { ...wanted, resources: wanted.resources.filter((it) => it.type !== 'former-unit') };
+  return { ...wanted, resources: wanted.resources.filter((it) => isKnown(it, hello)) };
+}
+
+/** To an agent of an earlier version, which would refuse all that comes with it. */
+function isKnown(it: ResourceInput, hello: AgentSession['hello'] | undefined): boolean {
+  if (it.type === 'former-unit') return hello?.formerUnits === true;
+  return it.type !== 'command' || it.unlessInstalled === undefined || hello?.packageGuards === true;
 }
 
 /** Not `async`: the resources, up to hundreds of KB, are gone once they are sent. */
