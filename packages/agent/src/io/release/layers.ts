@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmdirSync, writeFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { SlError, toSlError } from '@silverlining/protocol';
 import { errno } from '@silverlining/system';
 import {
@@ -13,6 +12,7 @@ import {
 } from '../../core/release/layer.ts';
 import type { Listing } from '../../core/release/listing.ts';
 import type { ReleasePaths } from '../../core/release/paths.ts';
+import { removeTree } from '../remove-tree.ts';
 import type { DiskContentStore } from './content-store.ts';
 import { type ImageInput, writeImage } from './image.ts';
 import { buildByLinks, type TreeInput } from './link-tree.ts';
@@ -149,7 +149,7 @@ export function createLayers({ paths, packs, mounts, warn }: LayersOptions): Lay
     },
     sweep: async (keep) => {
       const partial = namesIn(paths.layers).filter((name) => name.startsWith(PARTIAL));
-      for (const name of partial) await rm(folderOf(name), { recursive: true, force: true });
+      for (const name of partial) await removeTree(folderOf(name));
       for (const name of overlays()) if (!keep.has(name)) await drop(name);
       const wanted = new Set([...keep, ...bases()]);
       const there = new Set(instances().filter((name) => wanted.has(name)));

@@ -7,10 +7,11 @@ import {
   lchownSync,
   linkSync,
   mkdirSync,
+  promises,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import type { Manifest, ManifestFile } from '@silverlining/protocol';
+import { CHUNKED_FROM, type Manifest, type ManifestFile } from '@silverlining/protocol';
 import { errno, type FileOwner } from '@silverlining/system';
 import type { DiskContentStore } from './content-store.ts';
 import { diskFull, lostContent } from './disk-full.ts';
@@ -61,18 +62,24 @@ function makeFolder(path: string, inRelease: string, owners: TreeOwners): void {
   chmodSync(path, isConfig(inRelease) ? 0o750 : 0o755);
 }
 
-function placeFile({ folder, store, owners, copies }: TreeInput, file: ManifestFile): void {
+/** Returns a promise where it takes its time, in another thread. */
+function placeFile({ folder, store, owners, copies }: TreeInput, file: ManifestFile): Promise<void> | undefined {
   const target = `${folder}/${file.path}`;
-  try {
-    const { path } = store.locate(file);
-    const inode = { owner: ownerOf(file.path, owners), mode: modeOf(file) };
-    if (copies || isConfig(file.path)) copyFile(path, target, inode);
-    else linkOrCopy(path, target, inode);
-  } catch (cause) {
+  const fail = (cause: unknown): never => {
     if (!LOST.has(errno(cause))) throw diskFull(undefined, cause);
     store.forget(file);
     throw lostContent(file, cause);
+  };
+  try {
+    const { path } = store.locate(file);
+    const inode = { owner: ownerOf(file.path, owners), mode: modeOf(file) };
+    if (!copies && !isConfig(file.path)) linkOrCopy(path, target, inode);
+    else if (file.size < CHUNKED_FROM) copyFile(path, target, inode);
+    else return copyLargeFile(path, target, inode).catch(fail);
+  } catch (cause) {
+    return fail(cause);
   }
+  return undefined;
 }
 
 interface Inode {
@@ -81,8 +88,18 @@ interface Inode {
 }
 
 /** A hard link shares owner and mode with the store, and configuration has its own: so it is copied. */
-function copyFile(from: string, to: string, { owner, mode }: Inode): void {
+function copyFile(from: string, to: string, inode: Inode): void {
   copyFileSync(from, to, constants.COPYFILE_FICLONE);
+  giveInode(to, inode);
+}
+
+/** Half a gigabyte takes a slow disk many seconds, in which the agent would hear of nothing. */
+async function copyLargeFile(from: string, to: string, inode: Inode): Promise<void> {
+  await promises.copyFile(from, to, constants.COPYFILE_FICLONE);
+  giveInode(to, inode);
+}
+
+function giveInode(to: string, { owner, mode }: Inode): void {
   chownSync(to, owner.uid, owner.gid);
   chmodSync(to, mode);
 }

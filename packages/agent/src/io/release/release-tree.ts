@@ -6,6 +6,7 @@ import { isMost, type Layer, worthLayering } from '../../core/release/layer.ts';
 import type { Listing } from '../../core/release/listing.ts';
 import type { ReleasePaths } from '../../core/release/paths.ts';
 import type { NewRelease, ReleaseTree } from '../../release-ports.ts';
+import { removeTree } from '../remove-tree.ts';
 import type { DiskContentStore } from './content-store.ts';
 import { diskFull } from './disk-full.ts';
 import { createLayers } from './layers.ts';
@@ -91,7 +92,7 @@ export function createReleaseTree({ paths, store, owners, mounts, warn }: Releas
       await layers.sweep(keep);
       const bases = layers.bases();
       for (const name of namesIn(paths.releases)) {
-        if (!keep.has(name) && !bases.has(name)) await rm(folder(name), { recursive: true, force: true });
+        if (!keep.has(name) && !bases.has(name)) await removeTree(folder(name));
       }
       const lost = await layers.mountAll();
       for (const instance of lost) await unshare(instance);
@@ -127,7 +128,7 @@ export function createReleaseTree({ paths, store, owners, mounts, warn }: Releas
       await rename(temporary, folder(instance));
       await layers.remount(instance);
     } catch (error) {
-      await rm(temporary, { recursive: true, force: true });
+      await removeTree(temporary);
       throw error;
     }
   }

@@ -1,8 +1,8 @@
 /** What folders of releases and of layers have in common. */
 import { lstatSync, readlinkSync, renameSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import type { Manifest } from '@silverlining/protocol';
 import { errno } from '@silverlining/system';
+import { removeTree } from '../remove-tree.ts';
 import { inSlices } from './slices.ts';
 
 /** How the name begins that a half-made or half-removed folder has until it is whole, or gone. */
@@ -34,5 +34,5 @@ export async function removeFolder(path: string, aside: string): Promise<void> {
     if (errno(error) === 'ENOENT') return;
     throw error;
   }
-  await rm(aside, { recursive: true, force: true });
+  await removeTree(aside);
 }

@@ -63,8 +63,8 @@ function classOf(members: string, isNegated: boolean): string {
 }
 
 /**
- * Between two `*` of a name the first place that fits is as good as any other, since the second one takes what follows. So none but that is
- * tried, in a group that is not gone back into: ten `*` and a long name of equal letters would take longer than anybody lives.
+ * Between two `*` of a name the first place that fits is as good as every later one, since the second `*` takes what follows. So none
+ * but that is tried, in a group that is not gone back into: ten `*` and a long name of equal letters would take longer than anybody lives.
  */
 function toRegExp(glob: string): string {
   const parts = partsOf(glob);
