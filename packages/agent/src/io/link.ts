@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { MAX_CONTROLLER_FRAME, SlError, type WireError, wireError } from '@silverlining/protocol';
 import { errno } from '@silverlining/system';
 import { type ClientOptions, createWebSocketStream, WebSocket } from 'ws';
@@ -15,28 +16,30 @@ import { connectWithWideReads } from './wide-reads.ts';
 const SILENCE = 25_000;
 const HANDSHAKE = 15_000;
 const MAX_REFUSAL = 16_384;
-/** Its types know of connections without TLS alone. */
-const BULK: ClientOptions = { createConnection: connectWithWideReads as ClientOptions['createConnection'] };
 
 /** The control socket and its bulk sockets: WebSockets over mutual TLS 1.3, trusted by the private CA alone. */
 export function createLink(paths: AgentPaths, config: AgentConfig): Link {
-  const connect = async (path: string, how: ClientOptions = {}): Promise<WebSocket> =>
-    new WebSocket(`${config.controllerUrl}${path}`, {
-      ...how,
-      ...(await tlsOptions(paths, config)),
+  const open = async (path: string, connectTls: (options: ConnectionOptions) => TLSSocket): Promise<WebSocket> => {
+    const trust = await tlsOptions(paths, config);
+    // A path is that of the URL to ws, and that of a Unix socket to Node.
+    const createConnection = (address: ConnectionOptions) => connectTls({ ...address, ...trust, path: undefined });
+    return new WebSocket(`${config.controllerUrl}${path}`, {
+      // The types of ws know of connections without TLS alone.
+      createConnection: createConnection as ClientOptions['createConnection'],
       perMessageDeflate: false,
       maxPayload: MAX_CONTROLLER_FRAME,
       handshakeTimeout: HANDSHAKE,
     });
+  };
   return {
     validity: () => certificateValidity(paths),
     renew: (signal) => renewCertificate(paths, config, signal),
     async session({ handlers, opened, signal }) {
       const orders = await beginOrders(paths, config);
-      const socket = await connect('/v1/agent');
+      const socket = await open('/v1/agent', connect);
       const openTransfer = async (id: string) => {
         const path = `/v1/transfer/${encodeURIComponent(id)}`;
-        return openStream(await connect(path, BULK));
+        return openStream(await open(path, connectWithWideReads));
       };
       const server = serveRequests(socket, { handlers, openTransfer, orders, data: paths.data });
       socket.on('open', () => {

@@ -54,8 +54,7 @@ export function connectWithWideReads(options: ConnectionOptions): TLSSocket {
       return end < frame || socket.readableLength + end - start < BULK_FRAME;
     },
   };
-  // A path is that of a Unix socket to Node, and that of the URL to ws.
-  const socket = connect({ ...options, path: undefined, ...{ onread } });
+  const socket = connect({ ...options, ...{ onread } });
   const push = socket.push.bind(socket);
   socket.push = (chunk: unknown, encoding?: BufferEncoding) => {
     // The end comes from Node itself.

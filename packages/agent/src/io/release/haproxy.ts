@@ -9,6 +9,7 @@ import type { ReleasePaths } from '../../core/release/paths.ts';
 import { parseServersState } from '../../core/release/servers-state.ts';
 import { parseTrafficTable } from '../../core/release/traffic.ts';
 import type { BalancerPort } from '../../release-ports.ts';
+import { monotonic } from '../clock.ts';
 
 const DEADLINE = 5_000;
 /** Milliseconds for the socket to be there: `systemctl reload` returns before HAProxy has taken its new configuration. */
@@ -66,9 +67,9 @@ export async function openBalancer({
 }
 
 async function untilLoaded(isReloading: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + LOADING;
+  const deadline = monotonic() + LOADING;
   do await sleep(POLL);
-  while ((await isReloading()) && performance.now() < deadline);
+  while ((await isReloading()) && monotonic() < deadline);
 }
 
 type Ask = (command: string) => Promise<string>;
@@ -94,7 +95,7 @@ function refused(command: string, answer: string): SlError {
 
 /** One command on a connection of its own; HAProxy closes it after the answer. */
 async function askHaproxy(socketPath: string, command: string, patience = 0): Promise<string> {
-  const deadline = performance.now() + patience;
+  const deadline = monotonic() + patience;
   for (;;) {
     try {
       return await askOnce(socketPath, command);
@@ -102,7 +103,7 @@ async function askHaproxy(socketPath: string, command: string, patience = 0): Pr
       if (cause instanceof SlError) throw cause;
       const absent = ABSENT.has(errno(cause));
       const why = absent ? 'is not there: HAProxy does not run' : 'failed';
-      if (!absent || performance.now() > deadline) throw socketError(socketPath, why, cause);
+      if (!absent || monotonic() > deadline) throw socketError(socketPath, why, cause);
     }
     await sleep(POLL);
   }

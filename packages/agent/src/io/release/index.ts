@@ -5,6 +5,7 @@ import { SlError } from '@silverlining/protocol';
 import { releasePaths } from '../../core/release/paths.ts';
 import type { NodeView } from '../../ports.ts';
 import type { AgentClock, ReleasePorts } from '../../release-ports.ts';
+import { monotonic } from '../clock.ts';
 import { isReloading } from '../systemd.ts';
 import { ensureAccount, RELEASE_OWNER } from './accounts.ts';
 import { appHttp } from './app-http.ts';
@@ -66,7 +67,7 @@ export async function openReleasePorts({ node, installPackages, warn }: ReleaseP
 
 const clock: AgentClock = {
   now: () => Date.now(),
-  monotonic: () => performance.now(),
+  monotonic,
   sleep: async (ms, signal) => {
     try {
       await setTimeout(ms, undefined, { signal });
