@@ -38,7 +38,8 @@ export default defineConfig({
           exclude: INTEGRATION,
         },
       },
-      // What starts `sl`, the controller, Node, npm, shells, mounts or the bundler: half of the time of all that needs no node.
+      // What starts programs (`sl`, the controller, shells, npm), mounts, or has agent and controller speak TLS: half of the time of all that
+      // needs no node.
       { test: { name: 'integration', ...QUICK, include: INTEGRATION } },
       {
         test: {
