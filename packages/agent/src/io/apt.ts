@@ -1,7 +1,6 @@
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SlError } from '@silverlining/protocol';
-import { type ExecResult, logOf } from '@silverlining/system';
+import { type ExecResult, logOf, readdir, readFile, stat, writeFile } from '@silverlining/system';
 import {
   APT_ENV,
   APT_FIX_ARGV,
@@ -63,7 +62,9 @@ async function readState(): Promise<DpkgState> {
   const stamp = `${ino} ${size} ${mtimeNs}`;
   if (lastState?.stamp === stamp) return lastState;
   const status = await readFile(STATUS, 'utf8');
-  lastState = { stamp, installed: installedPackages(status), interrupted: isInterrupted(status) };
+  // Copies of the names: V8 keeps a whole text for as long as there is a part of it.
+  const names: string[] = JSON.parse(JSON.stringify([...installedPackages(status)]));
+  lastState = { stamp, installed: new Set(names), interrupted: isInterrupted(status) };
   return lastState;
 }
 
