@@ -80,6 +80,13 @@ describe('imports', () => {
     expect(values.map((it) => it.path)).toEqual([]);
   });
 
+  it('what stays on nodes loads nothing of Node that has a smaller counterpart', () => {
+    const resident = (it: Source) =>
+      ['agent', 'system', 'protocol'].includes(it.package) && !it.path.endsWith('/enrol.ts');
+    const wasteful = production.filter(resident).filter((it) => /'node:fs\/promises'|\bperformance\b\./.test(it.text));
+    expect(wasteful.map((it) => it.path)).toEqual([]);
+  });
+
   it('io never imports app', () => {
     expect(violations(inLayer('io'), (to) => to !== 'app' && to !== 'main')).toEqual([]);
   });

@@ -1,5 +1,5 @@
-import { statfs } from 'node:fs/promises';
 import { errno } from './durable-file.ts';
+import { statfs } from './files.ts';
 
 export interface DiskSpace {
   /** For whom has no privileges. */

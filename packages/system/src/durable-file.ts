@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { access, constants, mkdir, open, readdir, readFile, rename, rm, symlink } from 'node:fs/promises';
+import { constants } from 'node:fs';
 import { basename, dirname } from 'node:path';
+import { access, mkdir, open, readdir, readFile, rename, rm, symlink } from './files.ts';
 
 /** One that a crash leaves in a system folder is passed over by what reads whole folders: apt, logrotate, run-parts. */
 const TEMPORARY = '.dpkg-tmp';

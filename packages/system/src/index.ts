@@ -14,5 +14,25 @@ export {
   writeFileDurable,
 } from './durable-file.ts';
 export { type ExecOptions, type ExecResult, exec, giveUp } from './exec.ts';
+export {
+  access,
+  chmod,
+  chown,
+  copyFile,
+  mkdir,
+  OpenFile,
+  open,
+  readdir,
+  readFile,
+  readlink,
+  realpath,
+  rename,
+  rm,
+  rmdir,
+  stat,
+  statfs,
+  symlink,
+  writeFile,
+} from './files.ts';
 export { logOf, newestLines } from './log.ts';
 export { createSweep, type KeepSmallOptions, keepSmall } from './memory.ts';

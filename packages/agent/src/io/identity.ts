@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import type { PeerCertificate } from 'node:tls';
 import { SlError } from '@silverlining/protocol';
+import { readFile } from '@silverlining/system';
 import * as z from 'zod/mini';
 import type { AgentPaths } from '../core/paths.ts';
 

@@ -1,8 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { rm, statfs } from 'node:fs/promises';
 import { arch, availableParallelism, hostname } from 'node:os';
 import { dirname } from 'node:path';
-import { exec, syncDirectory } from '@silverlining/system';
+import { exec, rm, statfs, syncDirectory } from '@silverlining/system';
 import { isRunning } from '../core/converge/unit-state.ts';
 import { parseLoad, parseMemory, parseOsRelease } from '../core/node-facts.ts';
 import type { AgentPaths } from '../core/paths.ts';

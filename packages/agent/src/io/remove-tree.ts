@@ -1,8 +1,7 @@
 import { readdirSync, readFileSync, realpathSync, rmdirSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { SlError } from '@silverlining/protocol';
-import { exec } from '@silverlining/system';
+import { exec, rm } from '@silverlining/system';
 import { lookAt } from './resources/attributes.ts';
 
 /** Milliseconds for a folder of millions of files. */

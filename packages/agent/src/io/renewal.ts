@@ -1,8 +1,7 @@
 import { X509Certificate } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { renewReply, SlError } from '@silverlining/protocol';
-import { writeFileDurable } from '@silverlining/system';
+import { readFile, writeFileDurable } from '@silverlining/system';
 import type { AgentPaths } from '../core/paths.ts';
 import { type AgentConfig, tlsOptions } from './identity.ts';
 

@@ -1,13 +1,12 @@
 /** Node binaries as they come from the controller: compressed, and known by the digest of what is in there. */
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { open, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Duplex, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { SlError } from '@silverlining/protocol';
-import { errno, makeDirectoryDurable, syncDirectory } from '@silverlining/system';
+import { errno, makeDirectoryDurable, open, readdir, rename, rm, rmdir, syncDirectory } from '@silverlining/system';
 import { asDiskFull } from './full-disk.ts';
 
 /** Bytes of a binary, four times what one has. */

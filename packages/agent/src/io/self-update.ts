@@ -1,14 +1,17 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { readdir, readFile, readlink, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { SlError, toSlError } from '@silverlining/protocol';
 import {
   exec,
   makeDirectoryDurable,
+  readdir,
+  readFile,
   readFileIfAny,
+  readlink,
   removeTemporaries,
   removeTemporariesOf,
+  rm,
   writeFileDurable,
 } from '@silverlining/system';
 import type { AgentPaths } from '../core/paths.ts';

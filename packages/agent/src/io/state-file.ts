@@ -1,7 +1,6 @@
-import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { SlError } from '@silverlining/protocol';
-import { makeDirectoryDurable, readFileIfAny, syncDirectory, writeFileDurable } from '@silverlining/system';
+import { makeDirectoryDurable, readFileIfAny, rm, syncDirectory, writeFileDurable } from '@silverlining/system';
 import type * as z from 'zod/mini';
 import type { StateFile } from '../ports.ts';
 

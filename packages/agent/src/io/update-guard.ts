@@ -1,7 +1,7 @@
 /** What a bundle leaves behind when another one takes its place: the way back, for one that cannot take itself back. */
-import { rm } from 'node:fs/promises';
+
 import { join } from 'node:path';
-import { exists, linkDurable, writeFileDurable } from '@silverlining/system';
+import { exists, linkDurable, rm, writeFileDurable } from '@silverlining/system';
 import * as z from 'zod/mini';
 import type { AgentPaths } from '../core/paths.ts';
 import { afterCrash, type UpdateRecord } from '../core/update-record.ts';

@@ -1,7 +1,6 @@
 import { chmodSync, chownSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
-import { rm, rmdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { errno, type FileOwner, readFileIfAny } from '@silverlining/system';
+import { errno, type FileOwner, readFileIfAny, rm, rmdir } from '@silverlining/system';
 import type { ReleasePaths } from '../../core/release/paths.ts';
 import { environmentFile, parseEnvironmentFile } from '../../core/release/quoting.ts';
 import type { AppPlaces } from '../../release-ports.ts';

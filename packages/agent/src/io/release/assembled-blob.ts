@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { type FileHandle, open } from 'node:fs/promises';
 import type { FileOwner } from '@silverlining/system';
+import { type OpenFile, open } from '@silverlining/system';
 import type { Assembly, Piece } from '../../core/release/assembly.ts';
 import { WriteBack } from './write-back.ts';
 
@@ -19,7 +19,7 @@ export interface AssembledBlobOptions {
 
 /** A content that is written from front to back: in part copied from others, in part as it comes. */
 export class AssembledBlob {
-  readonly #handle: FileHandle;
+  readonly #handle: OpenFile;
   readonly #writeBack: WriteBack;
   readonly #locate: AssembledBlobOptions['locate'];
   readonly #hash = createHash('sha256');
@@ -29,7 +29,7 @@ export class AssembledBlob {
   #awaited = 0;
   #buffer: Buffer | undefined;
 
-  private constructor(handle: FileHandle, { assembly, locate }: AssembledBlobOptions) {
+  private constructor(handle: OpenFile, { assembly, locate }: AssembledBlobOptions) {
     this.#handle = handle;
     this.#writeBack = new WriteBack(handle.fd);
     this.#locate = locate;
@@ -118,7 +118,7 @@ export class AssembledBlob {
     }
   }
 
-  async #read(source: FileHandle, position: number, most: number): Promise<Buffer> {
+  async #read(source: OpenFile, position: number, most: number): Promise<Buffer> {
     this.#buffer ??= Buffer.allocUnsafe(COPY);
     const { bytesRead } = await source.read(this.#buffer, 0, Math.min(COPY, most), position);
     if (bytesRead === 0) throw new RangeError('a content of the store is shorter than its list of chunks');

@@ -1,6 +1,5 @@
 /** Which boot of the node the agent has seen. */
-import { readFile } from 'node:fs/promises';
-import { readFileIfAny, writeFileDurable } from '@silverlining/system';
+import { readFile, readFileIfAny, writeFileDurable } from '@silverlining/system';
 import type { ReleasePorts } from '../../release-ports.ts';
 
 export function createBoots(path: string): Pick<ReleasePorts, 'rebooted' | 'noteBoot'> {

@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
 import { type ChunkList, chunkList } from '@silverlining/protocol';
+import { writeFile } from '@silverlining/system';
 import { type ChunkIndex, indexChunks, type Range } from '../../core/release/assembly.ts';
 
 /** Chunks that are looked at for one offer: 16 GB of contents, and some ten megabytes of memory while it lasts. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync, rmSync } from 'node:fs';
-import { appendFile, mkdtemp, open, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -9,6 +9,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { zstdCompressSync } from 'node:zlib';
 import { CHUNK_DIGEST, CHUNKED_FROM, type ChunkList, type ManifestFile } from '@silverlining/protocol';
+import { OpenFile } from '@silverlining/system';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { listingOf } from '../../../../../test/builders/listing.ts';
 import { archiveOf, type TarEntry, tarOf } from '../../../../../test/builders/tar-archive.ts';
@@ -222,15 +223,13 @@ describe('the store', () => {
       await writeFile(join(folder, 'leftovers', blobKey(file)), content);
     }
     store = await openContentStore(folder, async () => me);
-    const handle = await open(folder);
     const synced: boolean[][] = [];
-    const sync = vi.spyOn(Object.getPrototypeOf(handle), 'sync').mockImplementation(async () => {
+    const sync = vi.spyOn(OpenFile.prototype, 'sync').mockImplementation(async () => {
       synced.push(names());
     });
     // Of two apps.
     await Promise.all([store.salvage([A, B], signal), store.salvage([B, A], signal)]);
     sync.mockRestore();
-    await handle.close();
     expect([synced, names()]).toEqual([Array(2).fill([false, false]), [true, true]]);
     expect(await readdir(join(folder, 'leftovers'))).toEqual([]);
   });

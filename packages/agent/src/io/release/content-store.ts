@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { chmodSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
 import type { ChunkList, ManifestFile } from '@silverlining/protocol';
-import { errno, type FileOwner, freeSpace, makeDirectoryDurable } from '@silverlining/system';
+import { errno, type FileOwner, freeSpace, makeDirectoryDurable, mkdir, rm } from '@silverlining/system';
 import { planAssembly } from '../../core/release/assembly.ts';
 import type { ContentStore } from '../../release-ports.ts';
 import { blobKey, blobPath } from './blob-keys.ts';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { open } from 'node:fs/promises';
 import type { ManifestFile } from '@silverlining/protocol';
+import { open } from '@silverlining/system';
 import type { Packed } from './pack-index.ts';
 
 const READ = 512 << 10;

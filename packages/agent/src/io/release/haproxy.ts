@@ -1,9 +1,8 @@
-import { mkdir } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ActiveMap, SlError } from '@silverlining/protocol';
-import { errno, removeTemporaries, writeFileDurable } from '@silverlining/system';
+import { errno, mkdir, removeTemporaries, writeFileDurable } from '@silverlining/system';
 import { activeMapText, mapTransaction, parseShownMap, sameMap } from '../../core/release/maps.ts';
 import type { ReleasePaths } from '../../core/release/paths.ts';
 import { parseServersState } from '../../core/release/servers-state.ts';

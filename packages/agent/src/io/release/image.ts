@@ -1,6 +1,6 @@
 import { closeSync, constants, openSync, statSync, writeSync } from 'node:fs';
-import { copyFile, rename, rm } from 'node:fs/promises';
 import { type Manifest, type ManifestFile, SlError, toSlError } from '@silverlining/protocol';
+import { copyFile, rename, rm } from '@silverlining/system';
 import { blobKey } from './blob-keys.ts';
 import type { DiskContentStore } from './content-store.ts';
 import { diskFull, lostContent } from './disk-full.ts';

@@ -1,7 +1,19 @@
 import { existsSync, readlinkSync } from 'node:fs';
-import { mkdir, readdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { instanceName, instanceUnit } from '@silverlining/protocol';
-import { errno, exec, newestLines, readFileIfAny, syncDirectory } from '@silverlining/system';
+import {
+  errno,
+  exec,
+  mkdir,
+  newestLines,
+  readdir,
+  readFileIfAny,
+  readlink,
+  rename,
+  rm,
+  symlink,
+  syncDirectory,
+  writeFile,
+} from '@silverlining/system';
 import { parseUnitStatus, STATUS_PROPERTIES, type UnitStatus } from '../../core/release/unit-status.ts';
 import type { InstanceUnits } from '../../release-ports.ts';
 

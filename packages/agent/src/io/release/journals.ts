@@ -1,8 +1,16 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { toSlError } from '@silverlining/protocol';
-import { errno, readFileIfAny, removeTemporaries, syncDirectory, writeFileDurable } from '@silverlining/system';
+import {
+  errno,
+  mkdir,
+  readdir,
+  readFileIfAny,
+  removeTemporaries,
+  rm,
+  syncDirectory,
+  writeFileDurable,
+} from '@silverlining/system';
 import type * as z from 'zod/mini';
 import { committedMap, instanceJournal, trafficBaseline } from '../../core/release/journal.ts';
 import type { ReleasePaths } from '../../core/release/paths.ts';

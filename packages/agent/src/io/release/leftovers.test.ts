@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ManifestFile } from '@silverlining/protocol';
+import { OpenFile } from '@silverlining/system';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { blobKey } from './blob-keys.ts';
 import { EXPIRES, Leftovers } from './leftovers.ts';
@@ -68,9 +68,7 @@ it('what the disk does not give is of no use, and keeps no release from being of
     rmSync(folder, { recursive: true });
     vi.restoreAllMocks();
   });
-  const handle = await open(folder);
-  const read = vi.spyOn(Object.getPrototypeOf(handle), 'read').mockRejectedValue(new Error('EIO: i/o error, read'));
-  await handle.close();
+  const read = vi.spyOn(OpenFile.prototype, 'read').mockRejectedValue(new Error('EIO: i/o error, read'));
   writeFileSync(leftovers.add(blobKey(file)), 'alpha');
   expect(await leftovers.verified(file, { sizes: [5], digests: sha256.slice(0, 32) }, signal)).toBe(0);
   expect(await leftovers.bytesOf(file, signal)).toBe(0);

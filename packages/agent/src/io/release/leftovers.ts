@@ -10,10 +10,9 @@ import {
   statSync,
   utimesSync,
 } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { type ChunkList, chunkDigest, MAX_CHUNK, type ManifestFile } from '@silverlining/protocol';
-import { errno, isOutOfSpace } from '@silverlining/system';
+import { errno, isOutOfSpace, open } from '@silverlining/system';
 import { blobKey, isBlobKey } from './blob-keys.ts';
 import { isContent } from './file-hash.ts';
 import { namesIn } from './names-in.ts';

@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, readSync, renameSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { ManifestFile } from '@silverlining/protocol';
+import { rm } from '@silverlining/system';
 import { blobKey } from './blob-keys.ts';
 import { type Keys, type Packed, PackIndex, readPlaces } from './pack-index.ts';
 

@@ -1,7 +1,16 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { readFileIfAny, removeTemporaries, writeFileDurable } from '@silverlining/system';
+import {
+  mkdir,
+  readFileIfAny,
+  readlink,
+  removeTemporaries,
+  rename,
+  rm,
+  symlink,
+  writeFile,
+  writeFileDurable,
+} from '@silverlining/system';
 import { activeMapText, instancesMapText } from '../../core/release/maps.ts';
 import type { ReleasePaths } from '../../core/release/paths.ts';
 import type { ProxyFiles } from '../../release-ports.ts';

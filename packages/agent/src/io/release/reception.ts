@@ -1,7 +1,6 @@
-import { open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { CHUNKED_FROM, SlError } from '@silverlining/protocol';
-import { type FileOwner, freeSpace } from '@silverlining/system';
+import { type FileOwner, freeSpace, open } from '@silverlining/system';
 import { Admission } from '../../core/release/admission.ts';
 import { worthPacking } from '../../core/release/layer.ts';
 import type { ReceivedFiles } from '../../release-ports.ts';

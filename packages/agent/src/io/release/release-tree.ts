@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync, lstatSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
-import { mkdir, readlink, rename, rm, writeFile } from 'node:fs/promises';
 import { diffManifests, toSlError } from '@silverlining/protocol';
+import { mkdir, readlink, rename, rm, writeFile } from '@silverlining/system';
 import { isMost, type Layer, worthLayering } from '../../core/release/layer.ts';
 import type { Listing } from '../../core/release/listing.ts';
 import type { ReleasePaths } from '../../core/release/paths.ts';

@@ -1,6 +1,6 @@
 import { rmSync, statSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { CHUNKED_FROM } from '@silverlining/protocol';
+import { rm } from '@silverlining/system';
 
 /**
  * Removes a file, if it is there. A large one in another thread: the last name of half a gigabyte takes ext4 up to a second while others

@@ -1,6 +1,5 @@
 import { constants } from 'node:fs';
-import { access, realpath, stat } from 'node:fs/promises';
-import { exec, logOf } from '@silverlining/system';
+import { access, exec, logOf, realpath, stat } from '@silverlining/system';
 import { scriptCommand } from '../../core/release/script-command.ts';
 import type { ScriptRun, ScriptRunner } from '../../release-ports.ts';
 import { inScope } from '../systemd.ts';

@@ -1,6 +1,5 @@
-import { realpath } from 'node:fs/promises';
 import type { ResourceOf } from '@silverlining/protocol';
-import { readFileIfAny, writeFileDurable } from '@silverlining/system';
+import { readFileIfAny, realpath, writeFileDurable } from '@silverlining/system';
 import { replaceBlock, sourcesOf } from '../../core/converge/block.ts';
 import { describeTextChange } from '../../core/converge/text-change.ts';
 import type { Executor } from '../../ports.ts';

@@ -1,7 +1,6 @@
-import { chmod, chown, mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { SlError } from '@silverlining/protocol';
-import { syncDirectory } from '@silverlining/system';
+import { chmod, chown, mkdir, syncDirectory } from '@silverlining/system';
 import type { Executor } from '../../ports.ts';
 import { attributeDifferences, kindOf, lookAt, resolveOwner } from './attributes.ts';
 import type { Observations } from './observations.ts';

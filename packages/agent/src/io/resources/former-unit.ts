@@ -1,6 +1,5 @@
-import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { syncDirectory } from '@silverlining/system';
+import { rm, syncDirectory } from '@silverlining/system';
 import type { Executor } from '../../ports.ts';
 import { lookAt } from './attributes.ts';
 import type { Observations } from './observations.ts';

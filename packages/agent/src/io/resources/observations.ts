@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import type { Resource } from '@silverlining/protocol';
+import { readFile } from '@silverlining/system';
 import { type Accounts, parseAccounts } from '../../core/converge/accounts.ts';
 import type { UnitState } from '../../core/converge/unit-state.ts';
 import { readInstalled } from '../apt.ts';

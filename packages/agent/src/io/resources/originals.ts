@@ -1,6 +1,13 @@
-import { chmod, chown, readFile, readlink } from 'node:fs/promises';
 import type { Resource } from '@silverlining/protocol';
-import { linkDurable, removeTemporariesOf, writeFileDurable } from '@silverlining/system';
+import {
+  chmod,
+  chown,
+  linkDurable,
+  readFile,
+  readlink,
+  removeTemporariesOf,
+  writeFileDurable,
+} from '@silverlining/system';
 import {
   type Original,
   type OriginalFolder,

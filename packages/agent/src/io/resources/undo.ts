@@ -1,6 +1,13 @@
-import { mkdir, readFile, readlink, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { linkDurable, removeTemporariesOf, writeFileDurable } from '@silverlining/system';
+import {
+  linkDurable,
+  mkdir,
+  readFile,
+  readlink,
+  removeTemporariesOf,
+  rm,
+  writeFileDurable,
+} from '@silverlining/system';
 import { lookAt } from './attributes.ts';
 
 /** Remembers what is at the path now, a file, a link or nothing; the function that it returns puts that back. */
