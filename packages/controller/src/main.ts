@@ -43,7 +43,7 @@ export interface Outfit {
 }
 
 /** What thousands of agents say is some work all the time; and a collection among what is known of them takes some tenths of a second. */
-const SPARE = { tick: 15_000, idle: 0.6, slack: 48 << 20 };
+const SPARE = { tick: 15_000, idle: 0.6, slack: 48 << 20, full: 1, young: Number.POSITIVE_INFINITY };
 
 /** Milliseconds between looks at the size of the log and the age of the store's copy. */
 const LOOK = 600_000;

@@ -54,7 +54,7 @@ import { keepSmall } from ${JSON.stringify(join(import.meta.dirname, 'memory.ts'
 const collect = gc;
 let times = 0;
 globalThis.gc = (how) => {
-  times++;
+  if (how.type === 'major') times++;
   collect(how);
 };
 keepSmall({ signal: new AbortController().signal, tick: 100, idle: 1 });
