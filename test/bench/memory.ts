@@ -1,5 +1,5 @@
 /**
- * Memory of an agent over a thousand deploys of a small app on one local node: prints it every fifty, beside a Node process
+ * Memory of an agent over a thousand deploys of a small app on one local node: prints it every hundred, beside a Node process
  * that does nothing. Needs root. `npm run bench:memory [DEPLOYS]`; bounded by that number and half an hour.
  */
 import { setTimeout } from 'node:timers/promises';
@@ -10,10 +10,10 @@ import { copyExample, type Workspace } from '../e2e/support/workspace.ts';
 
 const SET = 'bench-memory';
 const DEPLOYS = Number(process.argv[2] ?? 1_000);
-const EVERY = 50;
+const EVERY = 100;
 const LIMIT = 30 * 60_000;
 /** Milliseconds in which an agent with nothing to do gives back what it does not need. */
-const REST = 15_000;
+const REST = 60_000;
 
 async function main(): Promise<void> {
   const work = await copyExample('static', SET);
