@@ -84,3 +84,23 @@ export class OpenFile {
 export async function open(path: string, flags: string, mode?: number): Promise<OpenFile> {
   return new OpenFile(await openFd(path, flags, mode));
 }
+
+/** The bytes of a file from `offset` on, `size` of them or as many as there are, in pieces of memory of their own. */
+export async function* readPieces(
+  path: string,
+  { offset = 0, size = Number.POSITIVE_INFINITY, piece = 64 << 10 } = {},
+): AsyncGenerator<Buffer> {
+  if (size === 0) return;
+  const file = await open(path, 'r');
+  try {
+    for (let done = 0; done < size; ) {
+      const buffer = Buffer.allocUnsafe(Math.min(piece, size - done));
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, offset + done);
+      if (bytesRead === 0) return;
+      done += bytesRead;
+      yield buffer.subarray(0, bytesRead);
+    }
+  } finally {
+    await file.close();
+  }
+}

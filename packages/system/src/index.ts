@@ -25,6 +25,7 @@ export {
   readdir,
   readFile,
   readlink,
+  readPieces,
   realpath,
   rename,
   rm,

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { FileOwner } from '@silverlining/system';
-import { type OpenFile, open } from '@silverlining/system';
+import { type FileOwner, type OpenFile, open } from '@silverlining/system';
 import type { Assembly, Piece } from '../../core/release/assembly.ts';
 import { WriteBack } from './write-back.ts';
 

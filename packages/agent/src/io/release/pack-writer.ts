@@ -1,6 +1,7 @@
 import { createHash, type Hash, hash } from 'node:crypto';
-import { appendFileSync, closeSync, createReadStream, openSync, writeSync } from 'node:fs';
+import { appendFileSync, closeSync, openSync, writeSync } from 'node:fs';
 import type { ManifestFile } from '@silverlining/protocol';
+import { readPieces } from '@silverlining/system';
 import { blobKey } from './blob-keys.ts';
 import { diskFull, diskFullAs, wrongContent } from './disk-full.ts';
 import { BLOCK } from './erofs.ts';
@@ -91,7 +92,7 @@ export class PackWriter implements EntrySink {
     this.#last = file;
     const place = { offset: this.position, size: file.size };
     const sum = createHash('sha256');
-    for await (const chunk of readPieces(source, file.size)) {
+    for await (const chunk of readPieces(source.path, { offset: source.offset, size: file.size })) {
       sum.update(chunk);
       this.#write(chunk);
     }
@@ -195,12 +196,4 @@ export class PackWriter implements EntrySink {
     diskFullAs(this.#last, () => appendFileSync(`${this.#folder}/${PACK_INDEX}`, this.#lines, { mode: 0o600 }));
     this.#lines = '';
   }
-}
-
-/** Nothing of an empty content: a stream cannot end before it starts. */
-function readPieces(
-  { path, offset }: { path: string; offset: number },
-  size: number,
-): AsyncIterable<Buffer> | Buffer[] {
-  return size === 0 ? [] : createReadStream(path, { start: offset, end: offset + size - 1 });
 }

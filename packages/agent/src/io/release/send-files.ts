@@ -1,15 +1,15 @@
 /** Packs files of a release that is here as the controller packs them: a zstd tar stream of regular files. */
-import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { constants, createZstdCompress } from 'node:zlib';
 import { type ManifestFile, SlError } from '@silverlining/protocol';
+import { readPieces } from '@silverlining/system';
 import { Header } from 'tar/header';
 import { Pax } from 'tar/pax';
 import type { ReleasePorts } from '../../release-ports.ts';
 import { BLOCK } from './tar-header.ts';
 
 const OPTIONS = { params: { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_windowLog]: 19 } };
-const READ = { highWaterMark: 128 << 10 };
+const READ = { piece: 128 << 10 };
 /** The end of an archive; parts of it fill blocks up. */
 const ZEROS = Buffer.alloc(2 * BLOCK);
 
@@ -39,7 +39,7 @@ function* headerOf({ path, mode, size }: ManifestFile): Generator<Buffer> {
 async function* contentOf(folder: string, { path, size }: ManifestFile): AsyncGenerator<Buffer> {
   let sent = 0;
   try {
-    for await (const chunk of createReadStream(`${folder}/${path}`, READ)) {
+    for await (const chunk of readPieces(`${folder}/${path}`, READ)) {
       sent += chunk.length;
       yield chunk;
     }
