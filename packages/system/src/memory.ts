@@ -37,8 +37,8 @@ export function keepSmall({ signal, ...options }: KeepSmallOptions): void {
     last = held;
     // What a collection freed outside of V8's heap may be counted a little later.
     floor = Math.min(floor, held);
-    if (held > floor + slack) due = full;
     if (isIdle && !grows) {
+      if (held > floor + slack) due = full;
       if (due > 0) {
         due--;
         // The flavour that also drops compiled code which is not in use, and empty pages.

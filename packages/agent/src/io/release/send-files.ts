@@ -9,7 +9,7 @@ import type { ReleasePorts } from '../../release-ports.ts';
 import { BLOCK } from './tar-header.ts';
 
 const OPTIONS = { params: { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_windowLog]: 19 } };
-const READ = { piece: 128 << 10 };
+const PIECE = 128 << 10;
 /** The end of an archive; parts of it fill blocks up. */
 const ZEROS = Buffer.alloc(2 * BLOCK);
 
@@ -39,7 +39,8 @@ function* headerOf({ path, mode, size }: ManifestFile): Generator<Buffer> {
 async function* contentOf(folder: string, { path, size }: ManifestFile): AsyncGenerator<Buffer> {
   let sent = 0;
   try {
-    for await (const chunk of readPieces(`${folder}/${path}`, READ)) {
+    // A byte more than there should be says that it is longer.
+    for await (const chunk of readPieces(`${folder}/${path}`, { size: size + 1, piece: PIECE })) {
       sent += chunk.length;
       yield chunk;
     }
