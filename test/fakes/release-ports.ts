@@ -14,7 +14,7 @@ import { openJournals } from '../../packages/agent/src/io/release/journals.ts';
 import { createProxyFiles } from '../../packages/agent/src/io/release/proxy-files.ts';
 import { createReleaseTree } from '../../packages/agent/src/io/release/release-tree.ts';
 import { sendFiles } from '../../packages/agent/src/io/release/send-files.ts';
-import { readChunkLists } from '../../packages/agent/src/io/release/unpack.ts';
+import { parseListing, readChunkLists } from '../../packages/agent/src/io/release/unpack.ts';
 import type { HttpAnswer, HttpQuestion, ReleasePorts } from '../../packages/agent/src/release-ports.ts';
 import { NO_MOUNTS } from './mounts.ts';
 
@@ -98,6 +98,7 @@ export async function fakeReleasePorts(root: string, node: FakeNode): Promise<Re
     },
     sync: async () => undefined,
     installPackages: async () => undefined,
+    parseListing,
     readListing: () => Promise.reject(new SlError('E_MANIFEST', 'tests offer manifests inline')),
     readChunkLists,
     sendFiles,

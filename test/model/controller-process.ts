@@ -109,7 +109,7 @@ export class ControllerProcess {
     const unasked = (): never => {
       throw new SlError('E_INTERNAL', 'nodes of the model lack no contents');
     };
-    const parts = { chunks: unasked, pack: unasked, borrow: unasked };
+    const parts = { chunks: unasked, pack: unasked, image: unasked, borrow: unasked };
     return {
       store: livingStore(this.#parts.store, life, rules),
       fleet: this.fleet,

@@ -29,6 +29,8 @@ export function nodePorts(machine: NodeMachine, life: Life, rules: Rules): Relea
       lacking: () => [],
       salvage: () => life.quick(() => 0),
       verify: () => life.quick(() => undefined),
+      mayHave: () => 1,
+      receiveImage: () => life.quick(() => ({ sha256: '', manifestText: () => '' })),
       plan: () => life.quick(() => []),
       receive: () => life.quick(() => ({ files: 0, bytes: 0 })),
       collect: () => life.quick(() => 0),
@@ -52,6 +54,9 @@ export function nodePorts(machine: NodeMachine, life: Life, rules: Rules): Relea
         { ms: 5, ...DISK },
       ),
     installPackages: () => life.quick(() => undefined),
+    parseListing: () => {
+      throw new SlError('E_MANIFEST', 'releases of the model do not come as images');
+    },
     readListing: () => Promise.reject(new SlError('E_MANIFEST', 'manifests of the model are small')),
     sendFiles: () => Promise.reject(new SlError('E_NOT_FOUND', 'nodes of the model lack no contents')),
     readChunkLists: () => Promise.reject(new SlError('E_MANIFEST', 'files of the model are small')),

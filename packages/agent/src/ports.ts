@@ -33,7 +33,18 @@ export type Handlers = { [T in RequestType]: Handler<T> };
 export interface Releases
   extends Pick<
     Handlers,
-    'offer' | 'chunks' | 'lend' | 'stage' | 'hook' | 'abort' | 'switch' | 'settle' | 'traffic' | 'backends' | 'hold'
+    | 'offer'
+    | 'image'
+    | 'chunks'
+    | 'lend'
+    | 'stage'
+    | 'hook'
+    | 'abort'
+    | 'switch'
+    | 'settle'
+    | 'traffic'
+    | 'backends'
+    | 'hold'
   > {
   epoch(): number;
   /** The newest that this process was told of, where that is more. */

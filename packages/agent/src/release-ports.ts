@@ -1,7 +1,8 @@
 /** What the agent's release handling needs from the node. `io/release/` implements these; tests bring their own. */
-import type { Duplex, Readable } from 'node:stream';
-import type { ActiveMap, ChunkList, ChunkLists, ErrorCode, ManifestFile } from '@silverlining/protocol';
-import type { Assembly } from './core/release/assembly.ts';
+import type { Duplex } from 'node:stream';
+import type { ActiveMap, ChunkLists, ErrorCode, ManifestFile } from '@silverlining/protocol';
+import type { TreeOwners } from '@silverlining/system';
+import type { ContentStore, ReceivedImage } from './content-ports.ts';
 import type { CommittedMap, InstanceJournal, TrafficBaseline } from './core/release/journal.ts';
 import type { Listing } from './core/release/listing.ts';
 import type { InstancePorts } from './core/release/maps.ts';
@@ -9,48 +10,6 @@ import type { ReleasePaths } from './core/release/paths.ts';
 import type { TrafficTable } from './core/release/traffic.ts';
 import type { UnitStatus } from './core/release/unit-status.ts';
 import type { NodeView } from './ports.ts';
-
-/** Contents by SHA-256. Whatever is in it is whole and on disk. */
-export interface ContentStore {
-  /** Those whose contents are not here, in order; of equal contents the first. From memory: 10,000 files cost milliseconds. */
-  lacking(files: readonly ManifestFile[]): ManifestFile[];
-  /**
-   * Takes in again what an interruption left of these files, as far as it is whole and right. Returns the bytes that
-   * there are of others.
-   */
-  salvage(files: readonly ManifestFile[], signal: AbortSignal): Promise<number>;
-  /** Reads what there is of these files, and drops what is not their content any more: so it is lacking, and comes anew. */
-  verify(files: readonly ManifestFile[], signal: AbortSignal): Promise<void>;
-  /**
-   * Finds out how large contents can be put together from what is here: from `sources`, and from what an interruption
-   * left of them. In the order of `contents`, with the chunks that have to be sent.
-   */
-  plan(
-    contents: readonly { file: ManifestFile; list: ChunkList }[],
-    sources: readonly ManifestFile[],
-    signal: AbortSignal,
-  ): Promise<{ assembly: Assembly; missing: ReadonlySet<number> }[]>;
-  /**
-   * Takes the files of a tar stream, which zstd compressed unless they come `plain`; the input is destroyed when anything is wrong
-   * with it. What came whole stays, so that a resumed upload goes on where it was cut. Returns when it is on disk.
-   */
-  receive(input: Readable, files: ReceivedFiles, signal: AbortSignal): Promise<{ files: number; bytes: number }>;
-  /**
-   * Removes contents that are none of these; returns how many. What a cut transfer left stays for the next try, for a day; where room is
-   * `short`, only what is of these.
-   */
-  collect(needed: Iterable<ManifestFile>, room?: 'short'): Promise<number>;
-  /** Free bytes and inodes; `inodes` is undefined where the file system has no fixed number. */
-  space(): Promise<{ bytes: number; inodes: number | undefined }>;
-  removeAll(): Promise<void>;
-}
-export interface ReceivedFiles {
-  listing: Listing;
-  missing: readonly ManifestFile[];
-  /** Those of which only a part is sent, by path. */
-  assemblies?: ReadonlyMap<string, Assembly>;
-  plain?: boolean;
-}
 
 /** Releases on disk. */
 export interface ReleaseTree {
@@ -61,6 +20,8 @@ export interface ReleaseTree {
    * its own adds to it, is neither layer nor below one, and shares no file with the store.
    */
   materialise(release: NewRelease): Promise<void>;
+  /** Of the files of a release, and of its configuration; `group` is that of the app. Users that are missing are made. */
+  owners(group: string): Promise<TreeOwners>;
   /** What the release consists of, as it was written here: only as right as the digest of its text. */
   listing(instance: string): Promise<Listing | undefined>;
   /** Whether such a release can be a layer here, as far as that can be said before. */
@@ -87,6 +48,8 @@ export interface NewRelease {
   shareable: boolean;
   /** Contents of it that were not in the store before it came. */
   brought: number;
+  /** What it came as, where that is an image of it. */
+  image?: ReceivedImage | undefined;
 }
 
 /** The systemd units of instances. */
@@ -230,6 +193,8 @@ export interface ReleasePorts {
   sync(): Promise<void>;
   /** Installs Debian packages that are missing; E_PACKAGES with the last lines of the log. */
   installPackages(names: readonly string[], signal: AbortSignal): Promise<void>;
+  /** A manifest from its text. E_MANIFEST when it is none. */
+  parseListing(text: string): Listing;
   /** The manifest that a transfer brings as zstd of its JSON; E_MANIFEST when it is none. */
   readListing(transfer: Duplex, signal: AbortSignal): Promise<Listing>;
   /** What a transfer says large files consist of; E_MANIFEST when it is something else. */

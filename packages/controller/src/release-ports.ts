@@ -1,6 +1,6 @@
 /** What the controller needs of an app's files on this machine. */
 import type { Writable } from 'node:stream';
-import type { App, ChunkList, Manifest, ManifestFile } from '@silverlining/protocol';
+import type { App, ChunkList, ImageWish, Manifest, ManifestFile } from '@silverlining/protocol';
 
 export interface ScannedRelease {
   manifest: Manifest;
@@ -20,6 +20,8 @@ export interface ReleaseSource {
    * chunks alone. The same wishes get the same bytes, made once; with `isAgain` they are made anew.
    */
   pack(app: App, release: ScannedRelease, wanted: PackWish): PackedRelease;
+  /** The release laid out as an image, for nodes that have nothing of it. The same wishes get the same bytes, made once. */
+  image(app: App, release: ScannedRelease, wish: ImageWish & { plain: boolean }): LaidImage;
   /**
    * The same archive where its files are not here: `fetch` has it from somewhere else, once for all that lack the same, and throws what
    * is thrown here. Resolves when it is whole.
@@ -44,6 +46,16 @@ export interface FilePart {
   chunks: ChunkList;
   /** Base64 bitmap of those that are meant. */
   missing: string;
+}
+
+/** An index of the contents, then the image in which they stand. */
+export interface LaidImage extends Pick<PackedRelease, 'send' | 'close'> {
+  /** Bytes of the index, of the image, and of the text of the manifest in it. */
+  index: number;
+  bytes: number;
+  manifest: number;
+  /** SHA-256 of index and image, once all of it was read. */
+  sha256(): Promise<string>;
 }
 
 export interface PackedRelease {

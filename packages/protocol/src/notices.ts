@@ -22,6 +22,8 @@ export const agentNotices = {
     plainArchive: z.optional(z.boolean()),
     /** Takes a manifest as the text that its digest is of, which is less work for it than JSON. */
     manifestText: z.optional(z.boolean()),
+    /** Takes a release that it has nothing of as an image. */
+    releaseImages: z.optional(z.boolean()),
     /** Knows the resource `former-unit`; an agent that does not would refuse all that comes with it. */
     formerUnits: z.optional(z.boolean()),
     /** Knows commands that run unless a package is installed; as above. */

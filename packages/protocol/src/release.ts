@@ -76,6 +76,27 @@ export const epoch = z.int().check(z.minimum(0));
 /** The newest that a node was told of and could not follow to, as where its disk was full: until it can it takes no requests. */
 export const heardEpoch = z.optional(epoch);
 
+/** A release that a node may have nothing of: then it comes as the image that it is to be, laid out by the controller. */
+export const imageOffer = z.object({
+  platform,
+  files: z.int().check(z.positive()),
+  /** Of the image, about. */
+  bytes: z.int().check(z.positive()),
+  /** Keys of contents, from all over the release: who has one of them has more of it, and is better off with what is missing. */
+  sample: z.array(z.string().check(z.maxLength(66))).check(z.maxLength(256)),
+});
+export type ImageOffer = z.infer<typeof imageOffer>;
+
+const owner = z.object({ uid: z.int().check(z.minimum(0)), gid: z.int().check(z.minimum(0)) });
+/** What an image for the node has to be made with. */
+export const imageWish = z.object({
+  /** Of the release, and of its configuration. */
+  owners: z.object({ release: owner, config: owner }),
+  /** Files of `support/`, name to content. */
+  support: z.record(z.string(), z.string()),
+});
+export type ImageWish = z.infer<typeof imageWish>;
+
 /** Names a bulk socket that the agent opens at `/v1/transfer/ID` for the request that has it. */
 export const transferId = z.string().check(z.regex(/^[A-Za-z0-9_-]{16,64}$/));
 

@@ -1,5 +1,6 @@
 /** What controller and agent both ask of the operating system: commands that end, files that outlive a power cut, memory that goes
- * back, and room on disks. */
+ * back, room on disks, and images that it can mount. */
+export { blobKey, blobPath, isBlobKey } from './blob-keys.ts';
 export { type DiskSpace, freeSpace, isOutOfSpace } from './disk.ts';
 export {
   errno,
@@ -13,6 +14,7 @@ export {
   syncDirectory,
   writeFileDurable,
 } from './durable-file.ts';
+export { BLOCK, erofsMetadata, type ImageEntry, isSuperblock, SUPERBLOCK_AT, SUPERBLOCK_SIZE } from './erofs.ts';
 export { type ExecOptions, type ExecResult, exec, giveUp } from './exec.ts';
 export {
   access,
@@ -37,3 +39,5 @@ export {
 } from './files.ts';
 export { logOf, newestLines } from './log.ts';
 export { createSweep, type KeepSmallOptions, keepSmall } from './memory.ts';
+export { foldersOf, isConfig, modeOf, ownerOf, type TreeOwners } from './release-entries.ts';
+export { imageEntries, indexLine, LISTING, type Packed, parseIndexLine } from './release-image.ts';

@@ -130,6 +130,7 @@ async function hello({ probe, releases, update, generation }: AgentDependencies)
     inlineArchive: INLINE_ARCHIVE,
     plainArchive: true,
     manifestText: true,
+    releaseImages: true,
     formerUnits: true,
     packageGuards: true,
     generation: generation(),

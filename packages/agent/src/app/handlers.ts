@@ -65,6 +65,7 @@ export function createHandlers(deps: HandlerDependencies): Handlers {
     },
     retire: (body) => retire(deps, body),
     offer: (body, context) => releases.offer(body, context),
+    image: (body, context) => releases.image(body, context),
     chunks: (body, context) => releases.chunks(body, context),
     lend: (body, context) => releases.lend(body, context),
     stage: (body, context) => releases.stage(body, context),

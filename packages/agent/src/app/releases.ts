@@ -5,6 +5,7 @@ import type { ReleasePorts } from '../release-ports.ts';
 import { appHealth, servingAnswers } from './release/app-health.ts';
 import { createChunks } from './release/chunks.ts';
 import { createHook } from './release/hook.ts';
+import { createImage } from './release/image.ts';
 import { createLend } from './release/lend.ts';
 import { createOffer } from './release/offer.ts';
 import { recover } from './release/recover.ts';
@@ -18,6 +19,7 @@ export function createReleases(ports: ReleasePorts): Releases {
   const state = new ReleaseState(ports);
   return {
     offer: createOffer(state),
+    image: createImage(state),
     chunks: createChunks(state),
     lend: createLend(state),
     stage: createStage(state),

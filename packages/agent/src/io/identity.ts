@@ -32,7 +32,7 @@ export async function readAgentConfig(paths: AgentPaths): Promise<AgentConfig> {
  * machine code of the pattern for that.
  */
 export async function tlsOptions(paths: AgentPaths, config: AgentConfig) {
-  const [key, cert, ca] = await Promise.all([paths.key, paths.certificate, paths.ca].map((path) => readFile(path)));
+  const [key, cert, ca] = await Promise.all([readFile(paths.key), readFile(paths.certificate), readFile(paths.ca)]);
   const checkServerIdentity = (_address: string, { subjectaltname }: PeerCertificate) =>
     subjectaltname === `DNS:${config.serverName}`
       ? undefined

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
+import { type ConnectionOptions, connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
 import { MAX_CONTROLLER_FRAME, SlError, type WireError, wireError } from '@silverlining/protocol';
 import { errno } from '@silverlining/system';
 import { type ClientOptions, createWebSocketStream, WebSocket } from 'ws';
@@ -19,8 +19,10 @@ const MAX_REFUSAL = 16_384;
 
 /** The control socket and its bulk sockets: WebSockets over mutual TLS 1.3, trusted by the private CA alone. */
 export function createLink(paths: AgentPaths, config: AgentConfig): Link {
+  const contextOf = createContexts();
   const open = async (path: string, connectTls: (options: ConnectionOptions) => TLSSocket): Promise<WebSocket> => {
-    const trust = await tlsOptions(paths, config);
+    const options = await tlsOptions(paths, config);
+    const trust = { ...options, secureContext: contextOf(options) };
     // A path is that of the URL to ws, and that of a Unix socket to Node.
     const createConnection = (address: ConnectionOptions) => connectTls({ ...address, ...trust, path: undefined });
     return new WebSocket(`${config.controllerUrl}${path}`, {
@@ -51,6 +53,21 @@ export function createLink(paths: AgentPaths, config: AgentConfig): Link {
         server.stop();
       }
     },
+  };
+}
+
+type TlsOptions = Awaited<ReturnType<typeof tlsOptions>>;
+
+/** What certificates and keys are made into, made anew when one of them is another: each bulk socket would cost some ten milliseconds. */
+function createContexts(): (options: TlsOptions) => SecureContext {
+  let known: { options: TlsOptions; context: SecureContext } | undefined;
+  return (options) => {
+    const { key, cert, ca, minVersion } = options;
+    const before = known?.options;
+    const isSame = before?.key.equals(key) && before.cert.equals(cert) && before.ca.equals(ca);
+    if (known !== undefined && isSame) return known.context;
+    known = { options, context: createSecureContext({ key, cert, ca, minVersion }) };
+    return known.context;
   };
 }
 

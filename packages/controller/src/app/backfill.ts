@@ -6,7 +6,8 @@ import type { NodeRecord, ReleaseRecord, ScannedRelease, SetRecord } from '../po
 import type { OperationContext } from '../service.ts';
 import { agree } from './agree.ts';
 import { type ControllerDeps, ofProvider, onEach } from './deps.ts';
-import { NotWhole, type StageTarget, sayProgress, stageOnNode } from './rollout-stage.ts';
+import { NotWhole, sayProgress, stageOnNode } from './rollout-stage.ts';
+import type { StageTarget } from './stage-target.ts';
 
 const ASK_DEADLINE = 30_000;
 const SWITCH_DEADLINE = 30_000;

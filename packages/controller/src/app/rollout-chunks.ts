@@ -14,7 +14,7 @@ import {
 import type { FilePart, ScannedRelease } from '../ports.ts';
 import { READS, withTransfer } from './bulk.ts';
 import type { ControllerDeps } from './deps.ts';
-import type { StageTarget } from './rollout-stage.ts';
+import type { StageTarget } from './stage-target.ts';
 
 const DEADLINE = 60_000;
 

@@ -7,8 +7,9 @@ import { itemOf, mark, markAt, nodeOf, type RolloutContext } from './rollout-con
 import { insist, isLost, PATIENCE } from './rollout-insist.ts';
 import { requireReach, requireReturn } from './rollout-reach.ts';
 import { deployId, type Measured } from './rollout-record.ts';
-import { type Sent, sayProgress, stageOnNode } from './rollout-stage.ts';
+import { sayProgress, stageOnNode } from './rollout-stage.ts';
 import { verify } from './rollout-verify.ts';
+import type { Sent } from './stage-target.ts';
 
 type Executor<E extends Effect> = (context: RolloutContext, effect: E, signal: AbortSignal) => Promise<void>;
 type Executors = { [K in Effect['do']]: Executor<Extract<Effect, { do: K }>> };
@@ -159,10 +160,16 @@ async function abort(context: RolloutContext, { node, app }: { node: string; app
 }
 
 function noteSent(measured: Measured, app: string, { files, wire }: Sent): void {
-  const all = measured.sentFiles.get(app) ?? new Map<number, number>();
-  measured.sentFiles.set(app, all);
-  for (const [index, bytes] of files) all.set(index, Math.max(bytes, all.get(index) ?? 0));
+  const known = measured.sentFiles.get(app);
+  // Of an image it is the same map for all nodes.
+  measured.sentFiles.set(app, known === undefined || known === files ? files : mostOf(known, files));
   measured.wire.set(app, (measured.wire.get(app) ?? 0) + wire);
+}
+
+function mostOf(some: ReadonlyMap<number, number>, others: ReadonlyMap<number, number>): ReadonlyMap<number, number> {
+  const all = new Map(some);
+  for (const [index, bytes] of others) all.set(index, Math.max(bytes, all.get(index) ?? 0));
+  return all;
 }
 
 /** What an app did before its node was silent is nothing that this end can know. */

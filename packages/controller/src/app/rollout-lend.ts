@@ -3,7 +3,7 @@ import { type ErrorCode, SlError } from '@silverlining/protocol';
 import type { PackedRelease } from '../ports.ts';
 import { readTransfer, SLOWEST } from './bulk.ts';
 import type { ControllerDeps } from './deps.ts';
-import type { StageTarget } from './rollout-stage.ts';
+import type { StageTarget } from './stage-target.ts';
 
 const DEADLINE = 60_000;
 

@@ -13,7 +13,7 @@ import { ManualClock } from '../../../../test/fakes/manual-clock.ts';
 import { SendingFleet } from '../../../../test/fakes/sending-fleet.ts';
 import type { ControllerDeps } from './deps.ts';
 import { offer } from './rollout-offer.ts';
-import type { StageTarget } from './rollout-stage.ts';
+import type { StageTarget } from './stage-target.ts';
 
 /** A manifest of so many files, some more than go with the message. */
 const manifestOf = (count: number): Manifest => {

@@ -16,7 +16,7 @@ import {
 import type { ScannedRelease } from '../ports.ts';
 import { READS, withTransfer } from './bulk.ts';
 import type { ControllerDeps } from './deps.ts';
-import type { BaseRelease, StageTarget } from './rollout-stage.ts';
+import type { BaseRelease, StageTarget } from './stage-target.ts';
 
 /** A manifest of more files than this travels over a bulk socket, so that control frames stay small. */
 const INLINE_FILES = 500;
@@ -73,7 +73,7 @@ const NEEDS_ALL: ReadonlySet<ErrorCode> = new Set(['E_NOT_FOUND', 'E_MANIFEST', 
 const compared = new WeakMap<ScannedRelease, { base: string; changes: ManifestChanges }>();
 
 /** Compared once per release, whatever the number of nodes. */
-function changesFrom(base: BaseRelease, release: ScannedRelease): ManifestChanges {
+export function changesFrom(base: BaseRelease, release: ScannedRelease): ManifestChanges {
   const known = compared.get(release);
   if (known?.base === base.digest) return known.changes;
   const changes = diffManifests(base.manifest, release.manifest);

@@ -14,7 +14,7 @@ export interface Measured {
   inForce: number[];
   epoch: number;
   /** By app: the most bytes that any node lacked of each file, by its index in the manifest. */
-  sentFiles: Map<string, Map<number, number>>;
+  sentFiles: Map<string, ReadonlyMap<number, number>>;
   /** Bytes over the wire, all nodes together, by app. */
   wire: Map<string, number>;
   timeline: { node: string; app: string | undefined; event: string; at: number }[];

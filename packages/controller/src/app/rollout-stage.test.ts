@@ -13,7 +13,8 @@ import { ManualClock } from '../../../../test/fakes/manual-clock.ts';
 import { SendingFleet } from '../../../../test/fakes/sending-fleet.ts';
 import type { PackWish, ReleaseSource, ScannedRelease } from '../ports.ts';
 import type { ControllerDeps } from './deps.ts';
-import { type StageTarget, stageOnNode } from './rollout-stage.ts';
+import { stageOnNode } from './rollout-stage.ts';
+import type { StageTarget } from './stage-target.ts';
 
 const FILES = ['app/a', 'app/b', 'app/c'];
 const target = {

@@ -1,59 +1,22 @@
 /** Brings a release onto one node and has it staged: offer, stream what is missing, wait until it is healthy. */
 import {
-  type App,
   decodeBitmap,
   type ErrorCode,
   INLINE_ARCHIVE,
-  type InstanceSpec,
   type ReplyBody,
   type RequestBody,
   SlError,
 } from '@silverlining/protocol';
 import { partBytes } from '../core/release/file-part.ts';
-import type { FilePart, PackedRelease, ReleaseRecord, RequestOptions, ScannedRelease } from '../ports.ts';
+import type { FilePart, PackedRelease, RequestOptions, ScannedRelease } from '../ports.ts';
 import type { OperationContext } from '../service.ts';
-import { SLOWEST, withTransfer } from './bulk.ts';
+import { withTransfer } from './bulk.ts';
 import type { ControllerDeps } from './deps.ts';
 import { missingParts } from './rollout-chunks.ts';
+import { bringImage, offerImage } from './rollout-image.ts';
 import { borrow } from './rollout-lend.ts';
 import { offer } from './rollout-offer.ts';
-
-/** Milliseconds for receiving, unpacking and packages, beside what the health check and scripts may take. */
-const STAGE_DEADLINE = 600_000;
-/** An agent gives up a script of the app itself after ten minutes, and says which one. */
-const SCRIPT_DEADLINE = 600_000;
-
-/** What is to be staged, wherever it comes from: a rollout, or a node that lacks what is live. */
-export interface StageTarget {
-  app: App;
-  instance: string;
-  release: ScannedRelease;
-  /** Bytes of other releases that come to the node at the same time: it reads what it has of them one after the other. */
-  beside: number;
-  spec: InstanceSpec;
-  deploy: string;
-  epoch: number;
-  /** Whether the files are to be had here; otherwise one of `others`, nodes by their uuids, may have them. */
-  sendable: boolean;
-  others: readonly string[];
-  /** Whether the nodes are on this machine: what is sent to them crosses no network, and compressing it takes longer. */
-  onThisMachine: boolean;
-  /** A release that the nodes should have, the closest to this one; itself where this one is gone back to. */
-  base: BaseRelease | undefined;
-  /** What the node says that it does, as often as it likes. */
-  onProgress?: RequestOptions['onProgress'];
-}
-
-export type BaseRelease = Pick<ReleaseRecord, 'instance' | 'digest' | 'manifest'>;
-
-export interface Sent {
-  /** Bytes that were sent of each file, by its index in the manifest. */
-  files: ReadonlyMap<number, number>;
-  /** Bytes that went to the node, compressed unless it is on this machine. */
-  wire: number;
-  /** What happened on the node and when, in monotonic milliseconds of this machine. */
-  times: [event: string, at: number][];
-}
+import { limitsOf, type Sent, type StageTarget, takesPlain, timesOf } from './stage-target.ts';
 
 /**
  * Resolves when the node has it staged: durable there, started and healthy. What arrives damaged is sent once more: memory and
@@ -65,8 +28,10 @@ export async function stageOnNode(
   node: string,
   signal: AbortSignal,
 ): Promise<Sent> {
-  const missing = await offer(deps, target, node, signal);
+  const wish = await offerImage(deps, target, node, signal);
+  const missing = wish === undefined ? await offer(deps, target, node, signal) : '';
   try {
+    if (wish !== undefined) return await bringImage(deps, { target, node, wish }, signal);
     return await bring(deps, { target, node, missing, isAgain: false }, signal);
   } catch (error) {
     if (!isDamaged(error)) throw error;
@@ -131,11 +96,6 @@ async function bring(deps: ControllerDeps, bringing: Bringing, signal: AbortSign
   }
 }
 
-/** What another node lends is compressed already. */
-function takesPlain({ fleet }: ControllerDeps, { onThisMachine, sendable }: StageTarget, node: string): boolean {
-  return onThisMachine && sendable && fleet.session(node)?.hello.plainArchive === true;
-}
-
 interface Sending {
   node: string;
   target: StageTarget;
@@ -192,23 +152,6 @@ function bytesSent(
       return [index, file === undefined ? 0 : (ofPart.get(file) ?? file.size)];
     }),
   );
-}
-
-/** The node says how long each step took; none of them began before it was asked. */
-function timesOf({ received, unpacked, started, healthy }: ReplyBody<'stage'>['ms'], asked: number): Sent['times'] {
-  const up = asked + received + unpacked + started;
-  return [
-    ['received', asked + received],
-    ['started', up],
-    ['healthy', up + healthy],
-  ];
-}
-
-/** Of an order to stage, to which so many bytes are sent. */
-function limitsOf({ spec, onProgress }: StageTarget, bytes: number, signal: AbortSignal): RequestOptions {
-  const scripts = [spec.packageInstallScript, spec.afterInstallScript].filter((it) => it !== undefined).length;
-  const running = scripts * SCRIPT_DEADLINE + spec.health.timeout * 1000;
-  return { signal, onProgress, deadline: STAGE_DEADLINE + bytes / SLOWEST + running };
 }
 
 /** Shows what a node says while it stages. Of counters the newest is kept, whatever a node has to say; this one counts nothing. */

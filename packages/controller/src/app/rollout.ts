@@ -8,7 +8,7 @@ import { type ControllerDeps, ofProvider } from './deps.ts';
 import type { RolloutContext } from './rollout-context.ts';
 import { runMachine } from './rollout-machine.ts';
 import { deployId, deployRecord, newMeasured } from './rollout-record.ts';
-import type { BaseRelease } from './rollout-stage.ts';
+import type { BaseRelease } from './stage-target.ts';
 import { countTraffic } from './traffic.ts';
 
 /** One app of a rollout. */

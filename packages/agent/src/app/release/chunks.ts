@@ -8,12 +8,12 @@ import type { ReleaseState } from './state.ts';
 export function createChunks(state: ReleaseState): Handlers['chunks'] {
   return async ({ instance, transfer: id }, context) => {
     const offer = state.offers.get(instance);
-    if (offer === undefined)
+    if (offer?.files === undefined)
       throw new SlError('E_NOT_FOUND', `${instance} was not offered to this node; offer it again`);
     const transfer = await context.openTransfer(id);
     try {
       const { files } = await state.ports.readChunkLists(transfer, context.signal);
-      const contents = contentsOf(files, offer.missing);
+      const contents = contentsOf(files, offer.files.missing);
       const sources = await sourcesOf(state, instance);
       const plans = await state.ports.store.plan(contents, sources, context.signal);
       // As for an offer: by now another deploy may have begun.
@@ -23,7 +23,7 @@ export function createChunks(state: ReleaseState): Handlers['chunks'] {
         const assembly = plans[i]?.assembly;
         if (assembly !== undefined) assemblies.set(file.path, assembly);
       });
-      state.addOffer(instance, { ...offer, assemblies });
+      state.addOffer(instance, { ...offer, files: { ...offer.files, assemblies } });
       return { missing: plans.map(({ missing }, i) => encodeBitmap(contents[i]?.list.sizes.length ?? 0, missing)) };
     } finally {
       transfer.destroy();

@@ -3,12 +3,14 @@ import { checkManifest, type ManifestChanges, SlError } from '@silverlining/prot
 import { Listing } from '../../core/release/listing.ts';
 import { checkSpace, type NewFiles, type Space } from '../../core/release/space.ts';
 import type { Handlers, RequestContext } from '../../ports.ts';
+import { offerImage } from './image.ts';
 import { collectGarbage } from './remove.ts';
 import type { ReleaseState } from './state.ts';
 
 /** Takes in a manifest, and says which contents the node lacks. */
 export function createOffer(state: ReleaseState): Handlers['offer'] {
   return async (body, context) => {
+    if (body.image !== undefined) return offerImage(state, body, body.image);
     const free = await state.ports.store.space();
     if (isHere(state, body)) return { missing: '', free: free.bytes };
     const listing = await listingOf(state, body, context);
@@ -24,7 +26,8 @@ export function createOffer(state: ReleaseState): Handlers['offer'] {
     context.signal.throwIfAborted();
     const missing = state.ports.store.lacking(doubtful);
     // Before it is known to fit: what is removed to make room is none of its contents.
-    state.addOffer(body.instance, { digest: body.digest, listing, doubtful, missing, assemblies: new Map() });
+    const files = { listing, doubtful, missing, assemblies: new Map() };
+    state.addOffer(body.instance, { app: body.app, digest: body.digest, files });
     try {
       await makeRoom(state, { listing, missing, isCopied: body.scripted === true }, { free, left });
     } catch (error) {
@@ -56,7 +59,7 @@ async function makeRoom(
  * What is wrong in a release that is linked is wrong in the store, and so in all that is made of it later. Files of others are
  * not read again: an app's own are the likeliest to be the same.
  */
-function hasDamage(state: ReleaseState, app: string): boolean {
+export function hasDamage(state: ReleaseState, app: string): boolean {
   return state.all().some((it) => it.state === 'failed' && it.spec.app === app);
 }
 

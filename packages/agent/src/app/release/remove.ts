@@ -52,6 +52,6 @@ export async function collectGarbage(state: ReleaseState, room?: 'short'): Promi
     listings.push(listing);
   }
   // Last: others may come while lists are read.
-  for (const { listing } of state.offers.values()) listings.push(listing);
+  for (const { files } of state.offers.values()) if (files !== undefined) listings.push(files.listing);
   await state.ports.store.collect(contentsOf(listings), room);
 }

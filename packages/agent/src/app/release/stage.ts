@@ -10,10 +10,10 @@ import { hasProcess } from '../../core/release/instance-unit.ts';
 import type { InstanceJournal } from '../../core/release/journal.ts';
 import { supportFiles } from '../../core/release/python-wrapper.ts';
 import type { Handlers, RequestContext } from '../../ports.ts';
-import { receive } from './receive.ts';
+import { type Brought, bringFiles } from './receive.ts';
 import { discard, halt } from './remove.ts';
 import { install, prepare, start, waitHealthy } from './start.ts';
-import type { Offer, ReleaseState, Staging } from './state.ts';
+import type { ReleaseState, Staging } from './state.ts';
 
 type Times = ReplyBody<'stage'>['ms'];
 type Order = RequestBody<'stage'>;
@@ -67,12 +67,11 @@ async function stageNew(state: ReleaseState, body: Order, context: RequestContex
   redeem(state, instance);
   const lap = stopwatch(state);
   try {
-    checkRunner(spec, offer);
-    await receive(state, body, offer, context);
+    const files = await bringFiles(state, body, offer, context);
     const received = lap();
-    await materialise(state, spec, offer);
+    await materialise(state, spec, files);
     // All of its files were looked for: there is a release again that others can build on.
-    if (offer.doubtful.length === offer.listing.fileCount) state.doubted.delete(spec.app);
+    if (files.isWhole) state.doubted.delete(spec.app);
     const unpacked = lap();
     const port = hasProcess(spec.platform) ? await state.reservePort(instance) : 0;
     await prepare(state, spec, port, context);
@@ -182,27 +181,23 @@ async function startHealthy(
   return { started, healthy: lap() };
 }
 
-async function materialise(state: ReleaseState, spec: InstanceSpec, offer: Offer): Promise<void> {
+async function materialise(
+  state: ReleaseState,
+  spec: InstanceSpec,
+  { listing, brought, image }: Brought,
+): Promise<void> {
   const group = appUser(spec.app);
   await state.ports.places.ensureUser(group);
   const support = supportFiles(spec.platform);
   // A script that runs as root may add to the folder of its release.
   const shareable = spec.packageInstallScript === undefined;
-  const { listing, missing } = offer;
-  const release = { instance: spec.instance, listing, support, group, shareable, brought: missing.length };
+  const release = { instance: spec.instance, listing, support, group, shareable, brought, image };
   await state.ports.tree.materialise(release);
 }
 
 async function isRunning(state: ReleaseState, journal: InstanceJournal): Promise<boolean> {
   if (!hasProcess(journal.spec.platform)) return true;
   return (await state.ports.units.status([journal.instance])).get(journal.instance)?.active ?? false;
-}
-
-function checkRunner(spec: InstanceSpec, offer: Offer): void {
-  const file = spec.runner?.split('#')[0];
-  const wanted = `app/${file}`;
-  if (file === undefined || offer.listing.find(wanted) !== undefined) return;
-  throw new SlError('E_APP_CONFIG', `runner ${JSON.stringify(file)} is not a file of the release`);
 }
 
 function newJournal(body: Order, digest: string, port: number): InstanceJournal {

@@ -6,6 +6,7 @@ import {
   SlError,
   toSlError,
 } from '@silverlining/protocol';
+import type { ReceivedImage } from '../../content-ports.ts';
 import type { Assembly } from '../../core/release/assembly.ts';
 import { candidatePorts, holdsAll, isInDoubt } from '../../core/release/choices.ts';
 import { type CommittedMap, type InstanceJournal, NOTHING_COMMITTED } from '../../core/release/journal.ts';
@@ -15,7 +16,15 @@ import { type InstancePaths, instancePaths } from '../../core/release/paths.ts';
 import type { Exclusive, ReleasePorts } from '../../release-ports.ts';
 
 export interface Offer {
+  app: string;
   digest: string;
+  /** Undefined of one that comes as an image, with its list of files in it. */
+  files: OfferedFiles | undefined;
+  /** The image, once it came. */
+  image?: ReceivedImage;
+}
+
+export interface OfferedFiles {
   listing: Listing;
   /** Those of its files that may be missing; all others are of a release that is here. */
   doubtful: readonly ManifestFile[];
@@ -83,7 +92,7 @@ export class ReleaseState {
     return [...this.stagings.keys()].flatMap((instance) => {
       const offer = this.offers.get(instance);
       if (offer === undefined || this.journals.has(instance)) return [];
-      return [{ app: offer.listing.app, instance, state: 'staging' as const, digest: offer.digest }];
+      return [{ app: offer.app, instance, state: 'staging' as const, digest: offer.digest }];
     });
   }
 
@@ -111,8 +120,7 @@ export class ReleaseState {
 
   /** Takes the place of an earlier one of the app: deploys of a set never overlap, so nobody will stage that any more. */
   addOffer(instance: string, offer: Offer): void {
-    const { app } = offer.listing;
-    for (const [other, { listing }] of this.offers) if (listing.app === app) this.offers.delete(other);
+    for (const [other, { app }] of this.offers) if (app === offer.app) this.offers.delete(other);
     this.offers.set(instance, offer);
   }
 

@@ -70,7 +70,15 @@ function countFolders(files: readonly ManifestFile[]): number {
 
 /** Throws E_DISK_FULL with need and free, in bytes or inodes, when it does not fit. */
 export function checkSpace(files: NewFiles, free: Space): void {
-  const need = spaceNeeded(files);
+  checkNeed(spaceNeeded(files), free);
+}
+
+/** The same of one that comes as an image: whether that can be mounted shows later, so inodes are counted as if it could not. */
+export function checkImageSpace({ bytes, files }: { bytes: number; files: number }, free: Space): void {
+  checkNeed({ bytes, inodes: files }, free);
+}
+
+function checkNeed(need: { bytes: number; inodes: number }, free: Space): void {
   if (need.bytes + RESERVE > free.bytes) {
     throw full(`${mebibytes(need.bytes)} and ${mebibytes(RESERVE)} to spare`, mebibytes(free.bytes), need, free);
   }

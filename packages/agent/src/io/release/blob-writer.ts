@@ -1,10 +1,9 @@
 import { createHash, type Hash } from 'node:crypto';
 import { closeSync, fchmodSync, fchownSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
 import { CHUNKED_FROM, type ManifestFile, SlError } from '@silverlining/protocol';
-import type { FileOwner } from '@silverlining/system';
+import { blobKey, type FileOwner } from '@silverlining/system';
 import type { Assembly } from '../../core/release/assembly.ts';
 import { AssembledBlob } from './assembled-blob.ts';
-import { blobKey } from './blob-keys.ts';
 import { diskFull, diskFullAs, wrongContent } from './disk-full.ts';
 import type { EntrySink } from './tar-reader.ts';
 import { WriteBack } from './write-back.ts';

@@ -9,11 +9,10 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { zstdCompressSync } from 'node:zlib';
 import { CHUNK_DIGEST, CHUNKED_FROM, type ChunkList, type ManifestFile } from '@silverlining/protocol';
-import { OpenFile } from '@silverlining/system';
+import { blobKey, blobPath, OpenFile } from '@silverlining/system';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { listingOf } from '../../../../../test/builders/listing.ts';
 import { archiveOf, type TarEntry, tarOf } from '../../../../../test/builders/tar-archive.ts';
-import { blobKey, blobPath } from './blob-keys.ts';
 import { type DiskContentStore, openContentStore } from './content-store.ts';
 
 const me = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };

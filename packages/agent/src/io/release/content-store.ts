@@ -1,15 +1,18 @@
 import { randomUUID } from 'node:crypto';
-import { chmodSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, rmSync } from 'node:fs';
+import type { Readable } from 'node:stream';
 import type { ChunkList, ManifestFile } from '@silverlining/protocol';
-import { errno, type FileOwner, freeSpace, makeDirectoryDurable, mkdir, rm } from '@silverlining/system';
+import { blobKey, blobPath, type FileOwner, freeSpace, makeDirectoryDurable, mkdir, rm } from '@silverlining/system';
+import type { ContentStore, ImageForm, ReceivedImage } from '../../content-ports.ts';
 import { planAssembly } from '../../core/release/assembly.ts';
-import type { ContentStore } from '../../release-ports.ts';
-import { blobKey, blobPath } from './blob-keys.ts';
 import { BlobWriter, type ReceivedBlob } from './blob-writer.ts';
 import { ChunkListStore } from './chunk-lists.ts';
+import { readKeys, renameInto } from './content-files.ts';
 import { createExclusive } from './exclusive.ts';
 import { isContent } from './file-hash.ts';
+import { receiveImage } from './image-reception.ts';
 import { Leftovers } from './leftovers.ts';
+import { Pack } from './pack.ts';
 import { Packs } from './packs.ts';
 import { type Reception, receive, syncReceived } from './reception.ts';
 import { removeContent } from './remove-content.ts';
@@ -22,7 +25,7 @@ export interface DiskContentStore extends ContentStore {
   forget(file: ManifestFile): void;
   /** Makes files of their own of those that are parts, for links to them. */
   unpack(files: readonly ManifestFile[]): Promise<void>;
-  readonly packs: Pick<Packs, 'claim' | 'release' | 'lend' | 'open' | 'takeBack'>;
+  readonly packs: Pick<Packs, 'claim' | 'claimImage' | 'release' | 'lend' | 'open' | 'takeBack'>;
 }
 
 /** Opens the store in a folder: reads which contents it has, and what a crash left half received. */
@@ -41,6 +44,8 @@ export async function openContentStore(folder: string, owner: () => Promise<File
     verify: (files, signal) => disk.verify(files, signal),
     plan: (contents, sources, signal) => disk.plan(contents, sources, signal),
     receive: async (input, files, signal) => disk.receive({ input, files, signal, owner: await owner() }),
+    mayHave: (keys) => disk.mayHave(keys),
+    receiveImage: (input, form, signal) => disk.receiveImage(input, form, signal),
     collect: (needed, room) => disk.collect(new Set([...needed].map(blobKey)), room),
     space: () => freeSpace(folder),
     removeAll: async () => {
@@ -119,6 +124,21 @@ class StoreDisk {
     const admit: Reception['admit'] = (received, how) => this.admit(received, how, listOf);
     const admitPack: Reception['admitPack'] = (pack, how) => this.packs.admit(pack, how);
     return this.#batch((batch) => receive({ ...order, batch, leftovers, locate, admit, admitPack }));
+  }
+
+  mayHave(keys: readonly string[]): number {
+    const lacking = new Set(keys.filter((key) => !this.keys.has(key) && !this.leftovers.hasKey(key)));
+    this.packs.strikeNamed(lacking);
+    return keys.length - lacking.size;
+  }
+
+  receiveImage(input: Readable, form: ImageForm, signal: AbortSignal): Promise<ReceivedImage> {
+    const { leftovers, packs } = this;
+    return this.#batch(async (batch) => {
+      const admitPart = () => packs.admit(Pack.found(batch), 'cut');
+      const sha256 = await receiveImage({ input, form, signal, batch, leftovers, admitPart });
+      return packs.admitImage(batch, { sha256, manifest: form.manifest });
+    });
   }
 
   async unpack(files: readonly ManifestFile[], owner: FileOwner): Promise<void> {
@@ -225,23 +245,4 @@ class StoreDisk {
     this.keys.add(key);
     this.leftovers.remove(key);
   }
-}
-
-function renameInto(from: string, to: string, folder: string): void {
-  try {
-    renameSync(from, to);
-  } catch (error) {
-    if (errno(error) !== 'ENOENT') throw error;
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    renameSync(from, to);
-  }
-}
-
-function readKeys(folder: string): Set<string> {
-  const keys = new Set<string>();
-  for (const prefix of readdirSync(folder)) {
-    if (!/^[0-9a-f]{2}$/.test(prefix)) continue;
-    for (const rest of readdirSync(`${folder}/${prefix}`)) keys.add(prefix + rest);
-  }
-  return keys;
 }

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { ManifestFile } from '@silverlining/protocol';
-import { open } from '@silverlining/system';
-import type { Packed } from './pack-index.ts';
+import { open, type Packed } from '@silverlining/system';
 
 const READ = 512 << 10;
 const ALL: Packed = { offset: 0, size: Number.POSITIVE_INFINITY };

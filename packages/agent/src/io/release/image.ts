@@ -1,14 +1,23 @@
 import { closeSync, constants, openSync, statSync, writeSync } from 'node:fs';
 import { type Manifest, type ManifestFile, SlError, toSlError } from '@silverlining/protocol';
-import { copyFile, rename, rm } from '@silverlining/system';
-import { blobKey } from './blob-keys.ts';
+import {
+  BLOCK,
+  blobKey,
+  copyFile,
+  erofsMetadata,
+  imageEntries,
+  isSuperblock,
+  type Packed,
+  rename,
+  rm,
+  SUPERBLOCK_AT,
+  SUPERBLOCK_SIZE,
+  type TreeOwners,
+} from '@silverlining/system';
 import type { DiskContentStore } from './content-store.ts';
 import { diskFull, lostContent } from './disk-full.ts';
-import { BLOCK, erofsMetadata, type ImageEntry, isSuperblock, SUPERBLOCK_AT, SUPERBLOCK_SIZE } from './erofs.ts';
 import { type Pack, readPart } from './pack.ts';
-import type { Packed } from './pack-index.ts';
 import { PackWriter } from './pack-writer.ts';
-import { foldersOf, isConfig, modeOf, ownerOf, type TreeOwners } from './release-entries.ts';
 
 export interface ImageInput {
   pack: Pack;
@@ -58,8 +67,17 @@ async function giveNewFile(data: string): Promise<void> {
 }
 
 async function writeRest(input: ImageInput, writer: PackWriter): Promise<Buffer> {
+  const { pack, release, own, owners } = input;
   await copyLacking(input, writer);
-  const entries = entriesOf(input, writer);
+  const added = (files: Record<string, string>) =>
+    Object.fromEntries(Object.entries(files).map(([name, text]) => [name, writer.append(Buffer.from(text))]));
+  const entries = imageEntries({
+    manifest: release.manifest,
+    owners,
+    placeOf: (file) => placeOf(file, pack, writer),
+    support: added(release.support),
+    own: added(own),
+  });
   const builtAt = Math.floor(Date.now() / 1000);
   const { blocks, superblock } = erofsMetadata(entries, { at: writer.position, builtAt });
   writer.append(blocks);
@@ -81,31 +99,14 @@ async function copyLacking({ pack, release, store }: ImageInput, writer: PackWri
   }
 }
 
-function entriesOf({ pack, release, own, owners }: ImageInput, writer: PackWriter): ImageEntry[] {
-  const { manifest, support } = release;
-  const owned = (path: string) => ({ path, ...ownerOf(path, owners) });
-  const folders = ['', ...foldersOf([...manifest.files, ...manifest.links].map((it) => it.path)), 'support'];
-  const added = (path: string, text: string, mode: number): ImageEntry => {
-    return { ...owned(path), kind: 'file', mode, ...writer.append(Buffer.from(text)) };
-  };
-  return [
-    ...folders.map((path): ImageEntry => ({ ...owned(path), kind: 'folder', mode: isConfig(path) ? 0o750 : 0o755 })),
-    ...manifest.files.map((file): ImageEntry => {
-      return { ...owned(file.path), kind: 'file', mode: modeOf(file), ...placeOf(file, pack, writer) };
-    }),
-    ...manifest.links.map(({ path, target }): ImageEntry => ({ ...owned(path), kind: 'link', target })),
-    ...Object.entries(support).map(([name, text]) => added(`support/${name}`, text, 0o644)),
-    ...Object.entries(own).map(([name, text]) => ({ ...added(name, text, 0o600), uid: 0, gid: 0 })),
-  ];
-}
-
 function placeOf(file: ManifestFile, pack: Pack, writer: PackWriter): Packed {
   const place = pack.find(blobKey(file)) ?? writer.contents.get(blobKey(file));
   if (place === undefined) throw new SlError('E_INTERNAL', `${file.path} has no place in the image`);
   return place;
 }
 
-function writeSuperblock(path: string, superblock: Buffer): void {
+/** What makes an image of the file. */
+export function writeSuperblock(path: string, superblock: Buffer): void {
   const descriptor = openSync(path, 'r+');
   try {
     writeSync(descriptor, superblock, 0, superblock.length, SUPERBLOCK_AT);

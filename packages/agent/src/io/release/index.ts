@@ -23,7 +23,7 @@ import { createReleaseTree } from './release-tree.ts';
 import { createScriptRunner } from './script-runner.ts';
 import { sendFiles } from './send-files.ts';
 import { syncFileSystems } from './sync.ts';
-import { readChunkLists, readListing } from './unpack.ts';
+import { parseListing, readChunkLists, readListing } from './unpack.ts';
 
 export interface ReleasePortsOptions {
   node: NodeView;
@@ -57,6 +57,7 @@ export async function openReleasePorts({ node, installPackages, warn }: ReleaseP
     // Units are in /etc and links in /var/www, which may be file systems of their own.
     sync: () => syncFileSystems(paths.releases, paths.units, paths.www),
     installPackages,
+    parseListing,
     readListing,
     readChunkLists,
     sendFiles,

@@ -14,12 +14,11 @@ import type { Listing } from '../../core/release/listing.ts';
 import type { ReleasePaths } from '../../core/release/paths.ts';
 import { removeTree } from '../remove-tree.ts';
 import type { DiskContentStore } from './content-store.ts';
-import { type ImageInput, writeImage } from './image.ts';
 import { buildByLinks, type TreeInput } from './link-tree.ts';
 import { removeMountUnit, sweepMountUnits, writeMountUnit } from './mount-units.ts';
 import type { Mounts } from './mounts.ts';
 import { namesIn } from './names-in.ts';
-import { PACK_DATA } from './pack.ts';
+import { PACK_DATA, type Pack } from './pack.ts';
 import { holdsAllOf, PARTIAL, removeFolder } from './tree-files.ts';
 
 export interface LayersOptions {
@@ -35,7 +34,13 @@ export type NewLayer = Omit<TreeInput, 'folder' | 'hidden' | 'release'> & {
   listing: Listing;
   support: TreeInput['release']['support'];
 };
-export type NewImage = ImageInput & { instance: string };
+export interface NewImage {
+  instance: string;
+  /** Claimed. */
+  pack: Pack;
+  /** Makes an image of the pack, where it is none yet. */
+  lay?(): Promise<void>;
+}
 
 /** Releases that are mounts: images, and layers over others. Each has a folder, a mount, and a unit for that. */
 export interface Layers {
@@ -130,9 +135,9 @@ export function createLayers({ paths, packs, mounts, warn }: LayersOptions): Lay
       }
     },
     buildImage: async (release) => {
-      const { instance, pack } = release;
+      const { instance, pack, lay } = release;
       try {
-        await writeImage(release);
+        await lay?.();
         await drop(instance);
         await removeFolder(pointOf(instance), `${paths.releases}/${PARTIAL}${randomUUID()}`);
         packs.lend(pack, folderOf(instance));

@@ -3,9 +3,8 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, utimesSync, w
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ManifestFile } from '@silverlining/protocol';
-import { OpenFile } from '@silverlining/system';
+import { blobKey, OpenFile } from '@silverlining/system';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { blobKey } from './blob-keys.ts';
 import { EXPIRES, Leftovers } from './leftovers.ts';
 
 const { signal } = new AbortController();

@@ -12,8 +12,7 @@ import {
 } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { type ChunkList, chunkDigest, MAX_CHUNK, type ManifestFile } from '@silverlining/protocol';
-import { errno, isOutOfSpace, open } from '@silverlining/system';
-import { blobKey, isBlobKey } from './blob-keys.ts';
+import { blobKey, errno, isBlobKey, isOutOfSpace, open } from '@silverlining/system';
 import { isContent } from './file-hash.ts';
 import { namesIn } from './names-in.ts';
 
@@ -71,7 +70,11 @@ export class Leftovers {
   }
 
   has(file: ManifestFile): boolean {
-    return this.#keys.has(blobKey(file));
+    return this.hasKey(blobKey(file));
+  }
+
+  hasKey(key: string): boolean {
+    return this.#keys.has(key);
   }
 
   remove(key: string): void {

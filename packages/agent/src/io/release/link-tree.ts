@@ -12,10 +12,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { CHUNKED_FROM, type Manifest, type ManifestFile } from '@silverlining/protocol';
-import { errno, type FileOwner } from '@silverlining/system';
+import { errno, type FileOwner, foldersOf, isConfig, modeOf, ownerOf, type TreeOwners } from '@silverlining/system';
 import type { DiskContentStore } from './content-store.ts';
 import { diskFull, lostContent } from './disk-full.ts';
-import { foldersOf, isConfig, modeOf, ownerOf, type TreeOwners } from './release-entries.ts';
 import { inSlices } from './slices.ts';
 
 /** A content that is not there any more, or that the disk does not give: it has to come again. */

@@ -1,10 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { manifest as manifestSchema } from '@silverlining/protocol';
+import { LISTING } from '@silverlining/system';
 import { Listing } from '../../core/release/listing.ts';
 
-/** In a full tree: what it consists of. */
-export const LISTING = 'manifest';
-/** The same as earlier agents wrote it. */
+/** The list of files in a full tree as earlier agents wrote it. */
 const FORMER = 'manifest.json';
 
 /**

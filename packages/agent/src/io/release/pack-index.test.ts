@@ -2,9 +2,10 @@ import { rmSync } from 'node:fs';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { indexLine } from '@silverlining/system';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Pack } from './pack.ts';
-import { indexLine, PackIndex, readPlaces } from './pack-index.ts';
+import { PackIndex, readPlaces } from './pack-index.ts';
 
 const key = (i: number) => i.toString(16).padStart(64, '0');
 const place = (i: number) => ({ offset: 4096 * i, size: i });

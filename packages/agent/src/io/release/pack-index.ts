@@ -1,11 +1,5 @@
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
-import { isBlobKey } from './blob-keys.ts';
-
-/** A content in a file that holds many. */
-export interface Packed {
-  offset: number;
-  size: number;
-}
+import { type Packed, parseIndexLine } from '@silverlining/system';
 
 /** Searches of the file after which its text had better be read, and searches of that after which a table of all lines is quicker. */
 const SEARCHES = 16;
@@ -54,6 +48,15 @@ export class PackIndex {
     return whole.map(([key]) => key);
   }
 
+  /** Takes out those that its lines name, damaged or not. */
+  strike(keys: Set<string>): void {
+    try {
+      for (const lines of linesOf(this.#path)) for (const key of keys) if (lines.includes(key)) keys.delete(key);
+    } catch {
+      // Cut off before the first line, or not to be read.
+    }
+  }
+
   #note(key: string): Packed | undefined {
     const place = searchFile(this.#path, key);
     this.#known.set(key, place);
@@ -68,10 +71,6 @@ export class PackIndex {
     this.#known.clear();
     return loaded;
   }
-}
-
-export function indexLine(key: string, { offset, size }: Packed): string {
-  return `${key} ${offset} ${size}\n`;
 }
 
 /** All that an index says; what it says last of a content counts. */
@@ -126,7 +125,7 @@ function searchFile(path: string, key: string): Packed | undefined {
   try {
     for (const lines of linesOf(path)) {
       for (let at = lines.indexOf(wanted); at >= 0; at = lines.indexOf(wanted, at + key.length)) {
-        place = placeIn(lines.toString('latin1', at, lines.indexOf(NEWLINE, at))) ?? place;
+        place = parseIndexLine(lines.toString('latin1', at, lines.indexOf(NEWLINE, at))) ?? place;
       }
     }
   } catch {
@@ -154,12 +153,5 @@ function* linesOf(path: string): Generator<Buffer> {
 }
 
 function placeAt(text: string, at: number): Packed | undefined {
-  return placeIn(text.slice(at, text.indexOf('\n', at)));
-}
-
-function placeIn(line: string): Packed | undefined {
-  const [key = '', offset = '', size = ''] = line.split(' ');
-  const place = { offset: Number(offset), size: Number(size) };
-  const isPlace = isBlobKey(key) && Number.isSafeInteger(place.offset) && Number.isSafeInteger(place.size);
-  return isPlace ? place : undefined;
+  return parseIndexLine(text.slice(at, text.indexOf('\n', at)));
 }

@@ -4,10 +4,9 @@ import { mkdir, mkdtemp, readFile, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ManifestFile } from '@silverlining/protocol';
+import { BLOCK, blobKey } from '@silverlining/system';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { noise } from '../../../../../test/bench/apps.ts';
-import { blobKey } from './blob-keys.ts';
-import { BLOCK } from './erofs.ts';
 import { PACK_DATA, PACK_INDEX, Pack, readPart } from './pack.ts';
 import { PackWriter } from './pack-writer.ts';
 

@@ -1,12 +1,9 @@
 import { createHash, type Hash, hash } from 'node:crypto';
 import { appendFileSync, closeSync, openSync, writeSync } from 'node:fs';
 import type { ManifestFile } from '@silverlining/protocol';
-import { readPieces } from '@silverlining/system';
-import { blobKey } from './blob-keys.ts';
+import { BLOCK, blobKey, indexLine, type Packed, readPieces } from '@silverlining/system';
 import { diskFull, diskFullAs, wrongContent } from './disk-full.ts';
-import { BLOCK } from './erofs.ts';
 import { PACK_DATA, PACK_INDEX } from './pack.ts';
-import { indexLine, type Packed } from './pack-index.ts';
 import type { EntrySink } from './tar-reader.ts';
 import { WriteBack } from './write-back.ts';
 

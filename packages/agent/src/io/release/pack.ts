@@ -2,14 +2,15 @@ import { hash } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, readSync, renameSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { ManifestFile } from '@silverlining/protocol';
-import { rm } from '@silverlining/system';
-import { blobKey } from './blob-keys.ts';
-import { type Keys, type Packed, PackIndex, readPlaces } from './pack-index.ts';
+import { blobKey, type Packed, rm } from '@silverlining/system';
+import { type Keys, PackIndex, readPlaces } from './pack-index.ts';
 
 /** The file with the contents, in the folder of a pack. */
 export const PACK_DATA = 'data';
 /** Says where which content is: a line each, `KEY OFFSET SIZE`. */
 export const PACK_INDEX = 'contents';
+
+const NONE = () => new Map<string, Packed>();
 
 /** Contents in one file, for the price of one file: a release of many is an image in which they stand. */
 export class Pack {
@@ -20,9 +21,9 @@ export class Pack {
   /** What the index says and is not so. */
   readonly #forgotten = new Set<string>();
   /** What a process that ended wrote, and nobody has looked at since. */
-  readonly #doubtful: Map<string, Packed>;
+  #doubtful: () => Map<string, Packed>;
 
-  private constructor(folder: string, contents: Map<string, Packed> | undefined, doubtful = new Map<string, Packed>()) {
+  private constructor(folder: string, contents: Map<string, Packed> | undefined, doubtful: () => Map<string, Packed>) {
     this.#folder = folder;
     this.#contents = contents;
     this.#index = new PackIndex(indexOf(folder));
@@ -31,17 +32,22 @@ export class Pack {
 
   /** Of contents that were checked as they came. */
   static received(folder: string, contents: Map<string, Packed>): Pack {
-    return new Pack(folder, contents);
+    return new Pack(folder, contents, NONE);
   }
 
   /** Of what stands in the folder, and may not be on disk. */
   static found(folder: string): Pack {
-    return new Pack(folder, new Map(), readPlaces(indexOf(folder)));
+    const pack: Pack = new Pack(folder, new Map(), () => {
+      const places = readPlaces(indexOf(pack.folder));
+      pack.#doubtful = () => places;
+      return places;
+    });
+    return pack;
   }
 
   /** That became an image, and is known to be on disk. */
   static image(folder: string): Pack {
-    return new Pack(folder, undefined);
+    return new Pack(folder, undefined, NONE);
   }
 
   get folder(): string {
@@ -80,10 +86,20 @@ export class Pack {
 
   /** Nothing is added from here on, and what is in it need not be in memory. */
   rest(): void {
-    for (const key of this.#doubtful.keys()) if (!this.#contents?.has(key)) this.#forgotten.add(key);
-    this.#doubtful.clear();
-    this.#contents = undefined;
+    for (const key of this.#doubtful().keys()) if (!this.#contents?.has(key)) this.#forgotten.add(key);
+    this.trust();
     this.#index = new PackIndex(indexOf(this.#folder));
+  }
+
+  /** What its index says is so, and on disk. */
+  trust(): void {
+    this.#doubtful = NONE;
+    this.#contents = undefined;
+  }
+
+  /** Takes out those that its index names, whatever that is worth. */
+  strikeNamed(keys: Set<string>): void {
+    this.#index.strike(keys);
   }
 
   #all(): Map<string, Packed> {
@@ -97,9 +113,9 @@ export class Pack {
   /** Looks whether what an interruption left of the content is it. */
   verify(file: ManifestFile): void {
     const key = blobKey(file);
-    const place = this.#doubtful.get(key);
+    const place = this.#doubtful().get(key);
     if (place === undefined) return;
-    this.#doubtful.delete(key);
+    this.#doubtful().delete(key);
     const content = place.size === file.size ? readPart(this.data, place) : undefined;
     if (content !== undefined && hash('sha256', content, 'hex') === file.sha256) this.add(key, place);
     else this.forget(key);

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
 import { type Manifest, type ManifestFile, toSlError } from '@silverlining/protocol';
+import { BLOCK, blobKey } from '@silverlining/system';
+import type { ReceivedImage } from '../../content-ports.ts';
 import { isMost } from '../../core/release/layer.ts';
-import { blobKey } from './blob-keys.ts';
 import type { BlobWriter } from './blob-writer.ts';
 import { lostContent } from './disk-full.ts';
 import { isContent } from './file-hash.ts';
@@ -18,6 +19,7 @@ export class Packs {
   /** Of those, the ones that become images at this moment: nobody else may write to them, or remove them. */
   readonly #claimed = new Set<Pack>();
   readonly #images = new Map<string, Pack>();
+  readonly #received = new WeakMap<ReceivedImage, Pack>();
   /** Of receptions that were cut: no release needs them yet, the next try will. */
   readonly #spared = new Set<Pack>();
 
@@ -36,6 +38,11 @@ export class Packs {
 
   find(key: string): { path: string; offset: number } | undefined {
     return placeIn(this.#images.values(), key) ?? placeIn(this.#waiting, key);
+  }
+
+  /** Takes out what is in one of them, or may be. */
+  strikeNamed(keys: Set<string>): void {
+    for (const pack of this.#all) pack.strikeNamed(keys);
   }
 
   /** Takes out what is in one of them. */
@@ -71,6 +78,17 @@ export class Packs {
     this.#wait(pack, how);
   }
 
+  /** Takes the folder of an image that came: until it is claimed, nothing that its index says is believed. */
+  admitImage(folder: string, about: Pick<ReceivedImage, 'sha256'> & { manifest: number }): ReceivedImage {
+    const pack = Pack.found(folder);
+    this.admit(pack, 'cut');
+    const { sha256, manifest } = about;
+    const text = () => readPart(pack.data, { offset: BLOCK, size: manifest })?.toString('utf8') ?? '';
+    const image = { sha256, manifestText: text };
+    this.#received.set(image, pack);
+    return image;
+  }
+
   /** The one that has the most of a release, if it is worth being an image of it: it is the caller's until `lend` or `release`. */
   claim(manifest: Manifest): Pack | undefined {
     const free = [...this.#waiting].filter((pack) => !this.#claimed.has(pack));
@@ -82,6 +100,16 @@ export class Packs {
     if (best === undefined || !isMost(best.count, manifest.files.length)) return undefined;
     this.#claimed.add(best.pack);
     return best.pack;
+  }
+
+  /** One that came as an image, whose digest is right by now: it is the caller's as above. Undefined when it is gone. */
+  claimImage(image: ReceivedImage): Pack | undefined {
+    const pack = this.#received.get(image);
+    if (pack === undefined || !this.#waiting.has(pack) || this.#claimed.has(pack)) return undefined;
+    this.#received.delete(image);
+    pack.trust();
+    this.#claimed.add(pack);
+    return pack;
   }
 
   /** It became no image, and waits again. */

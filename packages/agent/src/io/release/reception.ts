@@ -1,9 +1,9 @@
 import type { Readable } from 'node:stream';
 import { CHUNKED_FROM, SlError } from '@silverlining/protocol';
 import { type FileOwner, freeSpace, open } from '@silverlining/system';
+import type { ReceivedFiles } from '../../content-ports.ts';
 import { Admission } from '../../core/release/admission.ts';
 import { worthPacking } from '../../core/release/layer.ts';
-import type { ReceivedFiles } from '../../release-ports.ts';
 import { BlobWriter, type ReceivedBlob } from './blob-writer.ts';
 import type { Leftovers } from './leftovers.ts';
 import { Pack } from './pack.ts';
@@ -49,7 +49,7 @@ export async function receive(reception: Reception): Promise<{ files: number; by
       await pack?.abandon();
       await writer.dispose();
       leftovers.removeAll();
-      throw await withSpace(error, reception);
+      throw await withSpace(error, { need: files.missing.reduce((sum, file) => sum + file.size, 0), batch });
     }
     await writer.dispose((key) => leftovers.add(key));
     await pack?.finish();
@@ -97,12 +97,12 @@ export async function syncReceived(received: readonly ReceivedBlob[], batch: str
   }
 }
 
-function isDiskFull(error: unknown): error is SlError {
+export function isDiskFull(error: unknown): error is SlError {
   return error instanceof SlError && error.code === 'E_DISK_FULL';
 }
 
-async function withSpace(error: SlError, { files, batch }: Reception): Promise<SlError> {
-  const need = files.missing.reduce((sum, file) => sum + file.size, 0);
+/** The error with what is needed, in bytes, and what is free there. */
+export async function withSpace(error: SlError, { need, batch }: { need: number; batch: string }): Promise<SlError> {
   const { bytes: free } = await freeSpace(batch);
   const text = `${error.message}; what was to come takes ${mebibytes(need)}, ${mebibytes(free)} are free`;
   return new SlError('E_DISK_FULL', text, { cause: error, details: { need: { bytes: need }, free: { bytes: free } } });

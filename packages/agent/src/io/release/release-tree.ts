@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync, lstatSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
-import { diffManifests, toSlError } from '@silverlining/protocol';
-import { mkdir, readlink, rename, rm, writeFile } from '@silverlining/system';
+import { diffManifests, SlError, toSlError } from '@silverlining/protocol';
+import { LISTING, mkdir, readlink, rename, rm, type TreeOwners, writeFile } from '@silverlining/system';
+import type { ReceivedImage } from '../../content-ports.ts';
 import { isMost, type Layer, worthLayering } from '../../core/release/layer.ts';
 import type { Listing } from '../../core/release/listing.ts';
 import type { ReleasePaths } from '../../core/release/paths.ts';
@@ -9,12 +10,12 @@ import type { NewRelease, ReleaseTree } from '../../release-ports.ts';
 import { removeTree } from '../remove-tree.ts';
 import type { DiskContentStore } from './content-store.ts';
 import { diskFull } from './disk-full.ts';
-import { createLayers } from './layers.ts';
+import { writeImage } from './image.ts';
+import { createLayers, type NewImage } from './layers.ts';
 import { buildByLinks } from './link-tree.ts';
-import { LISTING, listingReader } from './listing-reader.ts';
+import { listingReader } from './listing-reader.ts';
 import type { Mounts } from './mounts.ts';
 import { namesIn } from './names-in.ts';
-import type { TreeOwners } from './release-entries.ts';
 import { holdsAllOf, PARTIAL, removeFolder } from './tree-files.ts';
 
 export interface ReleaseTreeOptions {
@@ -67,6 +68,7 @@ export function createReleaseTree({ paths, store, owners, mounts, warn }: Releas
   };
 
   return {
+    owners,
     listing,
     remove: async (instance, keep) => {
       const base = await removeAlone(instance);
@@ -78,7 +80,8 @@ export function createReleaseTree({ paths, store, owners, mounts, warn }: Releas
       await removeAlone(release.instance);
       // What others lie over is made again in its place.
       const isBase = existsSync(folder(release.instance));
-      if ((isBase || !(await buildLayer(release))) && !(await buildImage(release))) await buildFull(release);
+      const isWhole = isBase || release.image !== undefined;
+      if ((isWhole || !(await buildLayer(release))) && !(await buildImage(release))) await buildFull(release);
       makeLink(release.instance);
     },
     intact: async (instance) => {
@@ -145,17 +148,34 @@ export function createReleaseTree({ paths, store, owners, mounts, warn }: Releas
   }
 
   /** False when not enough of it came at once, or the node cannot mount images. */
-  async function buildImage({ instance, listing: listed, support, group, shareable }: NewRelease): Promise<boolean> {
-    const ownersOfIt = await owners(group);
-    const pack = works.images && shareable ? store.packs.claim(listed.manifest()) : undefined;
-    if (pack === undefined) return false;
-    const release = { manifest: listed.manifest(), support };
-    const own = { [LISTING]: listed.text };
+  async function buildImage(release: NewRelease): Promise<boolean> {
+    const { instance, image } = release;
+    if (!works.images || !release.shareable) return false;
+    const made = image === undefined ? await claimContents(release) : claimImage(image);
+    if (made === undefined) return false;
     return tryToMount(instance, 'images', async () => {
-      await layers.buildImage({ instance, pack, release, own, store, owners: ownersOfIt });
+      await layers.buildImage({ instance, ...made });
       await writeFile(marker(instance), '', { mode: 0o600 });
       await layers.remount(instance);
     });
+  }
+
+  /** Contents that came one by one, which the image is laid over. */
+  async function claimContents(it: NewRelease): Promise<Omit<NewImage, 'instance'> | undefined> {
+    const ownersOfIt = await owners(it.group);
+    const manifest = it.listing.manifest();
+    const pack = store.packs.claim(manifest);
+    if (pack === undefined) return undefined;
+    const release = { manifest, support: it.support };
+    const own = { [LISTING]: it.listing.text };
+    return { pack, lay: () => writeImage({ pack, release, own, store, owners: ownersOfIt }) };
+  }
+
+  /** E_MANIFEST when it is gone: the next offer then asks for what is. */
+  function claimImage(image: ReceivedImage): Omit<NewImage, 'instance'> {
+    const pack = store.packs.claimImage(image);
+    if (pack === undefined) throw new SlError('E_MANIFEST', 'the image that came is gone from the node; deploy again');
+    return { pack };
   }
 
   async function tryToMount(instance: string, kind: keyof typeof works, act: () => Promise<void>): Promise<boolean> {

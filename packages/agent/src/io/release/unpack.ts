@@ -44,18 +44,31 @@ export async function unpack(
   signal: AbortSignal,
 ): Promise<void> {
   const reader = new TarReader(admission, sink);
+  await pour(input, { plain, what: 'release archive', push: (chunk) => reader.push(chunk) }, signal);
+  reader.finish();
+}
+
+export interface Pouring {
+  plain: boolean;
+  /** For people. */
+  what: string;
+  /** Takes the next bytes, which are its own until it is done with them. */
+  push(chunk: Buffer): Promise<void> | void;
+}
+
+/** Hands on all that comes, unpacked. Throws what `push` throws, E_TAR_TRUNCATED for a stream that is cut or damaged, E_DEADLINE, E_ABORTED. */
+export async function pour(input: Readable, { plain, what, push }: Pouring, signal: AbortSignal): Promise<void> {
   const consume = async (chunks: AsyncIterable<Buffer>) => {
     for await (const chunk of chunks) {
-      await reader.push(chunk);
+      await push(chunk);
       if (plain) giveBack(chunk);
     }
-    reader.finish();
   };
   try {
     if (plain) await pipeline(input, () => heard(input), consume, { signal });
     else await pipeline(input, () => gather(heard(input)), createZstdDecompress(STREAM), consume, { signal });
   } catch (error) {
-    throw transferError(error, signal, { code: 'E_TAR_TRUNCATED', what: 'release archive' });
+    throw transferError(error, signal, { code: 'E_TAR_TRUNCATED', what });
   }
 }
 
@@ -85,10 +98,17 @@ function joined(parts: readonly Buffer[]): Buffer {
 /** The manifest that a transfer brings, checked beyond its schema. E_MANIFEST when it is none. */
 export async function readListing(transfer: Duplex, signal: AbortSignal): Promise<Listing> {
   const text = await readText(transfer, { what: 'manifest', signal });
-  const isText = isManifestText(text);
-  const parsed = isText ? readManifestText(text) : parseJson(text, manifest, 'manifest');
+  if (isManifestText(text)) return parseListing(text);
+  const parsed = parseJson(text, manifest, 'manifest');
   checkManifest(parsed);
-  return isText ? Listing.of(parsed, text) : Listing.of(parsed);
+  return Listing.of(parsed);
+}
+
+/** A manifest from its text, checked beyond its form. E_MANIFEST. */
+export function parseListing(text: string): Listing {
+  const parsed = readManifestText(text);
+  checkManifest(parsed);
+  return Listing.of(parsed, text);
 }
 
 /** What a transfer says large files consist of. E_MANIFEST when it is something else. */

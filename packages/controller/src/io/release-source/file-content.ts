@@ -62,6 +62,16 @@ export function createHasher(): (absolute: string) => { sha256: string; bytes: n
   };
 }
 
+/** A file in chunks like those above, checked against its manifest entry as they pass. E_APP_CONFIG when it changed since it was scanned. */
+export function* wholeFile(file: ManifestFile, absolute: string, buffer: Buffer): Generator<Buffer> {
+  const check = createContentCheck(file);
+  for (const chunk of readChunks(absolute, buffer)) {
+    check.add(chunk);
+    yield chunk;
+  }
+  check.finish();
+}
+
 /** Checks chunks of a file against its manifest entry as they pass. */
 export function createContentCheck(file: ManifestFile): { add(chunk: Buffer): void; finish(): void } {
   const digest = createHash('sha256');

@@ -1,7 +1,9 @@
 import type { ReleaseSource } from '../../ports.ts';
 import type { Directories } from '../directories.ts';
 import { ChunkCache } from './chunk-cache.ts';
-import { createPacker, locateIn } from './pack.ts';
+import { createImages } from './image.ts';
+import { locateIn } from './locate.ts';
+import { createPacker } from './pack.ts';
 import { scan } from './scan.ts';
 
 /** The apps' files on this machine. Caches and archives on their way are kept below the cache directory. */
@@ -11,5 +13,6 @@ export function createReleaseSource(directories: Pick<Directories, 'cache'>): Re
     scan: (app, signal) => scan(app, { stats: `${directories.cache}/stat`, chunks }, signal),
     chunks: (app, file, signal) => chunks.get(file.sha256, locateIn(app, file.path), signal),
     ...createPacker(`${directories.cache}/packs`),
+    ...createImages(`${directories.cache}/packs`),
   };
 }

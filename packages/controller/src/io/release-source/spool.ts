@@ -10,6 +10,15 @@ import { unusable } from '../directories.ts';
 /** Pieces that are kept for readers that come to them a little later: 8 MB. */
 const RECENT = 32;
 
+interface Piece {
+  memory: Buffer;
+  content: Promise<Buffer>;
+  /** Sinks that it is on its way to. */
+  users: number;
+  /** Whether others may still ask for it. */
+  isRecent: boolean;
+}
+
 /**
  * Bytes that are written once and read by many, each at its own pace, while they are still being written. They are
  * kept in a file without a name, so that nothing is left of them whatever happens to this process.
@@ -19,7 +28,9 @@ export class Spool {
   readonly #events = new EventEmitter().setMaxListeners(0);
   readonly #sweep = createSweep();
   /** The pieces that were read last, by their positions: nodes that take the same archive are mostly close to each other. */
-  readonly #recent = new Map<number, Promise<Buffer>>();
+  readonly #recent = new Map<number, Piece>();
+  /** Memory of pieces that nobody needs any more. New memory for each would have V8 collect garbage again and again. */
+  readonly #spare: Buffer[] = [];
   #readers = 0;
   #length = 0;
   #end: 'open' | 'whole' | { error: unknown } = 'open';
@@ -85,11 +96,15 @@ export class Spool {
     for (let position = 0; ; ) {
       const isWhole = position + BULK_FRAME <= this.#length;
       if (isWhole || (this.#end !== 'open' && position < this.#length)) {
-        const piece = await this.#piece(position);
-        await writeTo(sink, piece);
-        position += piece.length;
-        took(piece.length);
-        this.#sweep(piece.length);
+        const piece = this.#piece(position);
+        // One that is never done with, as its sink was destroyed, is not used again.
+        piece.users++;
+        const content = await piece.content;
+        await writeTo(sink, content);
+        position += content.length;
+        took(content.length);
+        piece.users--;
+        this.#reuse(piece);
       } else if (this.#end === 'open') {
         await once(this.#events, 'more', { signal });
       } else {
@@ -100,21 +115,34 @@ export class Spool {
   }
 
   /** Several sinks are given the same bytes: nobody may write to them. */
-  #piece(position: number): Promise<Buffer> {
+  #piece(position: number): Piece {
     const known = this.#recent.get(position);
     if (known !== undefined) return known;
-    const piece = this.#read(position);
+    const memory = this.#spare.pop() ?? Buffer.allocUnsafeSlow(BULK_FRAME);
+    const piece = { memory, content: this.#read(position, memory), users: 0, isRecent: true };
     this.#recent.set(position, piece);
-    const [oldest] = this.#recent.keys();
     const most = this.#readers > 1 ? RECENT : 1;
-    if (this.#recent.size > most && oldest !== undefined) this.#recent.delete(oldest);
+    if (this.#recent.size > most) this.#forgetOldest();
     return piece;
   }
 
-  async #read(position: number): Promise<Buffer> {
+  #forgetOldest(): void {
+    for (const [position, piece] of this.#recent) {
+      this.#recent.delete(position);
+      piece.isRecent = false;
+      this.#reuse(piece);
+      return;
+    }
+  }
+
+  #reuse({ memory, users, isRecent }: Piece): void {
+    if (users === 0 && !isRecent) this.#spare.push(memory);
+  }
+
+  async #read(position: number, memory: Buffer): Promise<Buffer> {
     const size = Math.min(BULK_FRAME, this.#length - position);
-    const { buffer, bytesRead } = await this.#file.read(Buffer.allocUnsafe(size), 0, size, position);
-    return buffer.subarray(0, bytesRead);
+    const { bytesRead } = await this.#file.read(memory, 0, size, position);
+    return memory.subarray(0, bytesRead);
   }
 }
 

@@ -2,11 +2,10 @@ import type { ManifestFile } from '@silverlining/protocol';
 import { Header, Pax } from 'tar';
 import { partBytes } from '../../core/release/file-part.ts';
 import type { FilePart } from '../../ports.ts';
-import { createContentCheck, readChunks, readParts } from './file-content.ts';
+import { readParts, wholeFile } from './file-content.ts';
+import { inPieces } from './pieces.ts';
 
 const BLOCK = 512;
-/** Pieces that are handed on: small files together, so that ten thousand of them are not as many writes. */
-const PIECE = 512 << 10;
 /** Bytes of a file that are read at once. */
 const READ = 256 << 10;
 /** The end of an archive; parts of it fill blocks up. */
@@ -25,20 +24,8 @@ export interface TarInput {
  * the manifest as it is read; E_APP_CONFIG when it changed since it was scanned. Every piece is valid until the next
  * one is asked for: all of them share their memory.
  */
-export function* tarPieces(input: TarInput): Generator<Buffer> {
-  const piece = Buffer.allocUnsafe(PIECE);
-  let length = 0;
-  for (const part of tarParts(input)) {
-    for (let taken = 0; taken < part.length; ) {
-      const copied = part.copy(piece, length, taken);
-      taken += copied;
-      length += copied;
-      if (length < PIECE) continue;
-      yield piece;
-      length = 0;
-    }
-  }
-  yield piece.subarray(0, length);
+export function tarPieces(input: TarInput): Generator<Buffer> {
+  return inPieces(tarParts(input));
 }
 
 /** Bytes of a file that are packed. */
@@ -57,15 +44,6 @@ function* tarParts({ files, parts, locate }: TarInput): Generator<Buffer> {
     if (padding > 0) yield ZEROS.subarray(0, padding);
   }
   yield ZEROS;
-}
-
-function* wholeFile(file: ManifestFile, absolute: string, buffer: Buffer): Generator<Buffer> {
-  const check = createContentCheck(file);
-  for (const chunk of readChunks(absolute, buffer)) {
-    check.add(chunk);
-    yield chunk;
-  }
-  check.finish();
 }
 
 function* headerBlocks({ path, mode }: ManifestFile, size: number): Generator<Buffer> {

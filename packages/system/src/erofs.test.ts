@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type ErofsInode, readErofs } from '../../../../../test/fakes/erofs-reader.ts';
+import { type ErofsInode, readErofs } from '../../../test/fakes/erofs-reader.ts';
 import { BLOCK, erofsMetadata, type ImageEntry, SUPERBLOCK_AT } from './erofs.ts';
 
 const folder = (path: string, mode = 0o755): ImageEntry => ({ path, kind: 'folder', mode, uid: 0, gid: 0 });

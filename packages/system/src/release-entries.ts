@@ -1,6 +1,6 @@
 /** Folders and owners in a release, whatever it is made of. */
 import type { ManifestFile } from '@silverlining/protocol';
-import type { FileOwner } from '@silverlining/system';
+import type { FileOwner } from './durable-file.ts';
 
 export interface TreeOwners {
   /** Owns the release. */

@@ -1,0 +1,116 @@
+/** Takes in the image of a release, which the controller has laid out, as it comes. */
+import { createHash } from 'node:crypto';
+import { closeSync, openSync, writeSync } from 'node:fs';
+import type { Readable } from 'node:stream';
+import { SlError } from '@silverlining/protocol';
+import type { ImageForm } from '../../content-ports.ts';
+import { diskFull } from './disk-full.ts';
+import type { Leftovers } from './leftovers.ts';
+import { PACK_DATA, PACK_INDEX } from './pack.ts';
+import { isDiskFull, withSpace } from './reception.ts';
+import { pour } from './unpack.ts';
+import { WriteBack } from './write-back.ts';
+
+export interface ImageReception {
+  input: Readable;
+  form: ImageForm;
+  signal: AbortSignal;
+  /** A folder of its own. */
+  batch: string;
+  leftovers: Pick<Leftovers, 'removeAll'>;
+  /** Takes what came of one that was cut. */
+  admitPart(): void;
+}
+
+/** Writes the index and the image to the batch, where they make a pack, and returns the SHA-256 of both. */
+export async function receiveImage({ form, batch, leftovers, ...reception }: ImageReception): Promise<string> {
+  const writer = new ImageWriter(batch, form);
+  try {
+    const push = (chunk: Buffer) => writer.push(chunk);
+    await pour(reception.input, { plain: form.plain, what: 'image of a release', push }, reception.signal);
+    return await writer.finish();
+  } catch (error) {
+    await writer.abandon();
+    if (isDiskFull(error)) {
+      leftovers.removeAll();
+      throw await withSpace(error, { need: form.index + form.bytes, batch });
+    }
+    if (writer.hasIndex) reception.admitPart();
+    throw error;
+  }
+}
+
+/** The index comes first: whatever interrupts the rest, what came of that can be looked at. */
+class ImageWriter {
+  readonly #index: number;
+  readonly #data: number;
+  readonly #form: ImageForm;
+  readonly #digest = createHash('sha256');
+  readonly #writeBack: WriteBack;
+  #came = 0;
+  #isOpen = true;
+
+  constructor(folder: string, form: ImageForm) {
+    this.#form = form;
+    this.#index = openSync(`${folder}/${PACK_INDEX}`, 'wx', 0o600);
+    this.#data = openSync(`${folder}/${PACK_DATA}`, 'wx', 0o600);
+    this.#writeBack = new WriteBack(this.#data);
+  }
+
+  get hasIndex(): boolean {
+    return this.#came >= this.#form.index;
+  }
+
+  push(chunk: Buffer): void {
+    const { index, bytes } = this.#form;
+    const at = this.#came;
+    if (at + chunk.length > index + bytes) throw damaged('E_TAR_TOO_LARGE', 'longer than was said');
+    this.#digest.update(chunk);
+    const ofIndex = Math.min(Math.max(index - at, 0), chunk.length);
+    if (ofIndex > 0) write(this.#index, chunk.subarray(0, ofIndex), at);
+    if (ofIndex < chunk.length) {
+      write(this.#data, chunk.subarray(ofIndex), at + ofIndex - index);
+      this.#writeBack.wrote(chunk.length - ofIndex);
+    }
+    this.#came += chunk.length;
+  }
+
+  async finish(): Promise<string> {
+    const { index, bytes } = this.#form;
+    if (this.#came < index + bytes) throw damaged('E_TAR_TRUNCATED', 'it ended early');
+    await this.#close();
+    return this.#digest.digest('hex');
+  }
+
+  async abandon(): Promise<void> {
+    // What the disk did not take is of no interest any more.
+    await this.#close().catch(() => undefined);
+  }
+
+  async #close(): Promise<void> {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    try {
+      await this.#writeBack.end();
+    } catch (error) {
+      throw diskFull(undefined, error);
+    } finally {
+      closeSync(this.#index);
+      closeSync(this.#data);
+    }
+  }
+}
+
+function write(descriptor: number, content: Buffer, position: number): void {
+  try {
+    for (let done = 0; done < content.length; ) {
+      done += writeSync(descriptor, content, done, content.length - done, position + done);
+    }
+  } catch (error) {
+    throw diskFull(undefined, error);
+  }
+}
+
+function damaged(code: 'E_TAR_TOO_LARGE' | 'E_TAR_TRUNCATED', why: string): SlError {
+  return new SlError(code, `image of a release: ${why}`);
+}
