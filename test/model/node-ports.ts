@@ -30,7 +30,7 @@ export function nodePorts(machine: NodeMachine, life: Life, rules: Rules): Relea
       salvage: () => life.quick(() => 0),
       verify: () => life.quick(() => undefined),
       mayHave: () => 1,
-      receiveImage: () => life.quick(() => ({ sha256: '', manifestText: () => '' })),
+      receiveImage: () => life.quick(() => ({ sha256: '', written: Promise.resolve(), manifestText: () => '' })),
       plan: () => life.quick(() => []),
       receive: () => life.quick(() => ({ files: 0, bytes: 0 })),
       collect: () => life.quick(() => 0),

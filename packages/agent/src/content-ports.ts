@@ -59,6 +59,8 @@ export interface ImageForm {
 export interface ReceivedImage {
   /** SHA-256 of the index and the image. */
   readonly sha256: string;
+  /** Resolves when the disk has most of it, E_DISK_FULL when that has no room: meanwhile other things can be done. */
+  readonly written: Promise<void>;
   /** The text of the manifest that stands in it; empty where it is gone. */
   manifestText(): string;
 }

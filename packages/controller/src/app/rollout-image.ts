@@ -1,5 +1,5 @@
 /** A release of which a node has nothing comes as an image, laid out once for all nodes: what it is made of costs them nothing by the file. */
-import { CHUNKED_FROM, type ImageOffer, type ImageWish, manifestText } from '@silverlining/protocol';
+import { CHUNKED_FROM, type ImageOffer, type ImageWish } from '@silverlining/protocol';
 import { blobKey } from '@silverlining/system';
 import type { LaidImage, ScannedRelease } from '../ports.ts';
 import { READS, SLOWEST, withTransfer } from './bulk.ts';
@@ -14,10 +14,10 @@ const MOST_LARGE = 1 / 4;
 /** Where less of a release differs, what a node lacks is little. */
 const LEAST_CHANGED = 1 / 4;
 /** Contents that a node is asked about. */
-const SAMPLE = 32;
+const SAMPLE = 16;
 const BLOCK = 4096;
-/** Bytes of an inode and a name. */
-const ABOUT_A_FILE = 128;
+/** Bytes of an inode, a name, and a line of the manifest. */
+const ABOUT_A_FILE = 256;
 const DEADLINE = 60_000;
 
 /** How the image has to be made; undefined where the node had better hear of all files, as it may have some. */
@@ -128,7 +128,7 @@ function makeForm({ manifest, bytes }: ScannedRelease): Form {
   return {
     isWorthIt: files.length >= FEWEST_FILES && large <= bytes * MOST_LARGE,
     files: files.length,
-    bytes: blocks * BLOCK + files.length * ABOUT_A_FILE + manifestText(manifest).length,
+    bytes: blocks * BLOCK + files.length * ABOUT_A_FILE,
     sample,
     contents,
   };

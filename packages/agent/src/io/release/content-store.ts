@@ -136,8 +136,8 @@ class StoreDisk {
     const { leftovers, packs } = this;
     return this.#batch(async (batch) => {
       const admitPart = () => packs.admit(Pack.found(batch), 'cut');
-      const sha256 = await receiveImage({ input, form, signal, batch, leftovers, admitPart });
-      return packs.admitImage(batch, { sha256, manifest: form.manifest });
+      const written = await receiveImage({ input, form, signal, batch, leftovers, admitPart });
+      return packs.admitImage(batch, { ...written, manifest: form.manifest });
     });
   }
 

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, openSync, writeSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { SlError } from '@silverlining/protocol';
-import type { ImageForm } from '../../content-ports.ts';
+import type { ImageForm, ReceivedImage } from '../../content-ports.ts';
 import { diskFull } from './disk-full.ts';
 import type { Leftovers } from './leftovers.ts';
 import { PACK_DATA, PACK_INDEX } from './pack.ts';
@@ -22,13 +22,13 @@ export interface ImageReception {
   admitPart(): void;
 }
 
-/** Writes the index and the image to the batch, where they make a pack, and returns the SHA-256 of both. */
-export async function receiveImage({ form, batch, leftovers, ...reception }: ImageReception): Promise<string> {
+/** Writes the index and the image to the batch, where they make a pack. */
+export async function receiveImage({ form, batch, leftovers, ...reception }: ImageReception): Promise<WrittenImage> {
   const writer = new ImageWriter(batch, form);
   try {
     const push = (chunk: Buffer) => writer.push(chunk);
     await pour(reception.input, { plain: form.plain, what: 'image of a release', push }, reception.signal);
-    return await writer.finish();
+    return writer.finish();
   } catch (error) {
     await writer.abandon();
     if (isDiskFull(error)) {
@@ -39,6 +39,9 @@ export async function receiveImage({ form, batch, leftovers, ...reception }: Ima
     throw error;
   }
 }
+
+/** SHA-256 of index and image, and when the disk has them. */
+export type WrittenImage = Pick<ReceivedImage, 'sha256' | 'written'>;
 
 /** The index comes first: whatever interrupts the rest, what came of that can be looked at. */
 class ImageWriter {
@@ -75,11 +78,14 @@ class ImageWriter {
     this.#came += chunk.length;
   }
 
-  async finish(): Promise<string> {
+  finish(): WrittenImage {
     const { index, bytes } = this.#form;
     if (this.#came < index + bytes) throw damaged('E_TAR_TRUNCATED', 'it ended early');
-    await this.#close();
-    return this.#digest.digest('hex');
+    this.#writeBack.push();
+    const written = this.#close();
+    // Whoever uses the image hears of it.
+    written.catch(() => undefined);
+    return { sha256: this.#digest.digest('hex'), written };
   }
 
   async abandon(): Promise<void> {

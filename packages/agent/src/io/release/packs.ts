@@ -79,12 +79,12 @@ export class Packs {
   }
 
   /** Takes the folder of an image that came: until it is claimed, nothing that its index says is believed. */
-  admitImage(folder: string, about: Pick<ReceivedImage, 'sha256'> & { manifest: number }): ReceivedImage {
+  admitImage(folder: string, about: Pick<ReceivedImage, 'sha256' | 'written'> & { manifest: number }): ReceivedImage {
     const pack = Pack.found(folder);
     this.admit(pack, 'cut');
-    const { sha256, manifest } = about;
+    const { manifest, ...written } = about;
     const text = () => readPart(pack.data, { offset: BLOCK, size: manifest })?.toString('utf8') ?? '';
-    const image = { sha256, manifestText: text };
+    const image = { ...written, manifestText: text };
     this.#received.set(image, pack);
     return image;
   }

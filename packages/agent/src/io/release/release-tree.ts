@@ -155,6 +155,7 @@ export function createReleaseTree({ paths, store, owners, mounts, warn }: Releas
     if (made === undefined) return false;
     return tryToMount(instance, 'images', async () => {
       await layers.buildImage({ instance, ...made });
+      await image?.written;
       await writeFile(marker(instance), '', { mode: 0o600 });
       await layers.remount(instance);
     });

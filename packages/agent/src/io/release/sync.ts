@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { exec } from '@silverlining/system';
 
 /**
@@ -5,5 +6,7 @@ import { exec } from '@silverlining/system';
  * it. With thousands of files, links and folders this is one wait instead of one for each.
  */
 export async function syncFileSystems(...paths: string[]): Promise<void> {
-  await exec(['sync', '--file-system', '--', ...paths], { deadline: 300_000 });
+  // Each wait is one for the disk, also where there is nothing to write any more.
+  const byDevice = new Map(paths.map((path) => [statSync(path).dev, path]));
+  await exec(['sync', '--file-system', '--', ...byDevice.values()], { deadline: 300_000 });
 }

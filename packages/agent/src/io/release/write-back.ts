@@ -20,7 +20,12 @@ export class WriteBack {
   /** That many bytes were written. */
   wrote(bytes: number): void {
     this.#waiting += bytes;
-    if (this.#waiting < ROUND || this.#round !== undefined) return;
+    if (this.#waiting >= ROUND) this.push();
+  }
+
+  /** Has the disk take what waits, unless it is at it. */
+  push(): void {
+    if (this.#waiting === 0 || this.#round !== undefined) return;
     this.#waiting = 0;
     this.#round = new Promise((done) => {
       fdatasync(this.#descriptor, (error) => {
