@@ -5,7 +5,6 @@ import type { Life } from './life.ts';
 import type { NodeMachine } from './node-machine.ts';
 import type { Rules } from './rules.ts';
 
-const ROOT = { uid: 0, gid: 0 };
 /** What a call fails with when nothing can be written. */
 export const DISK = { fails: 'E_DISK_FULL' } as const;
 
@@ -49,7 +48,6 @@ export function tree(machine: NodeMachine, life: Life, rules: Rules): ReleasePor
     listing: (instance) => life.quick(() => machine.releases.get(instance)?.listing),
     isLayer: () => false,
     takesImages: () => true,
-    owners: () => life.quick(() => ({ release: ROOT, config: ROOT })),
     intact: (instance) => life.quick(() => machine.releases.has(instance)),
     remove: (instance) =>
       life.call('remove', instance, () => void machine.releases.delete(instance), { fails: 'E_RESOURCE' }),

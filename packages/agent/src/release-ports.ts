@@ -1,7 +1,6 @@
 /** What the agent's release handling needs from the node. `io/release/` implements these; tests bring their own. */
 import type { Duplex } from 'node:stream';
 import type { ActiveMap, ChunkLists, ErrorCode, ManifestFile } from '@silverlining/protocol';
-import type { TreeOwners } from '@silverlining/system';
 import type { ContentStore, ReceivedImage } from './content-ports.ts';
 import type { CommittedMap, InstanceJournal, TrafficBaseline } from './core/release/journal.ts';
 import type { Listing } from './core/release/listing.ts';
@@ -20,8 +19,6 @@ export interface ReleaseTree {
    * its own adds to it, is neither layer nor below one, and shares no file with the store.
    */
   materialise(release: NewRelease): Promise<void>;
-  /** Of the files of a release, and of its configuration; `group` is that of the app. Users that are missing are made. */
-  owners(group: string): Promise<TreeOwners>;
   /** What the release consists of, as it was written here: only as right as the digest of its text. */
   listing(instance: string): Promise<Listing | undefined>;
   /** Whether such a release can be a layer here, as far as that can be said before. */

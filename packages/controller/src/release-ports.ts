@@ -64,7 +64,8 @@ export interface PackedRelease {
   bytes: number;
   /**
    * Brings it to a sink and ends that, at the sink's own pace; several may be fed at the same time. `took` is told of
-   * bytes as they go, as they are sent.
+   * bytes as they go, as they are sent. What a sink was given is its own until it says that it was written: sockets do when
+   * the system has a copy.
    */
   send(sink: Writable, signal: AbortSignal, took?: (bytes: number) => void): Promise<void>;
   /** All of it, as it is sent, in base64: for what is small. The same text for all who ask. */

@@ -87,11 +87,8 @@ export const imageOffer = z.object({
 });
 export type ImageOffer = z.infer<typeof imageOffer>;
 
-const owner = z.object({ uid: z.int().check(z.minimum(0)), gid: z.int().check(z.minimum(0)) });
 /** What an image for the node has to be made with. */
 export const imageWish = z.object({
-  /** Of the release, and of its configuration. */
-  owners: z.object({ release: owner, config: owner }),
   /** Files of `support/`, name to content. */
   support: z.record(z.string(), z.string()),
 });

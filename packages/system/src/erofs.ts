@@ -194,6 +194,23 @@ export function isSuperblock(bytes: Buffer): boolean {
   return bytes.readUInt32LE(0) === MAGIC;
 }
 
+/** Where the inodes stand in the image of this superblock. */
+export function inodesOf(superblock: Buffer): { offset: number; size: number } {
+  const count = Number(superblock.readBigUInt64LE(16));
+  return { offset: superblock.readUInt32LE(40) * BLOCK, size: (count + 1) * INODE };
+}
+
+/** Gives the inodes other owners, each by the user that it had. */
+export function changeOwners(inodes: Buffer, ownerOf: (uid: number) => { uid: number; gid: number }): void {
+  const view = viewOf(inodes);
+  for (let at = INODE; at < inodes.length; at += INODE) {
+    const { uid, gid } = ownerOf(view.getUint16(at + 24, LITTLE));
+    if (uid > MAX_ID || gid > MAX_ID) throw new RangeError('no image has room for the owner of a release');
+    view.setUint16(at + 24, uid, LITTLE);
+    view.setUint16(at + 26, gid, LITTLE);
+  }
+}
+
 function padded(content: Buffer): Buffer {
   const whole = Buffer.alloc(Math.max(blocksOf(content.length), 1) * BLOCK);
   content.copy(whole);

@@ -14,7 +14,16 @@ export {
   syncDirectory,
   writeFileDurable,
 } from './durable-file.ts';
-export { BLOCK, erofsMetadata, type ImageEntry, isSuperblock, SUPERBLOCK_AT, SUPERBLOCK_SIZE } from './erofs.ts';
+export {
+  BLOCK,
+  changeOwners,
+  erofsMetadata,
+  type ImageEntry,
+  inodesOf,
+  isSuperblock,
+  SUPERBLOCK_AT,
+  SUPERBLOCK_SIZE,
+} from './erofs.ts';
 export { type ExecOptions, type ExecResult, exec, giveUp } from './exec.ts';
 export {
   access,
@@ -40,4 +49,12 @@ export {
 export { logOf, newestLines } from './log.ts';
 export { createSweep, type KeepSmallOptions, keepSmall } from './memory.ts';
 export { foldersOf, isConfig, modeOf, ownerOf, type TreeOwners } from './release-entries.ts';
-export { imageEntries, indexLine, LISTING, type Packed, parseIndexLine } from './release-image.ts';
+export {
+  imageEntries,
+  indexLine,
+  LISTING,
+  ownerOfSymbol,
+  type Packed,
+  parseIndexLine,
+  SYMBOLIC_OWNERS,
+} from './release-image.ts';

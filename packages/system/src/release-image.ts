@@ -4,11 +4,23 @@
  */
 import type { Manifest, ManifestFile } from '@silverlining/protocol';
 import { isBlobKey } from './blob-keys.ts';
+import type { FileOwner } from './durable-file.ts';
 import type { ImageEntry } from './erofs.ts';
 import { foldersOf, isConfig, modeOf, ownerOf, type TreeOwners } from './release-entries.ts';
 
+const ROOT: FileOwner = { uid: 0, gid: 0 };
+
 /** In the root of a full tree: the text of its manifest. */
 export const LISTING = 'manifest';
+
+/** In an image that is the same for all nodes: who owns what, as no node numbers them. Root is root. */
+export const SYMBOLIC_OWNERS: TreeOwners = { release: { uid: 1, gid: 1 }, config: { uid: 2, gid: 2 } };
+
+/** Who that is on a node. */
+export function ownerOfSymbol(uid: number, owners: TreeOwners): FileOwner {
+  if (uid === 0) return ROOT;
+  return uid === SYMBOLIC_OWNERS.config.uid ? owners.config : owners.release;
+}
 
 /** A content in a file that holds many. */
 export interface Packed {
@@ -41,7 +53,7 @@ export function imageEntries({ manifest, owners, placeOf, support, own }: ImageF
       return { ...owned(`support/${name}`), kind: 'file', mode: 0o644, ...place };
     }),
     ...Object.entries(own).map(([path, place]): ImageEntry => {
-      return { path, uid: 0, gid: 0, kind: 'file', mode: 0o600, ...place };
+      return { path, ...ROOT, kind: 'file', mode: 0o600, ...place };
     }),
   ];
 }

@@ -1,5 +1,5 @@
 /** Releases that come as images: for a node that has nothing of a release, it is laid out once, by the controller. */
-import { appUser, type ImageOffer, type ReplyBody, type RequestBody, SlError } from '@silverlining/protocol';
+import { type ImageOffer, type ReplyBody, type RequestBody, SlError } from '@silverlining/protocol';
 import type { ReceivedImage } from '../../content-ports.ts';
 import type { Listing } from '../../core/release/listing.ts';
 import { supportFiles } from '../../core/release/python-wrapper.ts';
@@ -31,9 +31,8 @@ export async function offerImage(
     await collectGarbage(state, 'short');
     checkImageSpace(image, await store.space());
   }
-  const owners = await tree.owners(appUser(app));
   state.addOffer(instance, { app, digest, files: undefined });
-  return { missing: '', free, image: { owners, support: supportFiles(image.platform) } };
+  return { missing: '', free, image: { support: supportFiles(image.platform) } };
 }
 
 /** Takes in the image of an offer. Nothing of it is used before the order to stage it says its digest. */

@@ -127,9 +127,10 @@ class StoreDisk {
   }
 
   mayHave(keys: readonly string[]): number {
-    const lacking = new Set(keys.filter((key) => !this.keys.has(key) && !this.leftovers.hasKey(key)));
+    const asked = new Set(keys);
+    const lacking = new Set([...asked].filter((key) => !this.keys.has(key) && !this.leftovers.hasKey(key)));
     this.packs.strikeNamed(lacking);
-    return keys.length - lacking.size;
+    return asked.size - lacking.size;
   }
 
   receiveImage(input: Readable, form: ImageForm, signal: AbortSignal): Promise<ReceivedImage> {

@@ -3,10 +3,13 @@ import { type Manifest, type ManifestFile, SlError, toSlError } from '@silverlin
 import {
   BLOCK,
   blobKey,
+  changeOwners,
   copyFile,
   erofsMetadata,
   imageEntries,
+  inodesOf,
   isSuperblock,
+  ownerOfSymbol,
   type Packed,
   rename,
   rm,
@@ -15,7 +18,7 @@ import {
   type TreeOwners,
 } from '@silverlining/system';
 import type { DiskContentStore } from './content-store.ts';
-import { diskFull, lostContent } from './disk-full.ts';
+import { diskFull, diskFullAs, lostContent } from './disk-full.ts';
 import { type Pack, readPart } from './pack.ts';
 import { PackWriter } from './pack-writer.ts';
 
@@ -105,11 +108,26 @@ function placeOf(file: ManifestFile, pack: Pack, writer: PackWriter): Packed {
   return place;
 }
 
-/** What makes an image of the file. */
-export function writeSuperblock(path: string, superblock: Buffer): void {
+/** In an image that came as such, as it came: the owners that this node has in place of those that all nodes have. E_MANIFEST when it is none. */
+export function writeOwners(data: string, owners: TreeOwners): void {
+  const superblock = readPart(data, { offset: SUPERBLOCK_AT, size: SUPERBLOCK_SIZE });
+  const place = superblock !== undefined && isSuperblock(superblock) ? inodesOf(superblock) : undefined;
+  const inodes = place === undefined ? undefined : readPart(data, place);
+  if (place === undefined || inodes === undefined) throw new SlError('E_MANIFEST', 'what came as an image is none');
+  changeOwners(inodes, (uid) => ownerOfSymbol(uid, owners));
+  diskFullAs(undefined, () => writeAt(data, inodes, place.offset));
+}
+
+function writeSuperblock(path: string, superblock: Buffer): void {
+  writeAt(path, superblock, SUPERBLOCK_AT);
+}
+
+function writeAt(path: string, content: Buffer, position: number): void {
   const descriptor = openSync(path, 'r+');
   try {
-    writeSync(descriptor, superblock, 0, superblock.length, SUPERBLOCK_AT);
+    for (let done = 0; done < content.length; ) {
+      done += writeSync(descriptor, content, done, content.length - done, position + done);
+    }
   } finally {
     closeSync(descriptor);
   }

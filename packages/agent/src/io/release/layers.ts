@@ -38,8 +38,8 @@ export interface NewImage {
   instance: string;
   /** Claimed. */
   pack: Pack;
-  /** Makes an image of the pack, where it is none yet. */
-  lay?(): Promise<void>;
+  /** Makes an image of the pack. */
+  lay(): Promise<void>;
 }
 
 /** Releases that are mounts: images, and layers over others. Each has a folder, a mount, and a unit for that. */
@@ -137,7 +137,7 @@ export function createLayers({ paths, packs, mounts, warn }: LayersOptions): Lay
     buildImage: async (release) => {
       const { instance, pack, lay } = release;
       try {
-        await lay?.();
+        await lay();
         await drop(instance);
         await removeFolder(pointOf(instance), `${paths.releases}/${PARTIAL}${randomUUID()}`);
         packs.lend(pack, folderOf(instance));

@@ -95,4 +95,17 @@ describe('a pack that became an image', () => {
     pack.rest();
     expect([1, 2, 3].map((i) => pack.find(key(i)))).toEqual([undefined, undefined, place(3)]);
   });
+
+  it('passes over a line without a key', async () => {
+    const path = await written(`${lines(1)} 4096 7\n${lines(2)}`);
+    expect([...readPlaces(path).keys()]).toEqual([key(1), key(2)]);
+  });
+
+  it('names keys of its lines without a table, also where the rest of a line is damaged', async () => {
+    const index = new PackIndex(await written(`${lines(1)}${key(2)} x 1\n`));
+    const asked = new Set([key(1), key(2), key(3)]);
+    index.strike(asked);
+    new PackIndex('/nowhere').strike(asked);
+    expect([...asked]).toEqual([key(3)]);
+  });
 });

@@ -111,8 +111,9 @@ function placeOf(text: string, key: string, last: number): Packed | undefined {
 }
 
 function search(text: string, key: string): Packed | undefined {
+  const wanted = `${key} `;
   let place: Packed | undefined;
-  for (let at = text.indexOf(`${key} `); at >= 0; at = text.indexOf(`${key} `, at + key.length)) {
+  for (let at = text.indexOf(wanted); at >= 0; at = text.indexOf(wanted, at + wanted.length)) {
     place = placeAt(text, at) ?? place;
   }
   return place;

@@ -10,7 +10,7 @@ import type { NewRelease, ReleaseTree } from '../../release-ports.ts';
 import { removeTree } from '../remove-tree.ts';
 import type { DiskContentStore } from './content-store.ts';
 import { diskFull } from './disk-full.ts';
-import { writeImage } from './image.ts';
+import { writeImage, writeOwners } from './image.ts';
 import { createLayers, type NewImage } from './layers.ts';
 import { buildByLinks } from './link-tree.ts';
 import { listingReader } from './listing-reader.ts';
@@ -68,7 +68,6 @@ export function createReleaseTree({ paths, store, owners, mounts, warn }: Releas
   };
 
   return {
-    owners,
     listing,
     remove: async (instance, keep) => {
       const base = await removeAlone(instance);
@@ -151,7 +150,7 @@ export function createReleaseTree({ paths, store, owners, mounts, warn }: Releas
   async function buildImage(release: NewRelease): Promise<boolean> {
     const { instance, image } = release;
     if (!works.images || !release.shareable) return false;
-    const made = image === undefined ? await claimContents(release) : claimImage(image);
+    const made = image === undefined ? await claimContents(release) : await claimImage(release, image);
     if (made === undefined) return false;
     return tryToMount(instance, 'images', async () => {
       await layers.buildImage({ instance, ...made });
@@ -173,10 +172,11 @@ export function createReleaseTree({ paths, store, owners, mounts, warn }: Releas
   }
 
   /** E_MANIFEST when it is gone: the next offer then asks for what is. */
-  function claimImage(image: ReceivedImage): Omit<NewImage, 'instance'> {
+  async function claimImage({ group }: NewRelease, image: ReceivedImage): Promise<Omit<NewImage, 'instance'>> {
+    const ownersOfIt = await owners(group);
     const pack = store.packs.claimImage(image);
     if (pack === undefined) throw new SlError('E_MANIFEST', 'the image that came is gone from the node; deploy again');
-    return { pack };
+    return { pack, lay: async () => writeOwners(pack.data, ownersOfIt) };
   }
 
   async function tryToMount(instance: string, kind: keyof typeof works, act: () => Promise<void>): Promise<boolean> {

@@ -10,6 +10,7 @@ import {
   LISTING,
   type Packed,
   SUPERBLOCK_AT,
+  SYMBOLIC_OWNERS,
 } from '@silverlining/system';
 import type { ReleaseSource, ScannedRelease } from '../../ports.ts';
 import { wholeFile } from './file-content.ts';
@@ -25,9 +26,9 @@ const ZEROS = Buffer.alloc(BLOCK);
 export function createImages(directory: string): Pick<ReleaseSource, 'image'> {
   const shared = createSharing<ImagePacking>(directory);
   return {
-    image(app, release, { plain, owners, support }) {
-      const key = JSON.stringify([release.digest, plain, owners, support]);
-      const { pack, open } = shared(key, () => imagePacking(app, release, { owners, support, plain }));
+    image(app, release, { plain, support }) {
+      const key = JSON.stringify([release.digest, plain, support]);
+      const { pack, open } = shared(key, () => imagePacking(app, release, { support, plain }));
       const { index, bytes, manifest } = pack.packing.layout;
       const sha256 = async () => {
         await pack.whole;
@@ -78,7 +79,7 @@ export interface ImageLayout {
 /** Places for all that is in the release. `builtAt`, in seconds since 1970, is the time of all files. */
 export function layOut(
   { manifest }: Pick<ScannedRelease, 'manifest'>,
-  { owners, support }: ImageWish,
+  { support }: ImageWish,
   builtAt: number,
 ): ImageLayout {
   const first = Buffer.alloc(BLOCK);
@@ -101,7 +102,13 @@ export function layOut(
   }
   const placed = Object.entries(support).map(([name, text]) => [name, place(Buffer.from(text))] as const);
   const placeOf = (file: ManifestFile) => found(contents.get(blobKey(file)), file);
-  const entries = imageEntries({ manifest, owners, placeOf, support: Object.fromEntries(placed), own });
+  const entries = imageEntries({
+    manifest,
+    owners: SYMBOLIC_OWNERS,
+    placeOf,
+    support: Object.fromEntries(placed),
+    own,
+  });
   const { blocks, superblock } = erofsMetadata(entries, { at: bytes, builtAt });
   place(blocks);
   superblock.copy(first, SUPERBLOCK_AT);

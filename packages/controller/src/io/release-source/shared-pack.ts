@@ -1,6 +1,5 @@
 /** Bytes that are made once for all who want the same, kept for as long as somebody does. */
-import { PassThrough, type Transform } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
+import { type Transform, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { constants, createZstdCompress } from 'node:zlib';
 import { SlError } from '@silverlining/protocol';
@@ -123,10 +122,15 @@ class SharedPack<P extends Packing> {
   }
 
   async #base64(): Promise<string> {
-    const sink = new PassThrough();
-    const sent = (await this.#spool).send(sink, this.#stop.signal, () => undefined);
-    const [all] = await Promise.all([buffer(sink), sent]);
-    return all.toString('base64');
+    const parts: Buffer[] = [];
+    const sink = new Writable({
+      write(chunk: Buffer, _encoding, done) {
+        parts.push(Buffer.from(chunk));
+        done();
+      },
+    });
+    await (await this.#spool).send(sink, this.#stop.signal, () => undefined);
+    return Buffer.concat(parts).toString('base64');
   }
 
   async #pack(): Promise<void> {
