@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { describeAgentFaults } from './faults-agent.ts';
 import { describeControllerFaults } from './faults-controller.ts';
 import { describeHandOverFaults } from './faults-hand-over.ts';
+import { describeImageFaults } from './faults-image.ts';
 import { describeNodeFaults } from './faults-node.ts';
 import { FaultSet } from './support/fault-set.ts';
 
@@ -24,6 +25,7 @@ describe.each([
     },
   ],
   ['agents', describeAgentFaults],
+  ['images', describeImageFaults],
   // The last ones: they set clocks wrong, and the names of releases begin with their times.
   ['nodes', describeNodeFaults],
 ])('faults of %s', (_what, describeFaults) => {

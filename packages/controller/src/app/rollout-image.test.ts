@@ -23,6 +23,8 @@ function releaseOf(name: string, files: ReturnType<typeof fileOf>[]): ScannedRel
 }
 
 const many = (first = 0) => Array.from({ length: 300 }, (_, i) => fileOf(first + i));
+/** One file of 4 GiB among five times as much. */
+const huge = () => [...Array.from({ length: 6000 }, (_, i) => fileOf(i, 3.5 * MiB)), fileOf(6000, 4096 * MiB)];
 const largish = () => many().map((file) => ({ ...file, size: MiB }));
 const target = (more: Partial<StageTarget> = {}) =>
   ({
@@ -130,6 +132,7 @@ it.each<[string, boolean, () => Partial<StageTarget>]>([
   ['of few files', false, () => ({ release: releaseOf('few', many().slice(0, 255)) })],
   ['mostly of large files', false, () => ({ release: releaseOf('large', [...many(), fileOf(300, 5 * MiB)]) })],
   ['with one large file', true, () => ({ release: releaseOf('some', [...largish(), fileOf(300, 5 * MiB)]) })],
+  ['with a file that no image has room for', false, () => ({ release: releaseOf('huge', huge()) })],
   ['that its own script adds to', false, () => ({ spec: { ...target().spec, packageInstallScript: 'x' } })],
 ])('as for a release %s, asks whether it is wanted as an image: %s', async (_what, isAsked, more) => {
   await stage(more());

@@ -1,5 +1,5 @@
 /** A release of which a node has nothing comes as an image, laid out once for all nodes: what it is made of costs them nothing by the file. */
-import { CHUNKED_FROM, type ImageOffer, type ImageWish } from '@silverlining/protocol';
+import { CHUNKED_FROM, type ImageOffer, type ImageWish, type ManifestFile } from '@silverlining/protocol';
 import { blobKey } from '@silverlining/system';
 import type { LaidImage, ScannedRelease } from '../ports.ts';
 import { READS, SLOWEST, withTransfer } from './bulk.ts';
@@ -16,6 +16,8 @@ const LEAST_CHANGED = 1 / 4;
 /** Contents that a node is asked about. */
 const SAMPLE = 16;
 const BLOCK = 4096;
+/** What an image has no room for. */
+const TOO_LARGE = 2 ** 32;
 /** Bytes of an inode, a name, and a line of the manifest. */
 const ABOUT_A_FILE = 256;
 const DEADLINE = 60_000;
@@ -30,8 +32,10 @@ export async function offerImage(
   const { instance, app, release, spec } = target;
   const session = deps.fleet.session(node);
   if (!target.sendable || spec.packageInstallScript !== undefined || session?.hello.releaseImages !== true) return;
+  // First, as it is known of most deploys, in which little changes.
+  if (hasMost(deps, target, node)) return;
   const form = formOf(release);
-  if (!form.isWorthIt || hasMost(deps, target, node)) return;
+  if (!form.isWorthIt) return;
   await deps.fleet.turn();
   const { files, bytes, sample } = form;
   const image: ImageOffer = { platform: spec.platform, files, bytes, sample };
@@ -97,6 +101,10 @@ function hasMost({ fleet }: ControllerDeps, { release, base }: StageTarget, node
   return changesFrom(base, release).files.length <= release.manifest.files.length * LEAST_CHANGED;
 }
 
+function isTooLarge({ size }: ManifestFile): boolean {
+  return size >= TOO_LARGE;
+}
+
 interface Form extends Omit<ImageOffer, 'platform'> {
   isWorthIt: boolean;
   /** Bytes of each content that is in the image, by the index of the first file that has it. */
@@ -126,7 +134,7 @@ function makeForm({ manifest, bytes }: ScannedRelease): Form {
     (_, i) => keys[Math.floor((i + 0.5) * step)] ?? '',
   );
   return {
-    isWorthIt: files.length >= FEWEST_FILES && large <= bytes * MOST_LARGE,
+    isWorthIt: files.length >= FEWEST_FILES && large <= bytes * MOST_LARGE && !files.some(isTooLarge),
     files: files.length,
     bytes: blocks * BLOCK + files.length * ABOUT_A_FILE,
     sample,

@@ -5,7 +5,6 @@ import type { Listing } from '../../core/release/listing.ts';
 import { supportFiles } from '../../core/release/python-wrapper.ts';
 import { checkImageSpace } from '../../core/release/space.ts';
 import type { Handlers } from '../../ports.ts';
-import { hasDamage } from './offer.ts';
 import { collectGarbage } from './remove.ts';
 import type { Offer, ReleaseState } from './state.ts';
 
@@ -20,7 +19,7 @@ export async function offerImage(
 ): Promise<ReplyBody<'offer'>> {
   const { store, tree } = state.ports;
   const { bytes: free } = await store.space();
-  const isKnown = state.journals.has(instance) || hasDamage(state, app);
+  const isKnown = state.journals.has(instance) || state.hasDamage(app);
   const isNew = !isKnown && store.mayHave(image.sample) <= image.sample.length * MOST_HERE;
   if (!isNew || scripted === true || !tree.takesImages()) return { missing: '', free };
   if (!instance.startsWith(`${app}.`))

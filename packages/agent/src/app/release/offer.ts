@@ -15,7 +15,7 @@ export function createOffer(state: ReleaseState): Handlers['offer'] {
     if (isHere(state, body)) return { missing: '', free: free.bytes };
     const listing = await listingOf(state, body, context);
     checkOffer(state, body, listing);
-    const isDamaged = hasDamage(state, body.app);
+    const isDamaged = state.hasDamage(body.app);
     // All else is of the base, which is here.
     const changes = state.doubted.has(body.app) || isDamaged ? undefined : body.changes;
     const doubtful = (changes ?? listing.manifest()).files;
@@ -53,14 +53,6 @@ async function makeRoom(
     await collectGarbage(state, 'short');
     check(await store.space());
   }
-}
-
-/**
- * What is wrong in a release that is linked is wrong in the store, and so in all that is made of it later. Files of others are
- * not read again: an app's own are the likeliest to be the same.
- */
-export function hasDamage(state: ReleaseState, app: string): boolean {
-  return state.all().some((it) => it.state === 'failed' && it.spec.app === app);
 }
 
 /** A release that is its own base: going back to it needs nothing but that it is here. */

@@ -101,6 +101,14 @@ export class ReleaseState {
     for (const it of [app, ...this.all().map((journal) => journal.spec.app)]) this.doubted.add(it);
   }
 
+  /**
+   * What is wrong in a release that is linked is wrong in the store, and so in all that is made of it later. Files of others are
+   * not read again: an app's own are the likeliest to be the same.
+   */
+  hasDamage(app: string): boolean {
+    return this.all().some((it) => it.state === 'failed' && it.spec.app === app);
+  }
+
   pathsOf(app: string, instance: string): InstancePaths {
     return instancePaths(this.ports.paths, app, instance);
   }
