@@ -45,6 +45,8 @@ let received: string[];
 let staged: RequestBody<'stage'>[];
 let failures: SlError[];
 let closed: number;
+/** Of the release that is staged. */
+let files: number;
 
 beforeEach(() => {
   fleet = new SendingFleet();
@@ -58,8 +60,7 @@ function connect(hello: Partial<NoticeBody<'hello'>> = { releaseImages: true }, 
     {
       offer: (body: RequestBody<'offer'>) => {
         asked.push(body);
-        const missing = encodeBitmap(body.manifest?.files.length ?? 300, [0]);
-        if (body.image === undefined) return { missing, free: 0 };
+        if (body.image === undefined) return { missing: encodeBitmap(files, [0]), free: 0 };
         return { missing: '', free: 0, ...(isWanted ? { image: WISH } : {}) };
       },
       image: async ({ transfer, ...order }: RequestBody<'image'>) => {
@@ -97,7 +98,9 @@ const pack: ReleaseSource['pack'] = () => ({
 
 function stage(more: Partial<StageTarget> = {}) {
   const deps = { fleet, source: { image, pack }, clock: new ManualClock(7), log: { warn: () => undefined } };
-  return stageOnNode(deps as unknown as ControllerDeps, target(more), 'app1', signal);
+  const it = target(more);
+  files = it.release.manifest.files.length;
+  return stageOnNode(deps as unknown as ControllerDeps, it, 'app1', signal);
 }
 
 it('sends a release as an image to a node that has nothing of it, and then says its digest', async () => {
