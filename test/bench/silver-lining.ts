@@ -65,7 +65,7 @@ export function silverLining({ file, site, tool, signal }: SilverLiningInput): C
     title: 'Silver Lining',
     variants: ['sl'],
     use: () => undefined,
-    how: '`sl deploy` and `sl rollback` of a `static` app; the controller runs already, as it does after the first command. Staging with verification of every file, fsync, health checks and the switch are in the time. What goes to nodes on the same machine is not compressed.',
+    how: '`sl deploy` and `sl rollback` of a `static` app; the controller runs already, as it does after the first command. Staging with verification of all that came, fsync, health checks and the switch are in the time. What goes to nodes on the same machine is not compressed.',
     host: 'silver.bench.test',
     enter: `cd "/var/www/$(sed -n 's/^${APP} //p' /var/lib/silverlining/proxy/active.map)/static"`,
     full: deploy,

@@ -1,14 +1,15 @@
 /** Takes in the image of a release, which the controller has laid out, as it comes. */
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { SlError } from '@silverlining/protocol';
 import type { ImageForm, ReceivedImage } from '../../content-ports.ts';
-import { diskFull } from './disk-full.ts';
+import { diskFullAs } from './disk-full.ts';
 import type { Leftovers } from './leftovers.ts';
 import { PACK_DATA, PACK_INDEX } from './pack.ts';
 import { isDiskFull, withSpace } from './reception.ts';
 import { pour } from './unpack.ts';
+import { writeAll } from './write-all.ts';
 import { WriteBack } from './write-back.ts';
 
 export interface ImageReception {
@@ -70,9 +71,9 @@ class ImageWriter {
     if (at + chunk.length > index + bytes) throw damaged('E_TAR_TOO_LARGE', 'longer than was said');
     this.#digest.update(chunk);
     const ofIndex = Math.min(Math.max(index - at, 0), chunk.length);
-    if (ofIndex > 0) write(this.#index, chunk.subarray(0, ofIndex), at);
+    if (ofIndex > 0) diskFullAs(undefined, () => writeAll(this.#index, chunk.subarray(0, ofIndex), at));
     if (ofIndex < chunk.length) {
-      write(this.#data, chunk.subarray(ofIndex), at + ofIndex - index);
+      diskFullAs(undefined, () => writeAll(this.#data, chunk.subarray(ofIndex), at + ofIndex - index));
       this.#writeBack.wrote(chunk.length - ofIndex);
     }
     this.#came += chunk.length;
@@ -96,24 +97,8 @@ class ImageWriter {
   async #close(): Promise<void> {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    try {
-      await this.#writeBack.end();
-    } catch (error) {
-      throw diskFull(undefined, error);
-    } finally {
-      closeSync(this.#index);
-      closeSync(this.#data);
-    }
-  }
-}
-
-function write(descriptor: number, content: Buffer, position: number): void {
-  try {
-    for (let done = 0; done < content.length; ) {
-      done += writeSync(descriptor, content, done, content.length - done, position + done);
-    }
-  } catch (error) {
-    throw diskFull(undefined, error);
+    closeSync(this.#index);
+    await this.#writeBack.close(undefined);
   }
 }
 

@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, statSync, writeSync } from 'node:fs';
+import { closeSync, constants, openSync, statSync } from 'node:fs';
 import { type Manifest, type ManifestFile, SlError, toSlError } from '@silverlining/protocol';
 import {
   BLOCK,
@@ -21,6 +21,7 @@ import type { DiskContentStore } from './content-store.ts';
 import { diskFull, diskFullAs, lostContent } from './disk-full.ts';
 import { type Pack, readPart } from './pack.ts';
 import { PackWriter } from './pack-writer.ts';
+import { writeAll } from './write-all.ts';
 
 export interface ImageInput {
   pack: Pack;
@@ -125,9 +126,7 @@ function writeSuperblock(path: string, superblock: Buffer): void {
 function writeAt(path: string, content: Buffer, position: number): void {
   const descriptor = openSync(path, 'r+');
   try {
-    for (let done = 0; done < content.length; ) {
-      done += writeSync(descriptor, content, done, content.length - done, position + done);
-    }
+    writeAll(descriptor, content, position);
   } finally {
     closeSync(descriptor);
   }

@@ -1,10 +1,11 @@
 import { createHash, type Hash, hash } from 'node:crypto';
-import { appendFileSync, closeSync, openSync, writeSync } from 'node:fs';
+import { appendFileSync, openSync } from 'node:fs';
 import type { ManifestFile } from '@silverlining/protocol';
 import { BLOCK, blobKey, indexLine, type Packed, readPieces } from '@silverlining/system';
-import { diskFull, diskFullAs, wrongContent } from './disk-full.ts';
+import { diskFullAs, wrongContent } from './disk-full.ts';
 import { PACK_DATA, PACK_INDEX } from './pack.ts';
 import type { EntrySink } from './tar-reader.ts';
+import { writeAll } from './write-all.ts';
 import { WriteBack } from './write-back.ts';
 
 /** Small enough to stay in a processor's cache, between where contents come from and the file. */
@@ -130,13 +131,7 @@ export class PackWriter implements EntrySink {
   async #close(): Promise<void> {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    try {
-      await this.#writeBack.end();
-    } catch (error) {
-      throw diskFull(this.#last, error);
-    } finally {
-      closeSync(this.#descriptor);
-    }
+    await this.#writeBack.close(this.#last);
   }
 
   #digest(): string {
@@ -177,11 +172,8 @@ export class PackWriter implements EntrySink {
   }
 
   #flush(): void {
-    diskFullAs(this.#last, () => {
-      for (let done = 0; done < this.#used; ) {
-        done += writeSync(this.#descriptor, this.#buffer, done, this.#used - done, this.#position + done);
-      }
-    });
+    const content = this.#buffer.subarray(0, this.#used);
+    diskFullAs(this.#last, () => writeAll(this.#descriptor, content, this.#position));
     this.#writeBack.wrote(this.#used);
     this.#position += this.#used;
     this.#used = 0;

@@ -1,4 +1,6 @@
-import { fdatasync } from 'node:fs';
+import { closeSync, fdatasync } from 'node:fs';
+import type { ManifestFile } from '@silverlining/protocol';
+import { diskFull } from './disk-full.ts';
 
 /** Bytes that are written before the disk is told to take them: each round costs a commit of the file system's journal. */
 const ROUND = 8 << 20;
@@ -40,6 +42,17 @@ export class WriteBack {
   /** Whether the descriptor may be closed without waiting for `end`. */
   get isIdle(): boolean {
     return this.#round === undefined && this.#error === undefined;
+  }
+
+  /** Closes the descriptor when the disk is done with it. E_DISK_FULL, with the file to name, or whatever else it did not take. */
+  async close(file: ManifestFile | undefined): Promise<void> {
+    try {
+      await this.end();
+    } catch (error) {
+      throw diskFull(file, error);
+    } finally {
+      closeSync(this.#descriptor);
+    }
   }
 
   /** Before the descriptor is closed. Throws what the disk did not take. */
