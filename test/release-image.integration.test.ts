@@ -1,87 +1,35 @@
 /** The two ends together: the image that the controller lays out is what a node mounts, and what is looked at when it does not come whole. */
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { Readable, Writable } from 'node:stream';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { zstdDecompressSync } from 'node:zlib';
-import type { App, ImageWish } from '@silverlining/protocol';
-import { blobKey } from '@silverlining/system';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { ImageForm } from '../packages/agent/src/content-ports.ts';
 import { parseListing } from '../packages/agent/src/io/release/unpack.ts';
-import { createReleaseSource } from '../packages/controller/src/io/release-source/index.ts';
-import type { LaidImage, ReleaseSource, ScannedRelease } from '../packages/controller/src/ports.ts';
 import { readErofs } from './fakes/erofs-reader.ts';
+import {
+  contentOf,
+  keysOf,
+  type Laid,
+  layOut,
+  sent,
+  useImages,
+  WISH,
+  workstation,
+  write,
+} from './fakes/laid-images.ts';
 import { NO_MOUNTS } from './fakes/mounts.ts';
 import { blobs, disk, images, me, packs, read, signal, start, useReleaseDisk } from './fakes/release-disk.ts';
 
 const FIRST = 'blog.20260131_001';
 const SECOND = 'blog.20260131_002';
 const BLOCK = 4096;
-const WISH: ImageWish = { support: { 'loader.py': 'load()\n' } };
-
-let home: string;
-let app: App;
-let source: ReleaseSource;
 
 useReleaseDisk();
-beforeEach(async () => {
-  home = await mkdtemp(join(tmpdir(), 'sl-image-'));
-  app = { name: 'blog', dir: join(home, 'app'), config: join(home, 'config') } as App;
-  source = createReleaseSource({ cache: join(home, 'cache') });
-  await write('config/secret.ini', 'password');
-  await write('app/bin/run', 'run', 0o755);
-  for (let i = 0; i < 300; i++) await write(`app/lib/${i}`, contentOf(i));
-  await write('app/twice', contentOf(7));
-  await write('app/none', '');
-  await symlink('lib/7', join(app.dir, 'link'));
-});
-afterEach(() => rm(home, { recursive: true }));
-
-/** From nothing to some blocks. */
-const contentOf = (i: number) => `${i} `.repeat(i * 20);
-
-async function write(path: string, text: string, mode = 0o644): Promise<void> {
-  await mkdir(dirname(join(home, path)), { recursive: true });
-  await writeFile(join(home, path), text, { mode });
-}
-
-interface Laid {
-  release: ScannedRelease;
-  form: ImageForm;
-  /** As it is sent. */
-  bytes: Buffer;
-  sha256: string;
-}
-
-/** All that is sent, as a socket takes it: with a copy. */
-async function sent(image: Pick<LaidImage, 'send'>): Promise<Buffer> {
-  const parts: Buffer[] = [];
-  const sink = new Writable({
-    write(chunk: Buffer, _encoding, done) {
-      parts.push(Buffer.from(chunk));
-      done();
-    },
-  });
-  await image.send(sink, signal);
-  return Buffer.concat(parts);
-}
-
-async function layOut({ plain = true } = {}): Promise<Laid> {
-  const release = await source.scan(app, signal);
-  const image = source.image(app, release, { ...WISH, plain });
-  try {
-    const bytes = await sent(image);
-    const { index, bytes: size, manifest } = image;
-    return { release, form: { index, bytes: size, manifest, plain }, bytes, sha256: await image.sha256() };
-  } finally {
-    await image.close();
-  }
-}
+useImages();
 
 const receive = (form: ImageForm, ...chunks: Buffer[]) => disk.store.receiveImage(Readable.from(chunks), form, signal);
-const keysOf = ({ release }: Laid) => release.manifest.files.map((file) => blobKey(file));
 
 /** Takes it in, and makes the release of it. */
 async function bring(laid: Laid, instance = FIRST): Promise<void> {
@@ -111,12 +59,14 @@ describe('an image', () => {
     expect(facts('manifest').slice(0, 3)).toEqual(['100600', 0, 0]);
     expect(parseListing(inodes.get('manifest')?.content.toString() ?? '').manifest()).toEqual(release.manifest);
     const lines = bytes.subarray(0, form.index).toString().trimEnd().split('\n');
-    expect(lines.map((line) => line.split(' ')[0])).toEqual([...new Set(keysOf({ release } as Laid))]);
+    expect(lines.map((line) => line.split(' ')[0])).toEqual([...new Set(keysOf({ release }))]);
   });
 
   it('is the same for all who want the same, and compressed where that is wanted', async () => {
-    const release = await source.scan(app, signal);
-    const all = [WISH, WISH].map((wish) => source.image(app, release, { ...wish, plain: false }));
+    const release = await workstation.source.scan(workstation.app, signal);
+    const all = [WISH, WISH].map((wish) =>
+      workstation.source.image(workstation.app, release, { ...wish, plain: false }),
+    );
     const [one = Buffer.alloc(0), other = Buffer.alloc(0)] = await Promise.all(all.map(sent));
     expect(one.equals(other)).toBe(true);
     const whole = zstdDecompressSync(one);
@@ -129,9 +79,9 @@ describe('an image', () => {
     ['as long', contentOf(250).replaceAll('2', '3')],
     ['longer', `${contentOf(250)}x`],
   ])('is not made of a file that is another one by now, and %s', async (_how, text) => {
-    const release = await source.scan(app, signal);
+    const release = await workstation.source.scan(workstation.app, signal);
     await write('app/lib/250', text);
-    const image = source.image(app, release, { ...WISH, plain: true });
+    const image = workstation.source.image(workstation.app, release, { ...WISH, plain: true });
     const error = { code: 'E_APP_CONFIG', message: 'app/lib/250 changed while being deployed; deploy again' };
     await expect(sent(image)).rejects.toMatchObject(error);
     await expect(image.sha256()).rejects.toMatchObject(error);
@@ -270,5 +220,5 @@ function placeOf({ release, form, bytes }: Laid, path: string): { offset: number
 
 it('leaves nothing of an image on this machine once it was sent', async () => {
   await layOut();
-  expect(await readdir(join(home, 'cache/packs'))).toEqual([]);
+  expect(await readdir(join(workstation.home, 'cache/packs'))).toEqual([]);
 });

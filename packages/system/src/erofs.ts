@@ -15,8 +15,8 @@ const INODE = 32;
 const DIRENT = 12;
 /** How the bytes of its numbers stand, in a DataView's terms. */
 const LITTLE = true;
-/** What a compact inode has room for. */
-const MAX_SIZE = 0xffff_ffff;
+/** Bytes of a file, and numbers of owners, that a compact inode has room for. */
+export const MAX_SIZE = 0xffff_ffff;
 const MAX_ID = 0xffff;
 
 interface Owned {

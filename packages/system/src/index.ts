@@ -21,6 +21,7 @@ export {
   type ImageEntry,
   inodesOf,
   isSuperblock,
+  MAX_SIZE,
   SUPERBLOCK_AT,
   SUPERBLOCK_SIZE,
 } from './erofs.ts';

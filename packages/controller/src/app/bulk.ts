@@ -2,7 +2,7 @@
 import type { Duplex } from 'node:stream';
 import { SlError } from '@silverlining/protocol';
 import pLimit from 'p-limit';
-import type { Clock } from '../ports.ts';
+import type { Clock, PackedRelease } from '../ports.ts';
 import type { ControllerDeps } from './deps.ts';
 
 /** Bytes a millisecond of the slowest link that is waited for: about a megabit a second. */
@@ -54,6 +54,23 @@ export async function withTransfer<R>(
   if (answered.status === 'fulfilled') return answered.value;
   const ours = sent.status === 'rejected' && sent.reason instanceof SlError && OURS.has(sent.reason.code);
   throw ours ? sent.reason : answered.reason;
+}
+
+/** Sends what was packed with a request that names its socket; resolves with the answer, and with the bytes that went. */
+export async function sendPacked<R>(
+  deps: Pick<ControllerDeps, 'fleet' | 'clock'>,
+  node: string,
+  limits: Limits,
+  { packed, request }: { packed: Pick<PackedRelease, 'send'>; request: Work<R>['request'] },
+): Promise<{ reply: R; wire: number }> {
+  let wire = 0;
+  const send: Work<R>['send'] = (socket, moved) =>
+    packed.send(socket, limits.signal, (bytes) => {
+      wire += bytes;
+      moved();
+    });
+  const reply = await withTransfer(deps, node, limits, { request, send });
+  return { reply, wire };
 }
 
 /** Resolves when it has ended, or `moves` has stayed the same for so long. */

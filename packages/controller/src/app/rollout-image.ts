@@ -1,11 +1,11 @@
 /** A release of which a node has nothing comes as an image, laid out once for all nodes: what it is made of costs them nothing by the file. */
-import { CHUNKED_FROM, type ImageOffer, type ImageWish, type ManifestFile } from '@silverlining/protocol';
-import { blobKey } from '@silverlining/system';
-import type { LaidImage, ScannedRelease } from '../ports.ts';
-import { READS, SLOWEST, withTransfer } from './bulk.ts';
+import { CHUNKED_FROM, type ImageOffer, type ImageWish } from '@silverlining/protocol';
+import { BLOCK, blobKey, MAX_SIZE } from '@silverlining/system';
+import type { ScannedRelease } from '../ports.ts';
+import { READS, SLOWEST, sendPacked } from './bulk.ts';
 import type { ControllerDeps } from './deps.ts';
 import { changesFrom } from './rollout-offer.ts';
-import { limitsOf, type Sent, type StageTarget, takesPlain, timesOf } from './stage-target.ts';
+import { limitsOf, reportedOn, type Sent, type StageTarget, takesPlain, timesOf } from './stage-target.ts';
 
 /** Of fewer files, each costs no more by itself. */
 const FEWEST_FILES = 256;
@@ -15,9 +15,6 @@ const MOST_LARGE = 1 / 4;
 const LEAST_CHANGED = 1 / 4;
 /** Contents that a node is asked about. */
 const SAMPLE = 16;
-const BLOCK = 4096;
-/** What an image has no room for. */
-const TOO_LARGE = 2 ** 32;
 /** Bytes of an inode, a name, and a line of the manifest. */
 const ABOUT_A_FILE = 256;
 const DEADLINE = 60_000;
@@ -56,53 +53,30 @@ export async function bringImage(
   signal: AbortSignal,
 ): Promise<Sent> {
   const { app, instance, release, spec, deploy, epoch } = target;
-  const image = deps.source.image(app, release, { ...wish, plain: takesPlain(deps, target, node) });
+  const plain = takesPlain(deps, target, node);
+  const packed = deps.source.image(app, release, { ...wish, plain });
   try {
-    const wire = await send(deps, { target, node, image }, signal);
+    const { index, bytes, manifest } = packed;
+    const limits = { signal, onProgress: target.onProgress, deadline: DEADLINE + (index + bytes) / SLOWEST };
+    const form = { ...(plain ? { plain } : {}), index, bytes, manifest };
+    const { wire } = await sendPacked(deps, node, limits, {
+      packed,
+      request: (transfer) => deps.fleet.request(node, 'image', { instance, transfer, ...form }, limits),
+    });
     const asked = deps.clock.monotonic();
-    const order = { instance, deploy, epoch, spec, image: await image.sha256() };
+    const order = { instance, deploy, epoch, spec, image: await packed.sha256() };
     const { ms } = await deps.fleet.request(node, 'stage', order, limitsOf(target, 0, signal));
     return { files: formOf(release).contents, wire, times: timesOf({ ...ms, received: 0 }, asked) };
   } finally {
-    await image.close();
+    await packed.close();
   }
-}
-
-/** Returns how many bytes went. */
-async function send(
-  deps: ControllerDeps,
-  { target, node, image }: { target: StageTarget; node: string; image: LaidImage },
-  signal: AbortSignal,
-): Promise<number> {
-  const { index, bytes, manifest } = image;
-  const limits = { signal, onProgress: target.onProgress, deadline: DEADLINE + (index + bytes) / SLOWEST };
-  const plain = takesPlain(deps, target, node) ? { plain: true } : {};
-  let wire = 0;
-  await withTransfer(deps, node, limits, {
-    request: (transfer) => {
-      const order = { instance: target.instance, transfer, ...plain, index, bytes, manifest };
-      return deps.fleet.request(node, 'image', order, limits);
-    },
-    send: (socket, moved) =>
-      image.send(socket, signal, (taken) => {
-        wire += taken;
-        moved();
-      }),
-  });
-  return wire;
 }
 
 /** Whether the node has most of the release, as far as is known here. */
 function hasMost({ fleet }: ControllerDeps, { release, base }: StageTarget, node: string): boolean {
   if (base === undefined) return false;
-  const session = fleet.session(node);
-  const { instances } = session?.health ?? session?.hello ?? { instances: [] };
-  if (!instances.some((it) => it.instance === base.instance && it.digest === base.digest)) return false;
+  if (reportedOn(fleet, node, base) === undefined) return false;
   return changesFrom(base, release).files.length <= release.manifest.files.length * LEAST_CHANGED;
-}
-
-function isTooLarge({ size }: ManifestFile): boolean {
-  return size >= TOO_LARGE;
 }
 
 interface Form extends Omit<ImageOffer, 'platform'> {
@@ -134,7 +108,8 @@ function makeForm({ manifest, bytes }: ScannedRelease): Form {
     (_, i) => keys[Math.floor((i + 0.5) * step)] ?? '',
   );
   return {
-    isWorthIt: files.length >= FEWEST_FILES && large <= bytes * MOST_LARGE && !files.some(isTooLarge),
+    isWorthIt:
+      files.length >= FEWEST_FILES && large <= bytes * MOST_LARGE && files.every(({ size }) => size <= MAX_SIZE),
     files: files.length,
     bytes: blocks * BLOCK + files.length * ABOUT_A_FILE,
     sample,

@@ -3,7 +3,7 @@ import { type ErrorCode, SlError } from '@silverlining/protocol';
 import type { PackedRelease } from '../ports.ts';
 import { readTransfer, SLOWEST } from './bulk.ts';
 import type { ControllerDeps } from './deps.ts';
-import type { StageTarget } from './stage-target.ts';
+import { reportedOn, type StageTarget } from './stage-target.ts';
 
 const DEADLINE = 60_000;
 
@@ -43,8 +43,6 @@ const OF_LENDER: ReadonlySet<ErrorCode> = new Set([
 ]);
 
 function hasIt({ fleet }: ControllerDeps, node: string, { instance, release }: StageTarget): boolean {
-  const session = fleet.session(node);
-  const { instances } = session?.health ?? session?.hello ?? { instances: [] };
-  const here = instances.find((it) => it.instance === instance && it.digest === release.digest);
+  const here = reportedOn(fleet, node, { instance, digest: release.digest });
   return here !== undefined && here.state !== 'staging' && here.state !== 'failed';
 }

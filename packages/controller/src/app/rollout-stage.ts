@@ -10,7 +10,7 @@ import {
 import { partBytes } from '../core/release/file-part.ts';
 import type { FilePart, PackedRelease, RequestOptions, ScannedRelease } from '../ports.ts';
 import type { OperationContext } from '../service.ts';
-import { withTransfer } from './bulk.ts';
+import { sendPacked } from './bulk.ts';
 import type { ControllerDeps } from './deps.ts';
 import { missingParts } from './rollout-chunks.ts';
 import { bringImage, offerImage } from './rollout-image.ts';
@@ -118,16 +118,11 @@ async function send(
     const { ms } = await deps.fleet.request(node, 'stage', { ...request, archive }, limits);
     return { ms, wire: Buffer.byteLength(archive, 'base64') };
   }
-  let wire = 0;
-  const { ms } = await withTransfer(deps, node, limits, {
+  const { reply, wire } = await sendPacked(deps, node, limits, {
+    packed,
     request: (transfer) => deps.fleet.request(node, 'stage', { ...request, transfer }, limits),
-    send: (socket, moved) =>
-      packed.send(socket, signal, (bytes) => {
-        wire += bytes;
-        moved();
-      }),
   });
-  return { ms, wire };
+  return { ms: reply.ms, wire };
 }
 
 /** The node lacks files of a release that are not to be had here any more. */

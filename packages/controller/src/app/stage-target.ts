@@ -1,6 +1,7 @@
 /** What is to be brought to a node and staged there, in whichever form it comes. */
-import type { App, InstanceSpec, ReplyBody } from '@silverlining/protocol';
+import type { App, InstanceReport, InstanceSpec, ReplyBody } from '@silverlining/protocol';
 import type { ReleaseRecord, RequestOptions, ScannedRelease } from '../ports.ts';
+import { inForceOn } from './agree.ts';
 import { SLOWEST } from './bulk.ts';
 import type { ControllerDeps } from './deps.ts';
 
@@ -39,6 +40,15 @@ export interface Sent {
   wire: number;
   /** What happened on the node and when, in monotonic milliseconds of this machine. */
   times: [event: string, at: number][];
+}
+
+/** What the node last said of a release that it has. */
+export function reportedOn(
+  fleet: ControllerDeps['fleet'],
+  node: string,
+  { instance, digest }: Pick<BaseRelease, 'instance' | 'digest'>,
+): InstanceReport | undefined {
+  return inForceOn(fleet, node)?.instances.find((it) => it.instance === instance && it.digest === digest);
 }
 
 /** What another node lends is compressed already. */

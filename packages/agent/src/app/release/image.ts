@@ -5,7 +5,7 @@ import type { Listing } from '../../core/release/listing.ts';
 import { supportFiles } from '../../core/release/python-wrapper.ts';
 import { checkImageSpace } from '../../core/release/space.ts';
 import type { Handlers } from '../../ports.ts';
-import { collectGarbage } from './remove.ts';
+import { makeRoom } from './remove.ts';
 import type { Offer, ReleaseState } from './state.ts';
 
 /** So much of a release may come although it is here: an app's own configuration often stays when all else is new. */
@@ -18,20 +18,15 @@ export async function offerImage(
   image: ImageOffer,
 ): Promise<ReplyBody<'offer'>> {
   const { store, tree } = state.ports;
-  const { bytes: free } = await store.space();
+  const free = await store.space();
   const isKnown = state.journals.has(instance) || state.hasDamage(app);
   const isNew = !isKnown && store.mayHave(image.sample) <= image.sample.length * MOST_HERE;
-  if (!isNew || scripted === true || !tree.takesImages()) return { missing: '', free };
+  if (!isNew || scripted === true || !tree.takesImages()) return { missing: '', free: free.bytes };
   if (!instance.startsWith(`${app}.`))
     throw new SlError('E_MANIFEST', `a release of ${app} is offered for ${instance}`);
-  try {
-    checkImageSpace(image, await store.space());
-  } catch {
-    await collectGarbage(state, 'short');
-    checkImageSpace(image, await store.space());
-  }
+  await makeRoom(state, free, (space) => checkImageSpace(image, space));
   state.addOffer(instance, { app, digest, files: undefined });
-  return { missing: '', free, image: { support: supportFiles(image.platform) } };
+  return { missing: '', free: free.bytes, image: { support: supportFiles(image.platform) } };
 }
 
 /** Takes in the image of an offer. Nothing of it is used before the order to stage it says its digest. */

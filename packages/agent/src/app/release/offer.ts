@@ -1,10 +1,10 @@
 import type { RequestBody } from '@silverlining/protocol';
 import { checkManifest, type ManifestChanges, SlError } from '@silverlining/protocol';
 import { Listing } from '../../core/release/listing.ts';
-import { checkSpace, type NewFiles, type Space } from '../../core/release/space.ts';
+import { checkSpace, type NewFiles } from '../../core/release/space.ts';
 import type { Handlers, RequestContext } from '../../ports.ts';
 import { offerImage } from './image.ts';
-import { collectGarbage } from './remove.ts';
+import { makeRoom } from './remove.ts';
 import type { ReleaseState } from './state.ts';
 
 /** Takes in a manifest, and says which contents the node lacks. */
@@ -28,31 +28,17 @@ export function createOffer(state: ReleaseState): Handlers['offer'] {
     // Before it is known to fit: what is removed to make room is none of its contents.
     const files = { listing, doubtful, missing, assemblies: new Map() };
     state.addOffer(body.instance, { app: body.app, digest: body.digest, files });
+    const { tree } = state.ports;
+    const form = { isLayer: tree.isLayer(listing), takesImages: tree.takesImages() };
+    const release: NewFiles = { listing, missing, isCopied: body.scripted === true, ...form };
     try {
-      await makeRoom(state, { listing, missing, isCopied: body.scripted === true }, { free, left });
+      await makeRoom(state, free, (space) => checkSpace(release, { ...space, bytes: space.bytes + left }));
     } catch (error) {
       state.offers.delete(body.instance);
       throw error;
     }
     return { missing: listing.bitmap(new Set(missing.map((file) => file.path))), free: free.bytes };
   };
-}
-
-/** Of deploys that failed all contents are here yet, as the next one mostly has them too; E_DISK_FULL when it does not help that they go. */
-async function makeRoom(
-  state: ReleaseState,
-  files: Pick<NewFiles, 'listing' | 'missing' | 'isCopied'>,
-  { free, left }: { free: Space; left: number },
-): Promise<void> {
-  const { store, tree } = state.ports;
-  const form = { isLayer: tree.isLayer(files.listing), takesImages: tree.takesImages() };
-  const check = (space: Space) => checkSpace({ ...files, ...form }, { ...space, bytes: space.bytes + left });
-  try {
-    check(free);
-  } catch {
-    await collectGarbage(state, 'short');
-    check(await store.space());
-  }
 }
 
 /** A release that is its own base: going back to it needs nothing but that it is here. */

@@ -1,6 +1,7 @@
 import { appOf, unfinishedOf } from '../../core/release/choices.ts';
 import type { InstanceJournal } from '../../core/release/journal.ts';
 import { contentsOf, type Listing } from '../../core/release/listing.ts';
+import type { Space } from '../../core/release/space.ts';
 import type { ReleaseState } from './state.ts';
 
 /** Stops instances and keeps them on disk. They leave the map first, so that nothing is sent to a port that closes. */
@@ -39,6 +40,19 @@ export async function finish(state: ReleaseState): Promise<void> {
       await halt(state, stop);
       await discard(state, app, remove);
     });
+  }
+}
+
+/**
+ * Has `check`, which throws E_DISK_FULL, pass. Of deploys that failed all contents are here yet, as the next one mostly has them too:
+ * where `free` is too little, they go first.
+ */
+export async function makeRoom(state: ReleaseState, free: Space, check: (space: Space) => void): Promise<void> {
+  try {
+    check(free);
+  } catch {
+    await collectGarbage(state, 'short');
+    check(await state.ports.store.space());
   }
 }
 

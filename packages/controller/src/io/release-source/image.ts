@@ -65,7 +65,7 @@ function imagePacking(app: App, release: ScannedRelease, wish: ImageWish & { pla
   };
 }
 
-export interface ImageLayout {
+interface ImageLayout {
   /** Says where in the image each content stands. */
   index: Buffer;
   /** Of the image. */
@@ -77,11 +77,7 @@ export interface ImageLayout {
 }
 
 /** Places for all that is in the release. `builtAt`, in seconds since 1970, is the time of all files. */
-export function layOut(
-  { manifest }: Pick<ScannedRelease, 'manifest'>,
-  { support }: ImageWish,
-  builtAt: number,
-): ImageLayout {
+function layOut({ manifest }: Pick<ScannedRelease, 'manifest'>, { support }: ImageWish, builtAt: number): ImageLayout {
   const first = Buffer.alloc(BLOCK);
   const parts: (Buffer | ManifestFile)[] = [];
   let bytes = 0;
@@ -117,7 +113,7 @@ export function layOut(
 }
 
 /** The bytes of the index, then those of the image, each valid until the next. Contents are checked as they are read. */
-export function* partsOf({ index, parts }: ImageLayout, locate: (path: string) => string): Generator<Buffer> {
+function* partsOf({ index, parts }: ImageLayout, locate: (path: string) => string): Generator<Buffer> {
   const buffer = Buffer.allocUnsafe(READ);
   yield index;
   for (const part of parts) {

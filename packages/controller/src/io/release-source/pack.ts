@@ -1,5 +1,5 @@
 import { type App, decodeBitmap, type ManifestFile, SlError } from '@silverlining/protocol';
-import type { ReleaseSource, ScannedRelease } from '../../ports.ts';
+import type { PackWish, ReleaseSource, ScannedRelease } from '../../ports.ts';
 import { locateIn } from './locate.ts';
 import { createSharing, fillWith, mebibytes, type Packing } from './shared-pack.ts';
 import type { Spool } from './spool.ts';
@@ -39,7 +39,7 @@ export function createPacker(directory: string): Pick<ReleaseSource, 'pack' | 'b
 function inputOf(
   app: App,
   release: ScannedRelease,
-  { missing, parts }: Required<Pick<Parameters<ReleaseSource['pack']>[2], 'missing' | 'parts'>>,
+  { missing, parts }: Required<Pick<PackWish, 'missing' | 'parts'>>,
 ): TarInput {
   return {
     files: filesOf(release, missing),
