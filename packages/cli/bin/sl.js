@@ -12,7 +12,7 @@ if (isNode24()) {
   const cache = given !== undefined && isAbsolute(given) ? given : join(process.env.HOME ?? homedir(), '.cache');
   // Compiled code, types already stripped.
   nodeModule.enableCompileCache(join(cache, 'silverlining', 'compiled'));
-  const { endWithOutput, main } = await import(mainModule());
+  const { endWithOutput, main } = nodeModule.createRequire(import.meta.url)(mainModule());
   endWithOutput();
   process.exitCode = await main(process.argv.slice(2));
 } else {
