@@ -35,6 +35,7 @@ function isThere(folder: string): boolean {
 }
 
 function readListing(folder: string): Listing {
-  if (existsSync(`${folder}/${LISTING}`)) return Listing.read(readFileSync(`${folder}/${LISTING}`, 'utf8'));
+  // With its encoding, Node would read it in parts of 8 KB, in memory that grows with them.
+  if (existsSync(`${folder}/${LISTING}`)) return Listing.read(readFileSync(`${folder}/${LISTING}`).toString());
   return Listing.of(manifestSchema.parse(JSON.parse(readFileSync(`${folder}/${FORMER}`, 'utf8'))));
 }

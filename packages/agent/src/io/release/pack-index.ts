@@ -51,7 +51,9 @@ export class PackIndex {
   /** Takes out those that its lines name, damaged or not. */
   strike(keys: Set<string>): void {
     try {
-      for (const lines of linesOf(this.#path)) for (const key of keys) if (lines.includes(key)) keys.delete(key);
+      for (const lines of linesOf(this.#path)) {
+        for (const key of linesIn(lines.toString('latin1'), keys).keys()) keys.delete(key);
+      }
     } catch {
       // Cut off before the first line, or not to be read.
     }
