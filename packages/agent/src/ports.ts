@@ -53,6 +53,8 @@ export interface Releases
   /** What is committed, as the controller says: a node that cannot serve it gets no requests until it can. */
   hear(epoch: number, active: ActiveMap): Promise<void>;
   instances(): Promise<InstanceReport[]>;
+  /** Whether a release comes right now, or is being staged. */
+  isStaging(): boolean;
   /** Asks the active instance of each app that runs here over its health path. */
   appHealth(signal: AbortSignal): Promise<HealthReport['apps']>;
   /** The same without the count of restarts, which only systemd knows; with `lines` of what each app wrote last. */

@@ -1,7 +1,7 @@
-import { SlError } from '@silverlining/protocol';
+import { type HealthReport, SlError } from '@silverlining/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { idle, ManualClock } from '../../../../test/fakes/manual-clock.ts';
-import type { Handlers, Link, NodeProbe, Releases, SelfUpdate, SessionEnd } from '../ports.ts';
+import type { ControlSession, Handlers, Link, NodeProbe, Releases, SelfUpdate, SessionEnd } from '../ports.ts';
 import { type Agent, createAgent } from './agent.ts';
 
 let clock: ManualClock;
@@ -13,7 +13,11 @@ beforeEach(() => {
 });
 
 /** An agent that was just updated, and runs; `session` is what comes of each connection. */
-function startUpdated(session: (agent: Agent) => Promise<SessionEnd>, certificate: Partial<Link> = {}): Agent {
+function startUpdated(
+  session: (agent: Agent) => Promise<SessionEnd>,
+  link: Partial<Link> = {},
+  isStaging = () => false,
+): Agent {
   const stop = new AbortController();
   const none = () => Promise.reject(new SlError('E_INTERNAL', 'no test needs it'));
   const update: SelfUpdate = {
@@ -23,8 +27,12 @@ function startUpdated(session: (agent: Agent) => Promise<SessionEnd>, certificat
     rollBack: async () => void done.push('rolled back'),
   };
   const agent = createAgent({
-    ...{ probe: {} as NodeProbe, releases: {} as Releases, health: { report: none, watch: none }, generation: () => 1 },
-    link: { session: () => session(agent), validity: none, renew: none, ...certificate },
+    ...{ probe: { facts: async () => ({}) } as unknown as NodeProbe, generation: () => 1 },
+    releases: {
+      ...{ isStaging, epoch: () => 0, heardEpoch: () => undefined, active: () => ({}), instances: async () => [] },
+    } as unknown as Releases,
+    health: { report: async () => ({}) as HealthReport, watch: none },
+    link: { session: () => session(agent), validity: none, renew: none, ...link },
     update,
     clock: Object.assign(clock, { random: () => 0.5 }),
     restart() {
@@ -86,4 +94,25 @@ describe('a certificate that the clock of its node has run past', () => {
     for (let minute = 0; minute < 60; minute++) await clock.advance(60_000);
     expect(renewals).toBe(6);
   });
+});
+
+it('an agent that stages a release reports its health when that is done, or after another interval', async () => {
+  const start = clock.monotonic();
+  const reports: number[] = [];
+  let isStaging = false;
+  const session: Link['session'] = async ({ opened }) => {
+    await opened({ notify: (type) => type === 'health' && reports.push(clock.monotonic() - start) } as ControlSession);
+    return new Promise(() => undefined);
+  };
+  startUpdated(
+    () => Promise.reject(new Error('not used')),
+    { session },
+    () => isStaging,
+  );
+  await idle();
+  isStaging = true;
+  for (let second = 0; second < 42; second++) await clock.advance(1_000);
+  isStaging = false;
+  for (let second = 0; second < 12; second++) await clock.advance(1_000);
+  expect(reports).toEqual([0, 20_000, 40_000, 50_000]);
 });

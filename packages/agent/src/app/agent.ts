@@ -17,6 +17,8 @@ const PROOF = 60_000;
 /** Milliseconds between tries to renew a certificate that is past half of its life. */
 const RENEW_AGAIN = 600_000;
 const DEFAULT_HEALTH_INTERVAL = 10_000;
+/** Milliseconds between looks whether a release is staged by now. */
+const LOOK = 1_000;
 
 export interface AgentDependencies {
   link: Link;
@@ -143,10 +145,16 @@ async function hello({ probe, releases, update, generation }: AgentDependencies)
 
 /** Reports until the session is over. A report that fails is left out; silence says enough. */
 async function reportHealth(
-  { health, clock, log }: AgentDependencies,
+  { health, clock, log, releases }: AgentDependencies,
   session: ControlSession,
   { state, signal }: { state: AgentState; signal: AbortSignal },
 ): Promise<void> {
+  // A report takes processes of its own: it waits for a release that comes right now, though no longer than for another interval.
+  const untilStaged = async (): Promise<void> => {
+    for (let waited = 0; waited < state.interval && releases.isStaging() && !signal.aborted; waited += LOOK) {
+      await clock.sleep(LOOK, signal).catch(() => undefined);
+    }
+  };
   while (!signal.aborted) {
     try {
       session.notify('health', await health.report(signal));
@@ -154,6 +162,7 @@ async function reportHealth(
       if (!signal.aborted) log(`no health report: ${toSlError(error).message}`);
     }
     await clock.sleep(state.interval, signal).catch(() => undefined);
+    await untilStaged();
   }
 }
 

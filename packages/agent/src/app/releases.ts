@@ -39,6 +39,7 @@ export function createReleases(ports: ReleasePorts): Releases {
     active: () => state.active,
     hear: (epoch, active) => state.hear(epoch, active),
     instances: async () => [...instanceReports(state.all(), state.active), ...state.underWay()],
+    isStaging: () => state.isStaging,
     appHealth: (signal) => appHealth(state, signal),
     appAnswers: (signal, lines) => servingAnswers(state, signal, lines),
     recover: () => recover(state),

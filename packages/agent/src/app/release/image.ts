@@ -37,9 +37,11 @@ export function createImage(state: ReleaseState): Handlers['image'] {
     const text = `receiving ${instance} as an image`;
     context.progress({ stage: 'receive', text });
     const transfer = await context.openTransfer(id);
+    state.imagesComing++;
     try {
       offer.image = await state.ports.store.receiveImage(transfer, { ...form, plain: plain === true }, context.signal);
     } finally {
+      state.imagesComing--;
       transfer.destroy();
     }
     return {};

@@ -49,6 +49,8 @@ export class ReleaseState {
   /** By instance; one of each app at most. */
   readonly offers = new Map<string, Offer>();
   readonly stagings = new Map<string, Staging>();
+  /** How many images come right now: what comes otherwise does with its order to stage. */
+  imagesComing = 0;
   /** Instances that are to be stopped or removed, and are so in part. */
   readonly unfinished = new Map<string, 'stop' | 'remove'>();
   /** Instances that were voted for and could not be started since: nothing is sent to them until they run. */
@@ -81,6 +83,10 @@ export class ReleaseState {
 
   get active(): ActiveMap {
     return this.committed.active;
+  }
+
+  get isStaging(): boolean {
+    return this.stagings.size + this.imagesComing > 0;
   }
 
   all(): InstanceJournal[] {

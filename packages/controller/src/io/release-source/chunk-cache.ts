@@ -24,7 +24,7 @@ export class ChunkCache {
 
   /** Takes in what reading a file found out. */
   async add({ sha256, chunks }: LargeContent): Promise<void> {
-    await writeCacheFile(`${this.#folder}/${sha256}`, JSON.stringify(chunks));
+    await writeCacheFile(`${this.#folder}/${sha256}`, [JSON.stringify(chunks)]);
     await pruneCache(this.#folder, KEPT);
   }
 

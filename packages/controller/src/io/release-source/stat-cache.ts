@@ -37,8 +37,8 @@ export class StatCache {
   #at = HEADER.length;
   #searches = 0;
   #lines: Map<string, number> | undefined;
-  /** Of the text that the next scan will read, without the lines that were found last. */
-  #next = HEADER;
+  /** Of the text that the next scan will read, in parts, without the lines that were found last. */
+  readonly #next = [HEADER];
   #found = { start: HEADER.length, end: HEADER.length };
 
   constructor(path: string, racyFrom: bigint) {
@@ -69,12 +69,12 @@ export class StatCache {
   add(path: string, stat: BigIntStats, sha256: string): void {
     const isClean = stat.mtimeNs < this.#racyFrom && stat.ctimeNs < this.#racyFrom;
     this.#flush(this.#at);
-    this.#next += `${path}\t${isClean ? identity(stat) : UNKNOWN}\t${sha256}\n`;
+    this.#next.push(`${path}\t${isClean ? identity(stat) : UNKNOWN}\t${sha256}\n`);
   }
 
   /** Keeps what the next scan may rely on. */
   async save(): Promise<void> {
-    const isAsBefore = this.#next === HEADER && this.#found.end === this.#text.length;
+    const isAsBefore = this.#next.length === 1 && this.#found.end === this.#text.length;
     if (isAsBefore && this.#found.start === HEADER.length) return;
     this.#flush(this.#at);
     await writeCacheFile(this.#path, this.#next);
@@ -104,7 +104,8 @@ export class StatCache {
 
   /** The lines that were found are as many as follow each other; others may begin there. */
   #flush(start: number): void {
-    this.#next += this.#text.slice(this.#found.start, this.#found.end);
+    const { start: from, end } = this.#found;
+    if (from < end) this.#next.push(this.#text.slice(from, end));
     this.#found = { start, end: start };
   }
 }
