@@ -24,7 +24,7 @@ export async function makeBundle(dist = DIST) {
     platform: 'node',
     target: 'node24',
     // One file of CommonJS: Node takes 150 ms more for the same as modules, each of which it looks up, and which have all that
-    // Node's own modules export made ready. What only some commands need is still run by those alone.
+    // Node's own modules export made ready. What only some commands need is still run by those alone. CommonJS has no URL of its own.
     format: 'cjs',
     define: { 'import.meta.url': 'bundleUrl' },
     banner: { js: "const bundleUrl = require('node:url').pathToFileURL(__filename).href;" },
@@ -42,6 +42,8 @@ export function mainModule(dist = DIST) {
 
 function isFresh(dist) {
   try {
+    // One that an earlier version made had another name.
+    statSync(join(dist, PROGRAM));
     const inputs = JSON.parse(readFileSync(join(dist, INPUTS), 'utf8'));
     return inputs.every(([path, version]) => versionOf(path) === version);
   } catch {

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -49,6 +49,8 @@ describe('the bundle of sl', () => {
     }
     await writeFile(path, inputs);
     expect(bundler.mainModule(dist)).not.toBe(source);
+    await rename(join(dist, 'main.cjs'), join(dist, 'main.js'));
+    expect(bundler.mainModule(dist)).toBe(source);
     expect(bundler.mainModule(join(dist, 'none'))).toBe(source);
   });
 });

@@ -107,8 +107,14 @@ describe('an image', () => {
 
   it('is staged when the order says its digest', async () => {
     const laid = imageOfBlog(1);
-    await send(1, laid);
-    await order(1, sha256(laid.bytes));
+    const coming = send(1, laid);
+    expect(blog.releases.isStaging()).toBe(true);
+    await coming;
+    expect(blog.releases.isStaging()).toBe(false);
+    const staging = order(1, sha256(laid.bytes));
+    expect(blog.releases.isStaging()).toBe(true);
+    await staging;
+    expect(blog.releases.isStaging()).toBe(false);
     expect(await blog.releases.instances()).toMatchObject([{ instance: name(1), digest: digestOf(1) }]);
   });
 

@@ -4,7 +4,7 @@ import type { ReceivedImage } from '../../content-ports.ts';
 import type { Listing } from '../../core/release/listing.ts';
 import { supportFiles } from '../../core/release/python-wrapper.ts';
 import { checkImageSpace } from '../../core/release/space.ts';
-import type { Handlers } from '../../ports.ts';
+import type { Handlers, RequestContext } from '../../ports.ts';
 import { makeRoom } from './remove.ts';
 import type { Offer, ReleaseState } from './state.ts';
 
@@ -31,21 +31,32 @@ export async function offerImage(
 
 /** Takes in the image of an offer. Nothing of it is used before the order to stage it says its digest. */
 export function createImage(state: ReleaseState): Handlers['image'] {
-  return async ({ instance, transfer: id, plain, ...form }, context) => {
-    const offer = state.offers.get(instance);
-    if (offer === undefined || offer.files !== undefined) throw notOffered(instance);
-    const text = `receiving ${instance} as an image`;
-    context.progress({ stage: 'receive', text });
-    const transfer = await context.openTransfer(id);
+  return async (body, context) => {
+    const offer = state.offers.get(body.instance);
+    if (offer === undefined || offer.files !== undefined) throw notOffered(body.instance);
     state.imagesComing++;
     try {
-      offer.image = await state.ports.store.receiveImage(transfer, { ...form, plain: plain === true }, context.signal);
+      offer.image = await receive(state, body, context);
     } finally {
       state.imagesComing--;
-      transfer.destroy();
     }
     return {};
   };
+}
+
+async function receive(
+  state: ReleaseState,
+  { instance, transfer: id, plain, ...form }: RequestBody<'image'>,
+  context: RequestContext,
+): Promise<ReceivedImage> {
+  const text = `receiving ${instance} as an image`;
+  context.progress({ stage: 'receive', text });
+  const transfer = await context.openTransfer(id);
+  try {
+    return await state.ports.store.receiveImage(transfer, { ...form, plain: plain === true }, context.signal);
+  } finally {
+    transfer.destroy();
+  }
 }
 
 /** What is in the image of the offer, when it is what the order says. E_MANIFEST when it is not. */
