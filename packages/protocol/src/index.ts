@@ -7,6 +7,7 @@ export * from './codec.ts';
 export * from './errors.ts';
 export * from './health.ts';
 export * from './json-lines.ts';
+export * from './line-pieces.ts';
 export * from './manifest-changes.ts';
 export * from './manifest-rules.ts';
 export * from './manifest-text.ts';

@@ -4,6 +4,7 @@ import {
   encodeBitmap,
   fileLine,
   isManifestText,
+  linePieces,
   linkLine,
   type Manifest,
   type ManifestChanges,
@@ -88,13 +89,7 @@ export class Listing {
 
   /** The text, without a copy of it. */
   *pieces(): Generator<string> {
-    for (const part of this.#parts) {
-      for (let at = 0; at < part.length; ) {
-        const end = part.indexOf('\n', at + PIECE) + 1 || part.length;
-        yield part.slice(at, end);
-        at = end;
-      }
-    }
+    for (const part of this.#parts) yield* linePieces(part, PIECE);
   }
 
   get app(): string {

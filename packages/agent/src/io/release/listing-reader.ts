@@ -35,7 +35,6 @@ function isThere(folder: string): boolean {
 }
 
 function readListing(folder: string): Listing {
-  // With its encoding, Node would read it in parts of 8 KB, in memory that grows with them.
-  if (existsSync(`${folder}/${LISTING}`)) return Listing.read(readFileSync(`${folder}/${LISTING}`).toString());
+  if (existsSync(`${folder}/${LISTING}`)) return Listing.read(readFileSync(`${folder}/${LISTING}`, 'utf8'));
   return Listing.of(manifestSchema.parse(JSON.parse(readFileSync(`${folder}/${FORMER}`, 'utf8'))));
 }

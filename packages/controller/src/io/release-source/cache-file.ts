@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { linePieces } from '@silverlining/protocol';
 
 /**
  * Characters that are written at once, to the end of the line after them: so few are encoded in memory that is there, where a megabyte
@@ -27,17 +28,9 @@ export async function writeCacheFile(path: string, parts: Iterable<string>): Pro
 function write(path: string, parts: Iterable<string>): void {
   const descriptor = openSync(path, 'wx', 0o600);
   try {
-    for (const part of parts) for (const piece of piecesOf(part)) writePiece(descriptor, piece);
+    for (const part of parts) for (const piece of linePieces(part, PIECE)) writePiece(descriptor, piece);
   } finally {
     closeSync(descriptor);
-  }
-}
-
-function* piecesOf(text: string): Generator<string> {
-  for (let at = 0; at < text.length; ) {
-    const end = text.indexOf('\n', at + PIECE) + 1 || text.length;
-    yield text.slice(at, end);
-    at = end;
   }
 }
 
