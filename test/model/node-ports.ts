@@ -44,12 +44,13 @@ export function nodePorts(machine: NodeMachine, life: Life, rules: Rules): Relea
     paths: PATHS,
     rebooted: () => life.quick(() => machine.hasBooted),
     noteBoot: () => life.quick(() => void Object.assign(machine, { hasBooted: false })),
-    sync: () =>
+    sync: (written) =>
       life.call(
         'sync',
-        'the disk',
+        written === 'anything' ? 'the disk' : written.instance,
         () => {
-          for (const release of machine.releases.values()) release.isSynced = true;
+          for (const [instance, release] of machine.releases)
+            if (written === 'anything' || (written.isNew && written.instance === instance)) release.isSynced = true;
         },
         { ms: 5, ...DISK },
       ),

@@ -59,7 +59,6 @@ async function run(outfit: Outfit): Promise<void> {
   process.on('SIGHUP', () => agent?.called());
   const config = await readAgentConfig(paths);
   feedWatchdog(stop.signal);
-  keepSmall({ signal: stop.signal });
   log(`Silver Lining agent ${VERSION}: ${config.node} of ${config.set}, controller ${config.controllerUrl}`);
   const parts = await compose({ paths, config, outfit }, stop);
   agent = parts.agent;
@@ -87,6 +86,8 @@ async function compose({ paths, config, outfit }: Makings, stop: AbortController
   const file = openTopologyFile(paths.topology, topologySchema);
   const topology = await keepTopology({ file, nodeName: config.node, exclusive: createExclusive() });
   const releases = await openReleases(topology.view, outfit);
+  // All nodes of a set would collect at the same moment, and the deploy wait for it: they were greeted together.
+  keepSmall({ signal: stop.signal, isBusy: () => releases.isStaging() });
   const watched = stateFile(join(paths.state, 'watched-units.json'), z.array(z.string()), []);
   const health = createHealth({ probe, releases, watched, generation: topology.generation });
   const agent = createAgent({

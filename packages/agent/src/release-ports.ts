@@ -168,6 +168,9 @@ export interface AgentClock {
 /** Runs work of the same key one after the other, in the order of the calls; other keys go on beside it. */
 export type Exclusive = <T>(key: string, act: () => Promise<T>) => Promise<T>;
 
+/** What is not on disk yet: of one instance, whose files may have been there before, or wherever somebody else wrote. */
+export type Written = { app: string; instance: string; isNew: boolean } | 'anything';
+
 export interface ReleasePorts {
   store: ContentStore;
   tree: ReleaseTree;
@@ -186,8 +189,8 @@ export interface ReleasePorts {
   rebooted(): Promise<boolean>;
   /** What a boot asks for is done. */
   noteBoot(): Promise<void>;
-  /** Brings all that was made for releases to disk: nothing else than journals, contents and maps is durable by itself. */
-  sync(): Promise<void>;
+  /** Brings to disk what was written for an instance: nothing else than journals, contents and maps is durable by itself. */
+  sync(written: Written): Promise<void>;
   /** Installs Debian packages that are missing; E_PACKAGES with the last lines of the log. */
   installPackages(names: readonly string[], signal: AbortSignal): Promise<void>;
   /** A manifest from its text. E_MANIFEST when it is none. */
@@ -201,7 +204,7 @@ export interface ReleasePorts {
     files: { folder: string; files: readonly ManifestFile[]; sink: Duplex },
     signal: AbortSignal,
   ): Promise<void>;
-  sha256(pieces: Iterable<string>): string;
+  sha256(pieces: Iterable<string | Uint8Array>): string;
   /** Told about what went wrong where no request waits for it. */
   warn(message: string): void;
 }

@@ -72,6 +72,32 @@ it.concurrent('leaves a process alone that takes in more and more, and comes whe
   expect(await run(AT_WORK, '--expose-gc')).toBe('0\n');
 });
 
+/** A process with much that is dead, which uses next to nothing of the processor; it prints how often all was collected while somebody waits. */
+const WAITED_FOR = `
+import { setTimeout } from 'node:timers/promises';
+import { keepSmall } from ${JSON.stringify(join(import.meta.dirname, 'memory.ts'))};
+const collect = gc;
+let times = 0;
+globalThis.gc = (how) => {
+  if (how.type === 'major') times++;
+  collect(how);
+};
+let isBusy = true;
+keepSmall({ signal: new AbortController().signal, tick: 50, idle: 1, isBusy: () => isBusy });
+let hold = Buffer.alloc(8 << 20);
+await setTimeout(500);
+hold = undefined;
+await setTimeout(500);
+console.log(times);
+isBusy = false;
+while (times === 0) await setTimeout(20);
+process.exit();
+`;
+
+it.concurrent('leaves a process alone while somebody waits for it', async () => {
+  expect(await run(WAITED_FOR, '--expose-gc')).toBe('0\n');
+});
+
 /** A process through which 100 MB of buffers go, none of which lives on; it prints the most that they had, in MiB. */
 const PASSING = `
 import { setTimeout } from 'node:timers/promises';

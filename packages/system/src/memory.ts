@@ -1,5 +1,7 @@
 export interface KeepSmallOptions {
   signal: AbortSignal;
+  /** Whether somebody waits for what is being done, however little of the processor that took until now. */
+  isBusy?: () => boolean;
   /** Milliseconds between looks. */
   tick?: number;
   /** Part of one processor: below it, nobody waits for what a collection takes, some tens of milliseconds. */
@@ -20,7 +22,7 @@ const SMALL = { tick: 5_000, idle: 0.02, slack: 512 << 10, full: 3, young: 64 <<
  * that took in a large release would sit on what that needed. What a process at rest leaves behind goes while it is young, so that the
  * same few pages are used again and again. Without `--expose-gc` it does nothing.
  */
-export function keepSmall({ signal, ...options }: KeepSmallOptions): void {
+export function keepSmall({ signal, isBusy = () => false, ...options }: KeepSmallOptions): void {
   const { tick, idle, slack, full, young } = { ...SMALL, ...options };
   const collect = globalThis.gc;
   if (collect === undefined) return;
@@ -30,7 +32,7 @@ export function keepSmall({ signal, ...options }: KeepSmallOptions): void {
   let before = process.cpuUsage();
   const look = () => {
     const { user, system } = process.cpuUsage(before);
-    const isIdle = user + system < idle * tick * 1_000;
+    const isIdle = user + system < idle * tick * 1_000 && !isBusy();
     const held = bytesHeld();
     // Work that has just begun has used little of the processor yet, and would wait for the collection.
     const grows = held > last + slack;

@@ -12,7 +12,7 @@ import { supportFiles } from '../../core/release/python-wrapper.ts';
 import type { Handlers, RequestContext } from '../../ports.ts';
 import { type Brought, bringFiles } from './receive.ts';
 import { discard, halt } from './remove.ts';
-import { install, prepare, start, waitHealthy } from './start.ts';
+import { install, involvesOthers, prepare, start, waitHealthy } from './start.ts';
 import type { ReleaseState, Staging } from './state.ts';
 
 type Times = ReplyBody<'stage'>['ms'];
@@ -75,7 +75,8 @@ async function stageNew(state: ReleaseState, body: Order, context: RequestContex
     const unpacked = lap();
     const port = hasProcess(spec.platform) ? await state.reservePort(instance) : 0;
     await prepare(state, spec, port, context);
-    const times = await vote(state, { journal: newJournal(body, offer.digest, port), spec, context, lap });
+    const journal = newJournal(body, offer.digest, port);
+    const times = await vote(state, { journal, spec, context, lap, isNew: true });
     return { port, ms: { received, unpacked, ...times } };
   } catch (error) {
     if (toSlError(error).code === 'E_MANIFEST') state.doubt(spec.app);
@@ -118,7 +119,7 @@ async function stageAgain(state: ReleaseState, body: Order, context: RequestCont
       state: 'prepared',
     };
     if (!wasRunning) await prepare(state, spec, port, context);
-    const times = await vote(state, { journal, spec, context, lap });
+    const times = await vote(state, { journal, spec, context, lap, isNew: false });
     return { port, ms: { received: 0, unpacked: 0, ...times } };
   } catch (error) {
     const isUndone = !wasRunning && state.active[spec.app] !== instance;
@@ -156,16 +157,20 @@ interface Launch {
   journal: InstanceJournal;
   spec: InstanceSpec;
   context: RequestContext;
+  /** Whether its files came with this order. */
+  isNew: boolean;
   /** Milliseconds since its last call. */
   lap(): number;
 }
 
 /** Starts the instance while the disk takes what was written; the journal, written last, is the vote. */
 async function vote(state: ReleaseState, launch: Launch): Promise<Pick<Times, 'started' | 'healthy'>> {
-  const [times, synced] = await Promise.allSettled([startHealthy(state, launch), state.ports.sync()]);
+  const { spec, isNew } = launch;
+  const written = involvesOthers(spec) ? 'anything' : { app: spec.app, instance: spec.instance, isNew };
+  const [times, synced] = await Promise.allSettled([startHealthy(state, launch), state.ports.sync(written)]);
   if (times.status === 'rejected') throw times.reason;
   if (synced.status === 'rejected') throw synced.reason;
-  state.unstarted.delete(launch.spec.instance);
+  state.unstarted.delete(spec.instance);
   await state.put(launch.journal);
   return times.value;
 }

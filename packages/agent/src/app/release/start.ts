@@ -33,7 +33,7 @@ export async function prepare(
   const env = instanceEnv(spec, paths, port);
   const user = appUser(spec.app);
   await places.ensureFolders({ temp: paths.temp, logs: paths.logs, user });
-  const packages = [...spec.packages, ...(PLATFORM_PACKAGES[spec.platform] ?? [])];
+  const packages = packagesOf(spec);
   if (packages.length > 0) await installPackages(packages, context.signal);
   const script = { cwd: paths.app, env, timeout: SCRIPT_TIMEOUT };
   if (spec.packageInstallScript !== undefined) {
@@ -43,6 +43,16 @@ export async function prepare(
     await runScript(state, spec.afterInstallScript, { ...script, user, code: 'E_APP_CONFIG' }, context);
   }
   await install(state, spec, port);
+}
+
+/** Whether `prepare` has others write, who may do so anywhere. */
+export function involvesOthers(spec: InstanceSpec): boolean {
+  const scripts = [spec.packageInstallScript, spec.afterInstallScript];
+  return packagesOf(spec).length > 0 || scripts.some((script) => script !== undefined);
+}
+
+function packagesOf(spec: InstanceSpec): string[] {
+  return [...spec.packages, ...(PLATFORM_PACKAGES[spec.platform] ?? [])];
 }
 
 /** Writes what says how it runs: its environment and its unit, which static apps do not have. */

@@ -4,7 +4,6 @@ import {
   encodeBitmap,
   fileLine,
   isManifestText,
-  linePieces,
   linkLine,
   type Manifest,
   type ManifestChanges,
@@ -18,18 +17,17 @@ import {
   type Edits,
   edited,
   editsOf,
-  firstFrom,
-  firstLine,
   type Kind,
+  type ListingText,
   NO_EDITS,
-  pathAt,
+  pathIn,
+  type Range,
   rangeIn,
+  textInMemory,
 } from './listing-text.ts';
 
 /** Paths of which each is looked for by itself. */
 const FEW = 256;
-/** Characters, to the end of the line after them. */
-const PIECE = 8 << 10;
 
 const NO_CHANGES: ManifestChanges = { files: [], links: [], removed: [] };
 
@@ -55,51 +53,61 @@ export class Listing {
   /** What leads from there to here, as `diffManifests` has it. */
   readonly changes: ManifestChanges;
   readonly #edits: Edits;
-  /** What the text is made of, whole lines each. */
-  readonly #parts: readonly string[];
+  /** That of `whole`. */
+  readonly #source: ListingText;
+  /** What this one's text is made of: ranges of the source, and lines in the place of others. */
+  readonly #parts: readonly (Range | string)[];
   #text: string | undefined;
   #manifest: Manifest | undefined;
   #count: number | undefined;
 
-  private constructor(parts: readonly string[], origin?: Origin) {
-    this.#parts = parts;
+  private constructor(source: ListingText, origin?: Origin) {
+    this.#source = source;
     this.whole = origin?.whole ?? this;
     this.changes = origin?.changes ?? NO_CHANGES;
     this.#edits = origin?.edits ?? NO_EDITS;
+    this.#parts = edited(source, this.#edits);
   }
 
   static of(manifest: Manifest, text = manifestText(manifest)): Listing {
-    const listing = new Listing([text]);
+    const listing = new Listing(textInMemory(text));
     listing.#manifest = manifest;
     return listing;
   }
 
   /** From text that was a listing's. E_MANIFEST when it is cut; other damage shows in its digest, or when it is read. */
-  static read(text: string): Listing {
-    if (!isManifestText(text) || !text.endsWith('\n')) {
+  static read(text: string | ListingText): Listing {
+    const source = typeof text === 'string' ? textInMemory(text) : text;
+    const { length } = source;
+    if (length === 0 || !isManifestText(source.lineAt(0).line) || source.slice(length - 1, length) !== '\n') {
       throw new SlError('E_MANIFEST', 'the list of files of a release is cut');
     }
-    return new Listing([text]);
+    return new Listing(source);
   }
 
   get text(): string {
-    this.#text ??= this.#parts.join('');
+    const textOf = (part: Range | string) =>
+      typeof part === 'string' ? part : this.#source.slice(part.start, part.end);
+    this.#text ??= this.#parts.map(textOf).join('');
     return this.#text;
   }
 
-  /** The text, without a copy of it. */
-  *pieces(): Generator<string> {
-    for (const part of this.#parts) yield* linePieces(part, PIECE);
+  /** The text as it is read from end to end, without a copy of it. What was yielded may be overwritten by the next. */
+  *pieces(): Generator<string | Uint8Array> {
+    for (const part of this.#parts) {
+      if (typeof part === 'string') yield part;
+      else yield* this.#source.pieces(part.start, part.end);
+    }
   }
 
   get app(): string {
-    const { text } = this.whole;
-    return text.slice(text.indexOf('\0') + 1, text.indexOf('\n'));
+    const { line } = this.#source.lineAt(0);
+    return line.slice(line.indexOf('\0') + 1, -1);
   }
 
   get fileCount(): number {
     const { whole } = this;
-    this.#count ??= whole === this ? this.#fileLines().length : moved(whole.fileCount, this.#moves());
+    this.#count ??= whole === this ? this.#filesBefore('l', '') : moved(whole.fileCount, this.#moves());
     return this.#count;
   }
 
@@ -132,24 +140,24 @@ export class Listing {
   /** Whether anything is below the folder. */
   holds(folder: string): boolean {
     const within = `${folder}/`;
+    const { text } = this;
     return (['f', 'l'] as const).some((kind) => {
-      return this.text.startsWith(`${kind}\0${within}`, rangeIn(this.text, kind, within).start);
+      return text.startsWith(`${kind}\0${within}`, rangeIn(textInMemory(text), kind, within).start);
     });
   }
 
   /** Base64 bitmap over the files, of those with these paths. */
   bitmap(paths: ReadonlySet<string>): string {
     if (paths.size > FEW) {
-      const lines = this.#fileLines();
-      const all = lines.flatMap((line, i) => (paths.has(pathAt(line, 0)) ? [i] : []));
+      const lines = fileLinesOf(this.text);
+      const all = lines.flatMap((line, i) => (paths.has(pathIn(line)) ? [i] : []));
       return encodeBitmap(lines.length, all);
     }
-    const lines = this.whole.#fileLines();
     const moves = this.#moves();
     const few = [...paths].filter((path) => this.#line('f', path) !== '');
     const places = few.map((path) => {
       const before = moves.filter((it) => it.path < path);
-      return moved(firstFrom(lines, path), before);
+      return moved(this.#filesBefore('f', path), before);
     });
     return encodeBitmap(this.fileCount, places);
   }
@@ -163,25 +171,20 @@ export class Listing {
       links: links.filter((link) => whole.#line('l', link.path) !== linkLine(link)).sort(comparePaths),
       removed: removed.filter((path) => whole.has(path)).sort(),
     };
-    const edits = editsOf(net);
-    return new Listing(edited(whole.text, edits), { whole, changes: net, edits });
+    return new Listing(this.#source, { whole, changes: net, edits: editsOf(net) });
   }
 
-  /** Split by V8's own code, which takes a tenth of the time of a loop that nobody has run for hours. */
-  #fileLines(): string[] {
-    const { text } = this;
-    return text
-      .slice(firstLine(text), rangeIn(text, 'l', '').start)
-      .split('\n')
-      .slice(0, -1);
+  /** How many files of the whole stand before such a line. */
+  #filesBefore(kind: Kind, path: string): number {
+    // The head is the first line.
+    return this.#source.linesBefore(rangeIn(this.#source, kind, path).start) - 1;
   }
 
   /** With its end; empty where there is none. */
   #line(kind: Kind, path: string): string {
     if (this.#edits.paths.has(path)) return this.#edits[kind].get(path) ?? '';
-    const { text } = this.whole;
-    const { start, end } = rangeIn(text, kind, path);
-    return text.slice(start, end);
+    const { start, end } = rangeIn(this.#source, kind, path);
+    return this.#source.slice(start, end);
   }
 
   /** By how much the number of files differs from that of the whole, where it does. */
@@ -192,6 +195,12 @@ export class Listing {
     });
     return all.filter(({ by }) => by !== 0);
   }
+}
+
+function fileLinesOf(text: string): string[] {
+  const lines = text.split('\n').slice(1, -1);
+  const firstLink = lines.findIndex((line) => line.startsWith('l'));
+  return firstLink < 0 ? lines : lines.slice(0, firstLink);
 }
 
 function moved(count: number, moves: readonly Move[]): number {

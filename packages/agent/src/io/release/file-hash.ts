@@ -24,7 +24,7 @@ async function sha256Of(path: string, signal: AbortSignal, { offset, size } = AL
 }
 
 /** The SHA-256 of a text that comes in pieces, in hex. */
-export function sha256OfText(pieces: Iterable<string>): string {
+export function sha256OfText(pieces: Iterable<string | Uint8Array>): string {
   const digest = createHash('sha256');
   for (const piece of pieces) digest.update(piece);
   return digest.digest('hex');

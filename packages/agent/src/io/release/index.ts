@@ -22,7 +22,7 @@ import { createProxyFiles } from './proxy-files.ts';
 import { createReleaseTree } from './release-tree.ts';
 import { createScriptRunner } from './script-runner.ts';
 import { sendFiles } from './send-files.ts';
-import { syncFileSystems } from './sync.ts';
+import { syncWritten } from './sync-written.ts';
 import { parseListing, readChunkLists, readListing } from './unpack.ts';
 
 export interface ReleasePortsOptions {
@@ -54,8 +54,7 @@ export async function openReleasePorts({ node, installPackages, warn }: ReleaseP
     node,
     paths,
     ...createBoots(`${dirname(paths.committed)}/boot-id`),
-    // Units are in /etc and links in /var/www, which may be file systems of their own.
-    sync: () => syncFileSystems(paths.releases, paths.units, paths.www),
+    sync: (written) => syncWritten(paths, written),
     installPackages,
     parseListing,
     readListing,

@@ -1,28 +1,43 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { manifest as manifestSchema } from '@silverlining/protocol';
 import { LISTING } from '@silverlining/system';
 import { Listing } from '../../core/release/listing.ts';
+import { type LineMarks, ListingFile } from './listing-file.ts';
 
 /** The list of files in a full tree as earlier agents wrote it. */
 const FORMER = 'manifest.json';
 
+interface Known {
+  /** Path, inode, length and time of the file. */
+  file: string;
+  listing: WeakRef<Listing>;
+  marks: LineMarks;
+}
+
 /**
- * Reads the listings of full trees, which never change. What was read is remembered until memory is wanted for something else:
- * within one deploy it is asked for several times, and then not for hours.
+ * Reads the listings of full trees, which never change. The last one is remembered until memory is wanted for something else: within
+ * one deploy it is asked for several times, and then not for hours. Where its lines are stays longer, as that is next to nothing.
  */
 export function listingReader(
   folderOf: (instance: string) => string,
 ): (instance: string) => Promise<Listing | undefined> {
-  const known = new Map<string, WeakRef<Listing>>();
+  let known: Known | undefined;
+  const read = (folder: string): Listing => {
+    const isFormer = !existsSync(`${folder}/${LISTING}`);
+    const path = `${folder}/${isFormer ? FORMER : LISTING}`;
+    const { ino, size, mtimeMs } = statSync(path);
+    const file = [path, ino, size, mtimeMs].join(' ');
+    const before = known?.file === file ? known : undefined;
+    const remembered = before?.listing.deref();
+    if (remembered !== undefined) return remembered;
+    const marks = before?.marks ?? {};
+    const listing = isFormer ? readFormer(path) : Listing.read(new ListingFile(path, { length: size, marks }));
+    known = { file, listing: new WeakRef(listing), marks };
+    return listing;
+  };
   return async (instance) => {
-    const folder = folderOf(instance);
     try {
-      const remembered = known.get(instance)?.deref();
-      if (remembered !== undefined && isThere(folder)) return remembered;
-      const read = readListing(folder);
-      known.clear();
-      known.set(instance, new WeakRef(read));
-      return read;
+      return read(folderOf(instance));
     } catch {
       // Missing or cut by a crash: either way there is no release that could be trusted.
       return undefined;
@@ -30,11 +45,6 @@ export function listingReader(
   };
 }
 
-function isThere(folder: string): boolean {
-  return existsSync(`${folder}/${LISTING}`) || existsSync(`${folder}/${FORMER}`);
-}
-
-function readListing(folder: string): Listing {
-  if (existsSync(`${folder}/${LISTING}`)) return Listing.read(readFileSync(`${folder}/${LISTING}`, 'utf8'));
-  return Listing.of(manifestSchema.parse(JSON.parse(readFileSync(`${folder}/${FORMER}`, 'utf8'))));
+function readFormer(path: string): Listing {
+  return Listing.of(manifestSchema.parse(JSON.parse(readFileSync(path, 'utf8'))));
 }

@@ -209,7 +209,7 @@ export function createReleaseTree({ paths, store, owners, mounts, warn }: Releas
       .at(-1);
     const below = base === undefined ? undefined : await wholeListing(base);
     if (base === undefined || below === undefined) return undefined;
-    const isItsBase = below.text === listed.whole.text;
+    const isItsBase = below === listed.whole || below.text === listed.whole.text;
     if (!isItsBase && !below.isReadable) return undefined;
     const changes = isItsBase ? listed.changes : diffManifests(below.manifest(), listed.manifest());
     return worthLayering(listed, changes) ? { base, changes } : undefined;
