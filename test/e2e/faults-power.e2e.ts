@@ -1,39 +1,49 @@
 /** A power cut: the disk as it is at one moment, without what was still in memory. The agent's durable state has to be on it. */
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, readlink, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { comparePaths, type Manifest, type ManifestFile } from '@silverlining/protocol';
+import { comparePaths, instanceUnit, type Manifest, type ManifestFile } from '@silverlining/protocol';
 import { blobKey, blobPath, linkDurable } from '@silverlining/system';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { mountUnitName } from '../../packages/agent/src/core/release/layer.ts';
+import { instancePaths, type ReleasePaths, releasePaths } from '../../packages/agent/src/core/release/paths.ts';
+import { createAppPlaces } from '../../packages/agent/src/io/release/app-places.ts';
 import { type DiskContentStore, openContentStore } from '../../packages/agent/src/io/release/content-store.ts';
 import { writeImage } from '../../packages/agent/src/io/release/image.ts';
+import { createInstanceUnits } from '../../packages/agent/src/io/release/instance-units.ts';
 import { openJournals } from '../../packages/agent/src/io/release/journals.ts';
+import { createReleaseTree } from '../../packages/agent/src/io/release/release-tree.ts';
 import { syncFileSystems } from '../../packages/agent/src/io/release/sync.ts';
+import { syncWritten } from '../../packages/agent/src/io/release/sync-written.ts';
 import { hostCommand } from '../../packages/controller/src/io/host-packages.ts';
 import { listingOf } from '../builders/listing.ts';
 import { archiveOf } from '../builders/tar-archive.ts';
+import { copiedMounts } from '../fakes/mounts.ts';
 
 let folder: string;
 /** The file system whose plug is pulled, and where it is seen afterwards. */
 let disk: string;
 let after: string;
 
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'sl-power-'));
-  [disk, after] = [join(folder, 'disk'), join(folder, 'after')];
-  await Promise.all([disk, after].map((path) => mkdir(path)));
-  await hostCommand(['truncate', '--size', '64M', `${folder}/image`]);
-  await hostCommand(['mkfs.ext4', '-q', `${folder}/image`]);
-  await hostCommand(['mount', '-o', 'loop', `${folder}/image`, disk]);
-});
-
-afterEach(() => hostCommand(['umount', after]));
-afterAll(async () => {
-  await hostCommand(['umount', disk]);
-  await rm(folder, { recursive: true });
-});
+/** A file system of its own for the tests of a block. */
+function useDisk(options: readonly string[]): void {
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'sl-power-'));
+    [disk, after] = [join(folder, 'disk'), join(folder, 'after')];
+    await Promise.all([disk, after].map((path) => mkdir(path)));
+    await hostCommand(['truncate', '--size', '64M', `${folder}/image`]);
+    await hostCommand(['mkfs.ext4', '-q', ...options, `${folder}/image`]);
+    await hostCommand(['mount', '-o', 'loop', `${folder}/image`, disk]);
+  });
+  afterEach(() => hostCommand(['umount', after]));
+  afterAll(async () => {
+    await hostCommand(['umount', disk]);
+    await rm(folder, { recursive: true });
+  });
+}
 
 /** Copies what the disk has, and mounts the copy as a machine would that is switched on again. */
 async function cutPower(): Promise<void> {
@@ -46,6 +56,8 @@ const warnings: string[] = [];
 const journals = (root: string) => openJournals(paths(root), (text) => warnings.push(text));
 
 describe('after a power cut', () => {
+  useDisk([]);
+
   it('what was only renamed is as it was before: otherwise nothing here could fail', async () => {
     await writeFile(`${disk}/plain`, 'old');
     await hostCommand(['sync', '--file-system', disk]);
@@ -133,6 +145,81 @@ describe('after a power cut', () => {
     }
   });
 });
+
+/** Without a journal, nothing gets to the disk along with something else; and no program can have the disk take a link. */
+describe.each([
+  { how: 'as they are', options: [], hasJournal: true },
+  { how: 'without a journal', options: ['-O', '^has_journal'], hasJournal: false },
+])('after a power cut, of disks $how', ({ options, hasJournal }) => {
+  useDisk(options);
+
+  it('a release that is a layer is all there once the node has voted, and is not before', async () => {
+    const root = releasePaths(disk);
+    const there = releasePaths(after);
+    const node = await openNode(root);
+    const files = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`app/${i % 7}/${i}`, `first ${i}`]));
+    await make(node, FIRST, files);
+    await syncFileSystems(disk);
+    const { 'app/0/0': _removed, ...rest } = files;
+    const next = { ...rest, 'app/1/1': 'second', 'app/new/a': 'new', 'config/c': 'config' };
+    const written = await make(node, SECOND, next);
+    const recordOf = (paths: ReleasePaths) => readFile(`${paths.layers}/${SECOND}/layer.json`, 'utf8');
+    await cutPower();
+    expect(await recordOf(there).catch(() => '')).toBe('');
+    await hostCommand(['umount', after]);
+
+    await syncWritten(root, { app: 'blog', instance: SECOND, isNew: true });
+    await cutPower();
+    expect(JSON.parse(await recordOf(there))).toMatchObject({ base: FIRST, changes: { removed: ['app/0/0'] } });
+    const tree = `${there.layers}/${SECOND}/tree`;
+    for (const path of ['app/1/1', 'app/new/a', 'config/c'] as const)
+      expect(await readFile(`${tree}/${path}`, 'utf8')).toBe(next[path]);
+    expect(await readFile(`${tree}/support/wrap`, 'utf8')).toBe(SECOND);
+    for (const path of written)
+      expect(await readFile(path.replace(disk, after), 'utf8')).toBe(await readFile(path, 'utf8'));
+    if (!hasJournal) return;
+    const unit = mountUnitName(`${root.releases}/${SECOND}`);
+    expect(await readlink(`${there.units}/multi-user.target.wants/${unit}`)).toBe(`../${unit}`);
+    expect(await readlink(`${there.www}/${SECOND}`)).toBe(`${root.releases}/${SECOND}/app`);
+    expect(existsSync(`${tree}/app/0/0`)).toBe(true);
+  });
+});
+
+const FIRST = 'blog.20260131_001';
+const SECOND = 'blog.20260131_002';
+
+async function openNode(paths: ReleasePaths) {
+  const store = await openContentStore(paths.store, me);
+  const owners = async () => ({ release: await me(), config: await me() });
+  const warn = (text: string) => warnings.push(text);
+  return { paths, store, tree: createReleaseTree({ paths, store, owners, mounts: copiedMounts(), warn }) };
+}
+
+/** Makes a release as staging does; returns the files that say how it runs. */
+async function make(
+  { paths, store, tree }: Awaited<ReturnType<typeof openNode>>,
+  instance: string,
+  files: Record<string, string>,
+): Promise<string[]> {
+  const entries = Object.entries(files).map(([path, content]) => ({ path, content }));
+  const listed = entries.map(({ path, content }) => {
+    return { path, mode: 0o644 as const, size: content.length, sha256: sha256(content) };
+  });
+  const listing = listingOf(listed);
+  const missing = store.lacking(listed);
+  const sent = new Set(missing.map((it) => it.path));
+  const input = Readable.from([archiveOf(entries.filter((it) => sent.has(it.path)))], { objectMode: false });
+  await store.receive(input, { listing, missing }, new AbortController().signal);
+  const release = { instance, listing, support: { wrap: instance }, group: 'app-blog', shareable: true };
+  await tree.materialise({ ...release, brought: missing.length });
+  const { env, temp, logs } = instancePaths(paths, 'blog', instance);
+  const places = createAppPlaces({ paths, ensureAccount: me });
+  await places.ensureFolders({ temp, logs, user: 'app-blog' });
+  await places.writeEnv(env, { INSTANCE: instance });
+  await createInstanceUnits(paths.units).install(instance, `[Unit]\nDescription=${instance}\n`);
+  const units = [instanceUnit(instance), mountUnitName(`${paths.releases}/${instance}`)];
+  return [env, ...units.map((it) => `${paths.units}/${it}`)];
+}
 
 const me = async () => ({ uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 });
 

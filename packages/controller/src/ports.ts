@@ -82,7 +82,8 @@ export interface Store {
 
   releases(set: string, app?: string): Promise<ReleaseEntry[]>;
   release(set: string, instance: string): Promise<ReleaseRecord | undefined>;
-  putRelease(release: ReleaseRecord): Promise<void>;
+  /** `text`: that of the manifest, where it is at hand. */
+  putRelease(release: ReleaseRecord, text?: Uint8Array): Promise<void>;
   deleteReleases(set: string, instances: readonly string[]): Promise<void>;
 
   /** In the order in which they were first put, without their timelines: a hundred of a thousand nodes are tens of megabytes. */

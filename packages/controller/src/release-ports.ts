@@ -5,6 +5,8 @@ import type { App, ChunkList, ImageWish, Manifest, ManifestFile } from '@silverl
 export interface ScannedRelease {
   manifest: Manifest;
   digest: string;
+  /** What the digest is of, in UTF-8, of a release that was just scanned. */
+  text?: Uint8Array;
   /** Bytes of all files. */
   bytes: number;
 }

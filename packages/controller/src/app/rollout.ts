@@ -108,9 +108,9 @@ async function journalStart(context: RolloutContext): Promise<number> {
   for (const item of input.items) {
     const { app, instance, release, spec } = item;
     if (item.fresh) {
-      const { manifest, digest } = release;
+      const { manifest, digest, text } = release;
       const row = { instance, set: input.set.name, app: app.name, digest, manifest, spec, config: app };
-      await deps.store.putRelease({ ...row, createdAt: now, committedAt: undefined });
+      await deps.store.putRelease({ ...row, createdAt: now, committedAt: undefined }, text);
     }
     const record = deployRecord(context, item, measured.start);
     await deps.store.putDeploy({

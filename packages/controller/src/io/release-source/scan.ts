@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { type App, CHUNKED_FROM, type ManifestFile, manifestText, SlError } from '@silverlining/protocol';
@@ -35,8 +35,8 @@ export async function scan(app: App, caches: Caches, signal: AbortSignal): Promi
   const files = await hashAll(found, { stats, chunks: caches.chunks }, signal);
   await stats.save();
   const manifest = buildManifest(app.name, files, links);
-  const digest = createHash('sha256').update(manifestText(manifest)).digest('hex');
-  return { manifest, digest, bytes: bytesOf(manifest) };
+  const text = Buffer.from(manifestText(manifest));
+  return { manifest, digest: hash('sha256', text), text, bytes: bytesOf(manifest) };
 }
 
 /** What is to stay at home. A file that is there and cannot be read is no empty one: what it names would be deployed. */

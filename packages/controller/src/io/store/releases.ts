@@ -1,7 +1,7 @@
-import type { Manifest } from '@silverlining/protocol';
+import { type Manifest, manifestText, readManifestText, toSlError } from '@silverlining/protocol';
 import type { ReleaseEntry, Store } from '../../ports.ts';
 import type { Database, Row } from './database.ts';
-import { manifestRow, parseRow, releaseRow } from './rows.ts';
+import { manifestRow, manifestTextRow, parseRow, releaseRow } from './rows.ts';
 import { damaged } from './store-error.ts';
 
 /** Removes manifests that no release refers to any more. */
@@ -29,10 +29,10 @@ export function releasesTable(db: Database): Pick<Store, 'releases' | 'release' 
       const entry = toEntry(row);
       return { ...entry, manifest: manifests.get(entry.digest) };
     },
-    async putRelease(release) {
+    async putRelease(release, text) {
       const { set, instance, app, digest, spec, config, createdAt, committedAt } = release;
       db.transaction(() => {
-        manifests.put(digest, release.manifest);
+        manifests.put(digest, release.manifest, text);
         const json = [JSON.stringify(spec), JSON.stringify(config)];
         db.run(PUT, set, instance, app, digest, ...json, createdAt, committedAt ?? null);
       });
@@ -61,15 +61,27 @@ function manifestsTable(db: Database) {
     get(digest: string): Manifest {
       const known = cache.get(digest);
       if (known !== undefined) return remember(digest, known);
-      const row = db.get('SELECT body FROM manifests WHERE digest = ?', digest);
+      const row = db.get('SELECT body, text FROM manifests WHERE digest = ?', digest);
       if (row === undefined) throw damaged(db.file, `manifest ${digest} is missing`);
-      return remember(digest, parseRow(manifestRow, row, { file: db.file, table: 'manifests' }).body);
+      return remember(digest, manifestIn(row, db.file));
     },
-    put(digest: string, manifest: Manifest): void {
+    put(digest: string, manifest: Manifest, text?: Uint8Array): void {
       if (db.get('SELECT 1 FROM manifests WHERE digest = ?', digest) === undefined) {
-        db.run('INSERT INTO manifests (digest, body) VALUES (?, ?)', digest, JSON.stringify(manifest));
+        const written = text ?? Buffer.from(manifestText(manifest));
+        db.run(`INSERT INTO manifests (digest, body, text) VALUES (?, '', ?)`, digest, written);
       }
       remember(digest, manifest);
     },
   };
+}
+
+function manifestIn(row: Row, file: string): Manifest {
+  const where = { file, table: 'manifests' };
+  if (row.text === null) return parseRow(manifestRow, row, where).body;
+  const { text } = parseRow(manifestTextRow, row, where);
+  try {
+    return readManifestText(Buffer.from(text).toString('utf8'));
+  } catch (error) {
+    throw damaged(file, `a row of ${where.table}: ${toSlError(error).message}`, error);
+  }
 }

@@ -111,6 +111,9 @@ export const releaseRow = z.pipe(
   })),
 );
 
+/** Of a manifest that stands as its text. */
+export const manifestTextRow = z.object({ text: z.instanceof(Uint8Array) });
+/** As earlier versions wrote it. */
 export const manifestRow = z.object({ body: json(manifest) });
 
 /** What is needed of a deploy to say whether it can be forgotten. */

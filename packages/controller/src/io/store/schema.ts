@@ -101,4 +101,8 @@ export const UPGRADES: readonly string[] = [
   -- Where its agent was told that the controller is.
   ALTER TABLE nodes ADD COLUMN told TEXT;
   `,
+  `
+  -- The text of which the digest is. Those that are there stay as they are: JSON in their body, which others leave empty.
+  ALTER TABLE manifests ADD COLUMN text BLOB;
+  `,
 ];

@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { memoryStore } from '../../../../../test/fakes/memory-store.ts';
 import { storeContract } from './contract.ts';
-import { deploy, nodeRecord, serverSet } from './contract-records.ts';
+import { deploy, nodeRecord, release, serverSet } from './contract-records.ts';
 import { Database } from './database.ts';
 import { openStore } from './store.ts';
 
@@ -102,7 +102,8 @@ describe('openStore', () => {
       const row = deploy('demo', `d${i}`, 'blog.20260131_001');
       return it === undefined ? row : { ...row, record: { ...row.record, timeline: it } };
     });
-    edit(file, `ALTER TABLE deploys DROP COLUMN timeline; ALTER TABLE nodes DROP COLUMN told; PRAGMA user_version = 3`);
+    const columns = ['deploys DROP COLUMN timeline', 'nodes DROP COLUMN told', 'manifests DROP COLUMN text'];
+    edit(file, `${columns.map((it) => `ALTER TABLE ${it};`).join('')} PRAGMA user_version = 3`);
     for (const { id, set, app, instance, state, record, startedAt } of rows) {
       const values = [id, set, app, instance, state, JSON.stringify(record)].map((it) => `'${it}'`);
       edit(file, `INSERT INTO deploys VALUES (${values}, ${startedAt})`);
@@ -110,6 +111,30 @@ describe('openStore', () => {
     const store = openStore(file);
     expect(await Promise.all(rows.map(({ id }) => store.deploy(id)))).toEqual(rows);
     expect((await store.deploys('demo')).map((it) => it.record.timeline)).toEqual([undefined, undefined]);
+    store.close();
+  });
+
+  it('reads manifests of an earlier version, which are JSON', async () => {
+    const before = release('demo', 'blog.20260131_001');
+    let store = openStore(file);
+    await store.putRelease(before);
+    store.close();
+    edit(file, `UPDATE manifests SET text = NULL, body = '${JSON.stringify(before.manifest)}'`);
+    store = openStore(file);
+    expect(await store.release('demo', before.instance)).toEqual(before);
+    store.close();
+  });
+
+  it.each([`'x'`, `replace(text, '644', '777')`])('refuses a manifest that became %s', async (text) => {
+    let store = openStore(file);
+    await store.putRelease(release('demo', 'blog.20260131_001'));
+    store.close();
+    edit(file, `UPDATE manifests SET text = CAST(${text} AS BLOB)`);
+    store = openStore(file);
+    await expect(store.release('demo', 'blog.20260131_001')).rejects.toMatchObject({
+      code: 'E_STORE',
+      message: expect.stringContaining('a row of manifests'),
+    });
     store.close();
   });
 
