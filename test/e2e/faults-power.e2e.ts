@@ -1,13 +1,12 @@
 /** A power cut: the disk as it is at one moment, without what was still in memory. The agent's durable state has to be on it. */
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, readlink, rename, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readFile, readlink, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { comparePaths, instanceUnit, type Manifest, type ManifestFile } from '@silverlining/protocol';
 import { blobKey, blobPath, linkDurable } from '@silverlining/system';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { mountUnitName } from '../../packages/agent/src/core/release/layer.ts';
 import { instancePaths, type ReleasePaths, releasePaths } from '../../packages/agent/src/core/release/paths.ts';
 import { createAppPlaces } from '../../packages/agent/src/io/release/app-places.ts';
@@ -22,34 +21,7 @@ import { hostCommand } from '../../packages/controller/src/io/host-packages.ts';
 import { listingOf } from '../builders/listing.ts';
 import { archiveOf } from '../builders/tar-archive.ts';
 import { copiedMounts } from '../fakes/mounts.ts';
-
-let folder: string;
-/** The file system whose plug is pulled, and where it is seen afterwards. */
-let disk: string;
-let after: string;
-
-/** A file system of its own for the tests of a block. */
-function useDisk(options: readonly string[]): void {
-  beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'sl-power-'));
-    [disk, after] = [join(folder, 'disk'), join(folder, 'after')];
-    await Promise.all([disk, after].map((path) => mkdir(path)));
-    await hostCommand(['truncate', '--size', '64M', `${folder}/image`]);
-    await hostCommand(['mkfs.ext4', '-q', ...options, `${folder}/image`]);
-    await hostCommand(['mount', '-o', 'loop', `${folder}/image`, disk]);
-  });
-  afterEach(() => hostCommand(['umount', after]));
-  afterAll(async () => {
-    await hostCommand(['umount', disk]);
-    await rm(folder, { recursive: true });
-  });
-}
-
-/** Copies what the disk has, and mounts the copy as a machine would that is switched on again. */
-async function cutPower(): Promise<void> {
-  await hostCommand(['cp', `${folder}/image`, `${folder}/copy`]);
-  await hostCommand(['mount', '-o', 'loop', `${folder}/copy`, after]);
-}
+import { after, cutPower, disk, folder, useDisk } from './support/power-cut.ts';
 
 const paths = (root: string) => ({ instances: `${root}/instances`, committed: `${root}/agent/committed.json` });
 const warnings: string[] = [];

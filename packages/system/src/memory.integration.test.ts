@@ -47,8 +47,8 @@ it.concurrent('gives buffers back as well', async () => {
   expect(await run(BUFFERS, '--expose-gc')).toBe('small\n');
 });
 
-/** A process that takes in 1 MB every now and then, on an idle processor; it prints how often all was collected meanwhile. */
-const AT_WORK = `
+/** A process that counts how often all is collected. */
+const COUNTED = `
 import { setTimeout } from 'node:timers/promises';
 import { keepSmall } from ${JSON.stringify(join(import.meta.dirname, 'memory.ts'))};
 const collect = gc;
@@ -57,7 +57,10 @@ globalThis.gc = (how) => {
   if (how.type === 'major') times++;
   collect(how);
 };
-keepSmall({ signal: new AbortController().signal, tick: 100, idle: 1 });
+`;
+
+/** A process that takes in 1 MB every now and then, on an idle processor; it prints how often all was collected meanwhile. */
+const AT_WORK = `${COUNTED}keepSmall({ signal: new AbortController().signal, tick: 100, idle: 1 });
 const hold = [];
 for (let i = 0; i < 40; i++) {
   hold.push(Buffer.alloc(1 << 20));
@@ -73,16 +76,7 @@ it.concurrent('leaves a process alone that takes in more and more, and comes whe
 });
 
 /** A process with much that is dead, which uses next to nothing of the processor; it prints how often all was collected while somebody waits. */
-const WAITED_FOR = `
-import { setTimeout } from 'node:timers/promises';
-import { keepSmall } from ${JSON.stringify(join(import.meta.dirname, 'memory.ts'))};
-const collect = gc;
-let times = 0;
-globalThis.gc = (how) => {
-  if (how.type === 'major') times++;
-  collect(how);
-};
-let isBusy = true;
+const WAITED_FOR = `${COUNTED}let isBusy = true;
 keepSmall({ signal: new AbortController().signal, tick: 50, idle: 1, isBusy: () => isBusy });
 let hold = Buffer.alloc(8 << 20);
 await setTimeout(500);

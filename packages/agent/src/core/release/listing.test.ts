@@ -2,6 +2,7 @@ import { comparePaths, diffManifests, encodeBitmap, type Manifest, manifestText 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { contentsOf, Listing } from './listing.ts';
+import { textInMemory } from './listing-text.ts';
 
 const content = fc.constantFrom('0', 'a', 'f').map((digit) => digit.repeat(64));
 // Code units and code points order the last two differently.
@@ -26,7 +27,7 @@ describe('a listing', () => {
   it('is its manifest, read from its text alone too', () => {
     fc.assert(
       fc.property(anyManifest, (manifest) => {
-        const listing = Listing.read(Listing.of(manifest).text);
+        const listing = Listing.read(textInMemory(Listing.of(manifest).text));
         expect([listing.manifest(), listing.app, listing.fileCount]).toEqual([manifest, 'blog', manifest.files.length]);
         expect(listing.changes).toEqual({ files: [], links: [], removed: [] });
       }),
@@ -96,12 +97,12 @@ describe('a listing', () => {
       ...{ version: 1, app: 'blog', links: [] },
       files: [{ path: 'app/a', mode: 0o644, size: 1, sha256: '0'.repeat(64) }],
     });
-    expect(Listing.read(text).isReadable).toBe(true);
+    expect(Listing.read(textInMemory(text)).isReadable).toBe(true);
     for (const bad of ['', text.slice(0, -1), text.slice(1)]) {
-      expect(() => Listing.read(bad)).toThrow(expect.objectContaining({ code: 'E_MANIFEST' }));
+      expect(() => Listing.read(textInMemory(bad))).toThrow(expect.objectContaining({ code: 'E_MANIFEST' }));
     }
     for (const bad of [text.replace('644', '777'), text.replace('\x001\0', '\0'), `${text}\n`]) {
-      expect(Listing.read(bad).isReadable).toBe(false);
+      expect(Listing.read(textInMemory(bad)).isReadable).toBe(false);
     }
   });
 

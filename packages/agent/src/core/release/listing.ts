@@ -76,8 +76,7 @@ export class Listing {
   }
 
   /** From text that was a listing's. E_MANIFEST when it is cut; other damage shows in its digest, or when it is read. */
-  static read(text: string | ListingText): Listing {
-    const source = typeof text === 'string' ? textInMemory(text) : text;
+  static read(source: ListingText): Listing {
     const { length } = source;
     if (length === 0 || !isManifestText(source.lineAt(0).line) || source.slice(length - 1, length) !== '\n') {
       throw new SlError('E_MANIFEST', 'the list of files of a release is cut');

@@ -6,9 +6,9 @@ import { comparePaths, type Manifest, manifestText } from '@silverlining/protoco
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { Listing } from '../../core/release/listing.ts';
 import { sha256OfText } from './file-hash.ts';
-import { type LineMarks, ListingFile } from './listing-file.ts';
+import { type LineCounts, ListingFile } from './listing-file.ts';
 
-/** Of so many, lines stand on either side of many a block and mark. */
+/** Of so many, lines stand on either side of many a block; and to find each of them is to find many. */
 const FILES = 1_000;
 
 let folder: string;
@@ -31,13 +31,13 @@ const many = (count = FILES): Manifest => ({
   ],
 });
 
-function written(manifest: Manifest, marks?: LineMarks): Listing {
+function written(manifest: Manifest, counts?: LineCounts): Listing {
   writeFileSync(path, manifestText(manifest));
-  return read(manifest, marks);
+  return read(manifest, counts);
 }
 
-function read(manifest: Manifest, marks: LineMarks = {}): Listing {
-  return Listing.read(new ListingFile(path, { length: Buffer.byteLength(manifestText(manifest)), marks }));
+function read(manifest: Manifest, counts: LineCounts = {}): Listing {
+  return Listing.read(new ListingFile(path, { length: Buffer.byteLength(manifestText(manifest)), counts }));
 }
 
 it('says of each line what the text in memory says', () => {
@@ -53,32 +53,44 @@ it('says of each line what the text in memory says', () => {
   for (const { path: link } of manifest.links) expect([inFile.has(link), inFile.find(link)]).toEqual([true, undefined]);
 });
 
-it.each([0, 1, 63, 64, 65, 128])('counts %d files', (count) => {
+it.each([0, 1, 2, 30, 60, 300])('counts %d files', (count) => {
   expect(written(many(count)).fileCount).toBe(count);
 });
 
-it('has the digest of its text, and of what changes make of it', () => {
-  const manifest = many();
-  const listing = written(manifest);
-  const digest = (text: string) => createHash('sha256').update(text).digest('hex');
-  expect(sha256OfText(listing.pieces())).toBe(digest(manifestText(manifest)));
-  const changes = {
-    files: [fileAt('app/0'), { ...fileAt(manifest.files[500]?.path ?? ''), size: 77 }, fileAt('app/\u{1f601}')],
-    links: [{ path: 'app/l/2', target: '3' }],
-    removed: [manifest.files[0]?.path ?? '', manifest.files.at(-1)?.path ?? '', 'app/l/3'],
-  };
-  const [changed, inMemory] = [listing.with(changes), Listing.of(manifest).with(changes)];
-  expect(sha256OfText(changed.pieces())).toBe(digest(inMemory.text));
-  const paths = new Set(changes.files.map((it) => it.path));
-  expect([changed.fileCount, changed.bitmap(paths)]).toEqual([inMemory.fileCount, inMemory.bitmap(paths)]);
+it.each([4 << 10, 64 << 10])('counts the lines of %d bytes, which end with a block, or a stretch', (bytes) => {
+  const manifest: Manifest = { version: 1, app: 'blog', files: [fileAt('app/a'), fileAt('app/b')], links: [] };
+  const rest = bytes - Buffer.byteLength(manifestText(manifest)) - 'l\0app/l\0\n'.length;
+  manifest.links.push({ path: 'app/l', target: 'x'.repeat(rest) });
+  expect(written({ ...manifest, links: manifest.links }).text).toHaveLength(bytes);
+  expect(read(manifest).fileCount).toBe(2);
 });
 
-it('finds lines by marks that were made before', () => {
-  const [manifest, marks] = [many(), {}];
-  written(manifest, marks).fileCount;
-  expect(marks).toEqual({ starts: expect.any(Uint32Array) });
+it.each(['few', 'many'])(
+  'has the digest of its text, and of what changes make of it, when %s lines were read',
+  (how) => {
+    const manifest = many();
+    const listing = written(manifest);
+    if (how === 'many') for (const { path: it } of manifest.files) listing.find(it);
+    const digest = (text: string) => createHash('sha256').update(text).digest('hex');
+    expect(sha256OfText(listing.pieces())).toBe(digest(manifestText(manifest)));
+    const changes = {
+      files: [fileAt('app/0'), { ...fileAt(manifest.files[500]?.path ?? ''), size: 77 }, fileAt('app/\u{1f601}')],
+      links: [{ path: 'app/l/2', target: '3' }],
+      removed: [manifest.files[0]?.path ?? '', manifest.files.at(-1)?.path ?? '', 'app/l/3'],
+    };
+    const [changed, inMemory] = [listing.with(changes), Listing.of(manifest).with(changes)];
+    expect(sha256OfText(changed.pieces())).toBe(digest(inMemory.text));
+    const paths = new Set(changes.files.map((it) => it.path));
+    expect([changed.fileCount, changed.bitmap(paths)]).toEqual([inMemory.fileCount, inMemory.bitmap(paths)]);
+  },
+);
+
+it('knows how many files stand before one by what was counted before', () => {
+  const [manifest, counts] = [many(), {}];
+  written(manifest, counts).fileCount;
+  expect(counts).toEqual({ before: expect.any(Uint32Array) });
   const last = new Set([manifest.files.at(-1)?.path ?? '']);
-  expect(read(manifest, marks).bitmap(last)).toBe(Listing.of(manifest).bitmap(last));
+  expect(read(manifest, counts).bitmap(last)).toBe(Listing.of(manifest).bitmap(last));
 });
 
 it.each(['cut', 'gone'])('throws E_MANIFEST of a file that is %s since it was opened', (what) => {

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { manifest as manifestSchema } from '@silverlining/protocol';
 import { LISTING } from '@silverlining/system';
 import { Listing } from '../../core/release/listing.ts';
-import { type LineMarks, ListingFile } from './listing-file.ts';
+import { type LineCounts, ListingFile } from './listing-file.ts';
 
 /** The list of files in a full tree as earlier agents wrote it. */
 const FORMER = 'manifest.json';
@@ -11,12 +11,12 @@ interface Known {
   /** Path, inode, length and time of the file. */
   file: string;
   listing: WeakRef<Listing>;
-  marks: LineMarks;
+  counts: LineCounts;
 }
 
 /**
  * Reads the listings of full trees, which never change. The last one is remembered until memory is wanted for something else: within
- * one deploy it is asked for several times, and then not for hours. Where its lines are stays longer, as that is next to nothing.
+ * one deploy it is asked for several times, and then not for hours. What was counted stays, as that is next to nothing.
  */
 export function listingReader(
   folderOf: (instance: string) => string,
@@ -30,9 +30,9 @@ export function listingReader(
     const before = known?.file === file ? known : undefined;
     const remembered = before?.listing.deref();
     if (remembered !== undefined) return remembered;
-    const marks = before?.marks ?? {};
-    const listing = isFormer ? readFormer(path) : Listing.read(new ListingFile(path, { length: size, marks }));
-    known = { file, listing: new WeakRef(listing), marks };
+    const counts = before?.counts ?? {};
+    const listing = isFormer ? readFormer(path) : Listing.read(new ListingFile(path, { length: size, counts }));
+    known = { file, listing: new WeakRef(listing), counts };
     return listing;
   };
   return async (instance) => {
