@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { constants } from 'node:fs';
+import { closeSync, constants, openSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { access, mkdir, open, readdir, readFile, rename, rm, symlink } from './files.ts';
+import { access, mkdir, OpenFile, open, readdir, readFile, rename, rm, symlink } from './files.ts';
 
 /** One that a crash leaves in a system folder is passed over by what reads whole folders: apt, logrotate, run-parts. */
 const TEMPORARY = '.dpkg-tmp';
@@ -31,7 +31,7 @@ export async function writeFileDurable(
     await rm(temporary, { force: true });
     throw error;
   }
-  await syncDirectory(dirname(path));
+  await syncPath(dirname(path));
 }
 
 /** Makes `path` a symbolic link to `target`, replacing whatever link or file was there in one step. */
@@ -44,7 +44,7 @@ export async function linkDurable(path: string, target: string): Promise<void> {
     await rm(temporary, { force: true });
     throw error;
   }
-  await syncDirectory(dirname(path));
+  await syncPath(dirname(path));
 }
 
 /** Removes what writers of the folder's files left that were cut off, where it exists. Nobody may be writing there. */
@@ -69,16 +69,19 @@ async function removeWhere(folder: string, isLeft: (name: string) => boolean): P
 /** Makes a directory and its parents, with its own entry on disk before it returns. */
 export async function makeDirectoryDurable(path: string, mode = 0o700): Promise<void> {
   await mkdir(path, { recursive: true, mode });
-  await syncDirectory(dirname(path));
+  await syncPath(dirname(path));
 }
 
-/** Brings renames and new entries in the directory to disk: without it a power cut brings the old file or link back. */
-export async function syncDirectory(path: string): Promise<void> {
-  const handle = await open(path, 'r');
+/**
+ * Brings a file to disk, or the renames and new entries in a directory: without it a power cut brings the old file or link back. Only
+ * what waits for the disk is done in another thread: a way there and back takes longer than to open or close.
+ */
+export async function syncPath(path: string): Promise<void> {
+  const file = new OpenFile(openSync(path, 'r'));
   try {
-    await handle.sync();
+    await file.sync();
   } finally {
-    await handle.close();
+    closeSync(file.fd);
   }
 }
 

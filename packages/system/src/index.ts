@@ -11,7 +11,7 @@ export {
   readFileIfAny,
   removeTemporaries,
   removeTemporariesOf,
-  syncDirectory,
+  syncPath,
   writeFileDurable,
 } from './durable-file.ts';
 export {

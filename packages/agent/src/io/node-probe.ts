@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { arch, availableParallelism, hostname } from 'node:os';
 import { dirname } from 'node:path';
-import { exec, rm, statfs, syncDirectory } from '@silverlining/system';
+import { exec, rm, statfs, syncPath } from '@silverlining/system';
 import { isRunning } from '../core/converge/unit-state.ts';
 import { parseLoad, parseMemory, parseOsRelease } from '../core/node-facts.ts';
 import type { AgentPaths } from '../core/paths.ts';
@@ -49,7 +49,7 @@ export function createNodeProbe(paths: AgentPaths, nodeName: string): NodeProbe 
     streamLogs: (request, transfer, signal) => streamJournal(request, nodeName, { transfer, signal }),
     async forgetIdentity() {
       for (const path of [paths.config, paths.key, paths.certificate, paths.orderKey]) await rm(path, { force: true });
-      await syncDirectory(dirname(paths.config));
+      await syncPath(dirname(paths.config));
       await exec(['systemctl', 'disable', '--', 'silver-agent.service'], { allowExit: 'any' });
     },
     async removeAgent() {

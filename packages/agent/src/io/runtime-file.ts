@@ -6,7 +6,7 @@ import { type Duplex, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { SlError } from '@silverlining/protocol';
-import { errno, makeDirectoryDurable, open, readdir, rename, rm, rmdir, syncDirectory } from '@silverlining/system';
+import { errno, makeDirectoryDurable, open, readdir, rename, rm, rmdir, syncPath } from '@silverlining/system';
 import { asDiskFull } from './full-disk.ts';
 
 /** Bytes of a binary, four times what one has. */
@@ -30,7 +30,7 @@ export async function keepRuntime(
   try {
     if ((await unpack(stream, temporary, signal)) !== digest) throw damaged();
     await rename(temporary, runtimeFile(runtimes, digest));
-    await syncDirectory(folder);
+    await syncPath(folder);
   } catch (error) {
     await rm(temporary, { force: true });
     // One that was there before stays.

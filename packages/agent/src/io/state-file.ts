@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import { SlError } from '@silverlining/protocol';
-import { makeDirectoryDurable, readFileIfAny, rm, syncDirectory, writeFileDurable } from '@silverlining/system';
+import { makeDirectoryDurable, readFileIfAny, rm, syncPath, writeFileDurable } from '@silverlining/system';
 import type * as z from 'zod/mini';
 import type { StateFile } from '../ports.ts';
 
@@ -19,7 +19,7 @@ export function stateFile<T>(path: string, schema: z.ZodMiniType<T>, initial: T)
       await makeDirectoryDurable(dirname(path));
       if (value === undefined) {
         await rm(path, { force: true });
-        return syncDirectory(dirname(path));
+        return syncPath(dirname(path));
       }
       await writeFileDurable(path, `${JSON.stringify({ version: 1, value })}\n`);
     },

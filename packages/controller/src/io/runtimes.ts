@@ -8,7 +8,7 @@ import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { SlError } from '@silverlining/protocol';
-import { exec, syncDirectory, writeFileDurable } from '@silverlining/system';
+import { exec, syncPath, writeFileDurable } from '@silverlining/system';
 import { extract } from 'tar';
 import * as z from 'zod/mini';
 
@@ -60,7 +60,7 @@ export async function findRuntime(arch: RuntimeArch, options: FindOptions): Prom
   const temporary = join(directory, `${randomUUID()}.tmp`);
   const digest = await compress(binary, temporary, options.signal);
   await rename(temporary, pathOf(digest));
-  await syncDirectory(directory);
+  await syncPath(directory);
   const compressed = (await stat(pathOf(digest))).size;
   await writeFileDurable(index, JSON.stringify({ source, digest, size: compressed }), 0o644);
   await removeFormer(directory);

@@ -11,7 +11,7 @@ import {
   rename,
   rm,
   symlink,
-  syncDirectory,
+  syncPath,
   writeFile,
 } from '@silverlining/system';
 import { parseUnitStatus, STATUS_PROPERTIES, type UnitStatus } from '../../core/release/unit-status.ts';
@@ -95,7 +95,7 @@ async function enableOnly(wants: string, instances: ReadonlySet<string>): Promis
   for (const instance of missing)
     await linkQuietly(`../${instanceUnit(instance)}`, `${wants}/${instanceUnit(instance)}`);
   for (const instance of extra) await rm(`${wants}/${instanceUnit(instance)}`, { force: true });
-  if (missing.length + extra.length > 0) await syncDirectory(wants);
+  if (missing.length + extra.length > 0) await syncPath(wants);
 }
 
 async function linkQuietly(target: string, path: string): Promise<void> {

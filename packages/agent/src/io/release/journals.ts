@@ -8,7 +8,7 @@ import {
   readFileIfAny,
   removeTemporaries,
   rm,
-  syncDirectory,
+  syncPath,
   writeFileDurable,
 } from '@silverlining/system';
 import type * as z from 'zod/mini';
@@ -52,7 +52,7 @@ export async function openJournals(
     delete: async (instance) => {
       if (!existsSync(pathOf(instance))) return;
       await rm(pathOf(instance), { force: true });
-      await syncDirectory(paths.instances);
+      await syncPath(paths.instances);
     },
     committed: () => read(paths.committed, committedMap),
     writeCommitted: (committed) => writeFileDurable(paths.committed, JSON.stringify(committed)),

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { CHUNKED_FROM, SlError } from '@silverlining/protocol';
-import { type FileOwner, freeSpace, open } from '@silverlining/system';
+import { type FileOwner, freeSpace, syncPath } from '@silverlining/system';
 import type { ReceivedFiles } from '../../content-ports.ts';
 import { Admission } from '../../core/release/admission.ts';
 import { worthPacking } from '../../core/release/layer.ts';
@@ -87,14 +87,7 @@ async function admitAll(
 /** Names in the store stand for contents that are on disk: synced first, renamed after. */
 export async function syncReceived(received: readonly ReceivedBlob[], batch: string): Promise<void> {
   if (received.length > SYNC_EACH_LIMIT) return syncFileSystems(batch);
-  for (const { temporary } of received) {
-    const handle = await open(temporary, 'r');
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-  }
+  for (const { temporary } of received) await syncPath(temporary);
 }
 
 export function isDiskFull(error: unknown): error is SlError {

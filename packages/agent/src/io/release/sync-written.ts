@@ -1,9 +1,8 @@
 /** Brings what a staging wrote to disk. */
-import { closeSync, existsSync, fsync, openSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { promisify } from 'node:util';
 import { instanceUnit } from '@silverlining/protocol';
-import { errno } from '@silverlining/system';
+import { errno, syncPath } from '@silverlining/system';
 import { mountUnitName } from '../../core/release/layer.ts';
 import { instancePaths, type ReleasePaths } from '../../core/release/paths.ts';
 import type { Written } from '../../release-ports.ts';
@@ -12,8 +11,6 @@ import { syncFileSystems } from './sync.ts';
 
 /** With more files and folders than this, one sync of the file systems is quicker than one of each. */
 const FEW = 64;
-
-const fsyncAsync = promisify(fsync);
 
 /**
  * Of an instance that is a layer of a few files, or that was there before, each file and folder by itself: the process that syncs a whole
@@ -32,11 +29,8 @@ export async function syncWritten(paths: ReleasePaths, written: Written): Promis
 
 /** All that staging writes for an instance, or may have; undefined when that is much. */
 function writtenFor(paths: ReleasePaths, { app, instance, isNew }: Exclude<Written, string>): string[] | undefined {
-  const layer = `${paths.layers}/${instance}`;
-  // What is no layer has many files, or is the first release of an app, for which a user was made.
-  const isFew = !isNew || existsSync(`${layer}/layer.json`);
-  const files = isNew && isFew ? fewBelow(layer) : [];
-  if (!isFew || files === undefined) return undefined;
+  const files = isNew ? filesOfLayer(`${paths.layers}/${instance}`) : [];
+  if (files === undefined) return undefined;
   const { release, env, temp, logs } = instancePaths(paths, app, instance);
   const units = [instanceUnit(instance), mountUnitName(release)].map((name) => `${paths.units}/${name}`);
   const folders = [paths.layers, paths.releases, paths.www, paths.units, `${paths.units}/multi-user.target.wants`];
@@ -44,8 +38,12 @@ function writtenFor(paths: ReleasePaths, { app, instance, isNew }: Exclude<Writt
   return [...new Set([...files, ...units, ...folders, env, temp, logs, ...parents])];
 }
 
-/** A layer's folder, and the files and folders in it; links and device files are nothing but entries of their folders. */
-function fewBelow(folder: string): string[] | undefined {
+/**
+ * A layer's folder, and the files and folders in it; links and device files are nothing but entries of their folders. Undefined where
+ * they are many, and of what is no layer: that has many, or is the first release of an app, for which a user was made.
+ */
+function filesOfLayer(folder: string): string[] | undefined {
+  if (!existsSync(`${folder}/layer.json`)) return undefined;
   const found = [folder];
   const look = (path: string): void => {
     for (const entry of readdirSync(path, { withFileTypes: true })) {
@@ -61,20 +59,9 @@ function fewBelow(folder: string): string[] | undefined {
 
 /** Of what a static app has not, as its unit, nothing was written. */
 async function syncIfThere(path: string): Promise<void> {
-  const descriptor = openIfThere(path);
-  if (descriptor === undefined) return;
   try {
-    await fsyncAsync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
-function openIfThere(path: string): number | undefined {
-  try {
-    return openSync(path, 'r');
+    await syncPath(path);
   } catch (error) {
-    if (errno(error) === 'ENOENT') return undefined;
-    throw error;
+    if (errno(error) !== 'ENOENT') throw error;
   }
 }

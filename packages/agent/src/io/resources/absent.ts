@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import { SlError } from '@silverlining/protocol';
-import { syncDirectory } from '@silverlining/system';
+import { syncPath } from '@silverlining/system';
 import type { Executor } from '../../ports.ts';
 import { removeTree } from '../remove-tree.ts';
 import { kindOf, lookAt } from './attributes.ts';
@@ -26,7 +26,7 @@ export function absentExecutor(node: Observations): Executor<'absent'> {
       const restorable = found.isFile() || found.isSymbolicLink();
       const undo = restorable ? { undo: await remember(path) } : {};
       await removeTree(path);
-      await syncDirectory(dirname(path));
+      await syncPath(dirname(path));
       node.unitFileChanged(wanted.path);
       return undo;
     },

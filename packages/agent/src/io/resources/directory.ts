@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import { SlError } from '@silverlining/protocol';
-import { chmod, chown, mkdir, syncDirectory } from '@silverlining/system';
+import { chmod, chown, mkdir, syncPath } from '@silverlining/system';
 import type { Executor } from '../../ports.ts';
 import { attributeDifferences, kindOf, lookAt, resolveOwner } from './attributes.ts';
 import type { Observations } from './observations.ts';
@@ -25,7 +25,7 @@ export function directoryExecutor(node: Observations): Executor<'directory'> {
       await mkdir(path, { recursive: true });
       await chown(path, owner.uid, owner.gid);
       await chmod(path, wanted.mode);
-      await syncDirectory(dirname(path));
+      await syncPath(dirname(path));
       return {};
     },
   };

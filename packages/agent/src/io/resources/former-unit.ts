@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import { rm, syncDirectory } from '@silverlining/system';
+import { rm, syncPath } from '@silverlining/system';
 import type { Executor } from '../../ports.ts';
 import { lookAt } from './attributes.ts';
 import type { Observations } from './observations.ts';
@@ -19,7 +19,7 @@ export function formerUnitExecutor(node: Observations, units: Pick<UnitControl, 
       // Last, so that a run that is cut off before is repeated.
       const mark = node.root + wanted.mark;
       await rm(mark, { force: true });
-      await syncDirectory(dirname(mark));
+      await syncPath(dirname(mark));
       return { settled: wanted.name };
     },
   };
