@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import { SlError } from '@silverlining/protocol';
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../../../test/fakes/manual-clock.ts';
-import { readTransfer, STUCK, withTransfer } from './bulk.ts';
+import { AT_ONCE, readTransfer, STUCK, withTransfer } from './bulk.ts';
 
 const clock = new ManualClock();
 const limits = { signal: new AbortController().signal, deadline: 300_000 };
@@ -16,23 +16,23 @@ it('feeds some sockets at a time, and waits for no answer before it feeds the ne
     opened++;
     return { id: String(opened), socket: Promise.resolve(new Writable() as never), close: () => undefined };
   };
-  const all = Array.from({ length: 100 }, (_, i) =>
+  const all = Array.from({ length: AT_ONCE + 36 }, (_, i) =>
     withTransfer({ fleet: { transfer } as never, clock }, `app${i}`, limits, {
       request: () => new Promise<string>((resolve) => answers.push(resolve)),
       send: () => new Promise<void>((resolve) => feeds.push(resolve)),
     }),
   );
   await setImmediate();
-  expect(opened).toBe(64);
+  expect(opened).toBe(AT_ONCE);
   for (const done of feeds.splice(0, 30)) done();
   await setImmediate();
-  expect(opened).toBe(94);
+  expect(opened).toBe(AT_ONCE + 30);
   for (const done of feeds.splice(0)) done();
   await setImmediate();
-  expect(opened).toBe(100);
+  expect(opened).toBe(AT_ONCE + 36);
   for (const done of feeds.splice(0)) done();
   for (const [i, answer] of answers.entries()) answer(`answer ${i}`);
-  expect((await Promise.all(all)).at(-1)).toBe('answer 99');
+  expect((await Promise.all(all)).at(-1)).toBe(`answer ${AT_ONCE + 35}`);
 });
 
 it('waits for a socket as long as for the answer: the agent may have other work before', async () => {
@@ -69,8 +69,8 @@ describe('what is read from a node', () => {
   });
 });
 
-describe('while 64 nodes take nothing', () => {
-  /** Of 65 nodes, how many were let in. */
+describe('while as many nodes as are fed at once take nothing', () => {
+  /** Of one node more, how many were let in. */
   function begin(socketOf: () => Promise<Writable>) {
     let opened = 0;
     const transfer = () => {
@@ -79,7 +79,7 @@ describe('while 64 nodes take nothing', () => {
     };
     const moves: (() => void)[] = [];
     const ends: (() => void)[] = [];
-    const all = Array.from({ length: 65 }, (_, i) =>
+    const all = Array.from({ length: AT_ONCE + 1 }, (_, i) =>
       withTransfer({ fleet: { transfer } as never, clock }, `app${i}`, limits, {
         request: async () => 'answer',
         send: (_socket, moved) => {
@@ -102,9 +102,9 @@ describe('while 64 nodes take nothing', () => {
     await clock.advance(STUCK);
     for (const moved of moves) moved();
     await clock.advance(STUCK);
-    expect(opened()).toBe(64);
+    expect(opened()).toBe(AT_ONCE);
     await clock.advance(STUCK);
-    expect(opened()).toBe(65);
+    expect(opened()).toBe(AT_ONCE + 1);
     await end();
   });
 
@@ -114,7 +114,7 @@ describe('while 64 nodes take nothing', () => {
     const { opened, end } = begin(() => socket);
     await clock.advance(STUCK);
     await clock.advance(STUCK);
-    expect(opened()).toBe(65);
+    expect(opened()).toBe(AT_ONCE + 1);
     come?.(new Writable());
     await setImmediate();
     await end();

@@ -9,8 +9,8 @@ import type { ControllerDeps } from './deps.ts';
 export const SLOWEST = 128;
 /** Bytes a millisecond at which a node reads and hashes what it has, at least: what a shared disk of a small virtual machine gives. */
 export const READS = 20_000;
-/** Bulk sockets that are fed at once: each takes some 100 KB, and the memory of a thousand would be in pieces ever after. */
-const AT_ONCE = 64;
+/** Bulk sockets that are fed at once: each takes more than a frame, and the memory of a thousand would be in pieces ever after. */
+export const AT_ONCE = 32;
 /** Milliseconds after which a transfer that does not get on leaves its place to another one, and goes on beside that when it can. */
 export const STUCK = 30_000;
 

@@ -73,8 +73,8 @@ export function createUpgradeHandler(deps: UpgradeHandlerDeps) {
 }
 
 /**
- * A frame's head and its content are two writes, which Node's TLS would join: it copies both into new memory, 256 KB for each frame of
- * a release, a third of what sending it costs. A head by itself is one small record more, and tells an agent where a frame begins.
+ * A frame's head and its content are two writes, which Node's TLS would join: it copies both into new memory, for each frame of a
+ * release, a third of what sending it costs. A head by itself is one small record more, and tells an agent where a frame begins.
  */
 function writeEachAlone(socket: Duplex): void {
   Object.assign(socket, { _writev: null });

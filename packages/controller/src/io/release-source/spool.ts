@@ -7,8 +7,8 @@ import { BULK_FRAME } from '@silverlining/protocol';
 import { createSweep } from '@silverlining/system';
 import { unusable } from '../directories.ts';
 
-/** Pieces that are kept for readers that come to them a little later: 8 MB. */
-const RECENT = 32;
+/** Pieces that are kept for readers that come to them a little later. */
+const RECENT = (8 << 20) / BULK_FRAME;
 
 interface Piece {
   memory: Buffer;
