@@ -24,7 +24,8 @@ const MALLOC = {
  * Arguments of Node for the daemon: fewer young objects kept; a collection when there is half as much again as the last one left, where
  * V8 would wait for two to four times as much; and what is dead given back when there is little to do. One optimising compiler of two:
  * the other one takes longer than what it makes saves, a tenth of a deploy's CPU time here; but for the loop over all bytes of large
- * files, the one function that it is for. What was compiled stays for the next deploy.
+ * files, the one function that it is for. What was compiled stays for the next deploy. The quick compiler runs in no other thread: one
+ * that waits for a collection while the process ends keeps it from ending.
  */
 const FLAGS = [
   '--max-semi-space-size=8',
@@ -32,6 +33,7 @@ const FLAGS = [
   '--expose-gc',
   '--turbo-filter=firstCut',
   '--no-flush-bytecode',
+  '--no-concurrent-sparkplug',
 ];
 
 /** How Node is started to be the daemon, in the background or not. */
