@@ -24,8 +24,8 @@ export function cutPoint(bytes: Uint8Array, start: number, end: number): number 
   const middle = Math.min(last, start + AVERAGE);
   const first = Math.min(last, start + SMALLEST);
   const early = firstCut(bytes, { from: first, to: middle, mask: STRICT, hash: 0 });
-  if (early > 0 || middle === last) return early || last;
-  const hash = hashOf(bytes, middle - HASHED, middle);
+  if (early > 0) return early;
+  const hash = hashOf(bytes, Math.max(first, middle - HASHED), middle);
   return firstCut(bytes, { from: middle, to: last, mask: LENIENT, hash }) || last;
 }
 
