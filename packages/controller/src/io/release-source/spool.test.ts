@@ -2,7 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { BULK_FRAME } from '@silverlining/protocol';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { Spool } from './spool.ts';
 
 const { signal } = new AbortController();
@@ -16,6 +17,7 @@ beforeEach(async () => {
   spool = await Spool.create(directory);
 });
 afterEach(async () => {
+  vi.restoreAllMocks();
   await spool.close();
   await rm(directory, { recursive: true });
 });
@@ -68,4 +70,28 @@ it('goes on for others where a reader is gone with a piece in hand', async () =>
   await expect(lost).rejects.toThrow('gone');
   await sent;
   expect(Buffer.concat(other.parts).equals(ALL)).toBe(true);
+});
+
+it('gives a reader small frames for as long as it takes them slowly', async () => {
+  let now = 0;
+  vi.spyOn(performance, 'now').mockImplementation(() => now);
+  const sizes: number[] = [];
+  /** Bytes a millisecond that the link has from each byte on. */
+  const link = (bytes: number) => (bytes < 1 << 20 ? 12 : 100_000);
+  const sink = new Writable({
+    highWaterMark: 1,
+    write(chunk: Buffer, _encoding, done) {
+      now += chunk.length / link(sizes.reduce((sum, size) => sum + size, 0));
+      sizes.push(chunk.length);
+      done();
+    },
+  });
+  await spool.write(ALL);
+  spool.finish();
+  await send(sink);
+  const small = 64 << 10;
+  expect(sizes.slice(0, 17)).toEqual(Array.from({ length: 17 }, () => small));
+  expect(sizes.slice(17, 21)).toEqual([2 * small, 4 * small, 8 * small, small]);
+  expect(sizes.slice(21, -1).every((size) => size === BULK_FRAME)).toBe(true);
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(ALL.length);
 });

@@ -7,6 +7,13 @@ import { BULK_FRAME } from '@silverlining/protocol';
 import { createSweep } from '@silverlining/system';
 import { unusable } from '../directories.ts';
 
+/**
+ * Bytes of the first frame of a sink, and of all where it takes them slowly. An agent hears of whole frames alone: it gives a sender up
+ * that it hears nothing of for a minute, and of a frame that is cut it has nothing.
+ */
+const SMALL_FRAME = 64 << 10;
+/** Milliseconds: whoever takes a frame in less is given larger ones, which cost both ends less. */
+const QUICK = 1_000;
 /** Pieces that are kept for readers that come to them a little later. */
 const RECENT = (8 << 20) / BULK_FRAME;
 
@@ -93,6 +100,7 @@ export class Spool {
   }
 
   async #feed(sink: Writable, signal: AbortSignal, took: (bytes: number) => void): Promise<void> {
+    let frame = SMALL_FRAME;
     for (let position = 0; ; ) {
       const isWhole = position + BULK_FRAME <= this.#length;
       if (isWhole || (this.#end !== 'open' && position < this.#length)) {
@@ -100,9 +108,15 @@ export class Spool {
         // One that is never done with, as its sink was destroyed, is not used again.
         piece.users++;
         const content = await piece.content;
-        await writeTo(sink, content);
+        for (let at = 0; at < content.length; ) {
+          const part = content.subarray(at, at + frame);
+          const began = performance.now();
+          await writeTo(sink, part);
+          at += part.length;
+          took(part.length);
+          frame = nextFrame(frame, performance.now() - began);
+        }
         position += content.length;
-        took(content.length);
         piece.users--;
         this.#reuse(piece);
       } else if (this.#end === 'open') {
@@ -144,6 +158,11 @@ export class Spool {
     const { bytesRead } = await this.#file.read(memory, 0, size, position);
     return memory.subarray(0, bytesRead);
   }
+}
+
+/** Bytes of it, after one that was taken in so many milliseconds. */
+function nextFrame(bytes: number, ms: number): number {
+  return ms < QUICK ? Math.min(bytes * 2, BULK_FRAME) : Math.max(bytes / 2, SMALL_FRAME);
 }
 
 /** Resolves when the stream has taken the chunk, and wants more. */
