@@ -163,6 +163,7 @@ export interface Fleet {
    * nodes would be in memory at once.
    */
   turn(): Promise<void>;
+  /** A body that was given is not changed any more: of one that many nodes are sent, the text is made once. */
   request<T extends RequestType>(
     uuid: string,
     type: T,

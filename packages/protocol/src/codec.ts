@@ -35,6 +35,11 @@ export function encode(it: Envelope): string {
   return JSON.stringify(it);
 }
 
+/** The same where the body is JSON text already. */
+export function encodeAround(text: string, rest: Omit<Envelope, 'body'>): string {
+  return `${JSON.stringify(rest).slice(0, -1)},"body":${text}}`;
+}
+
 /** Parses a frame's text; E_FRAME when it is no envelope. The body is still unknown: the table's schema parses it. */
 export function decode(text: string): Envelope {
   let json: unknown;

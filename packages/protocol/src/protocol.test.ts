@@ -7,6 +7,7 @@ import {
   digest,
   ERROR_CATALOGUE,
   encode,
+  encodeAround,
   lookUp,
   negotiate,
   PROTOCOL,
@@ -41,6 +42,8 @@ describe('codec', () => {
   it('round-trips an envelope', () => {
     const envelope = { v: 1 as const, id: 'a', type: 'health', body: { load: 1 } };
     expect(decode(encode(envelope))).toEqual(envelope);
+    const { body, ...rest } = envelope;
+    expect(decode(encodeAround(JSON.stringify(body), rest))).toEqual(envelope);
   });
 
   it.each([

@@ -25,7 +25,8 @@ export async function pushTo(
   const options = { signal, deadline: DEADLINE };
   const limit = pLimit(WHOLE_AT_ONCE);
   const change = previous === undefined || previous === topology ? undefined : changeBetween(previous, topology);
-  const whole = (uuid: string) => limit(() => fleet.request(uuid, 'topology', { topology }, options));
+  const body = { topology };
+  const whole = (uuid: string) => limit(() => fleet.request(uuid, 'topology', body, options));
   await onEach(nodes, async ({ uuid }) => {
     if (change === undefined || generationOf(fleet, { uuid }) !== previous?.generation) return whole(uuid);
     try {

@@ -3,7 +3,9 @@ import {
   agentRequests,
   type Envelope,
   encode,
+  encodeAround,
   MAX_CONTROLLER_FRAME,
+  type Order,
   type OrderSeal,
   parseBody,
   type ReplyBody,
@@ -13,6 +15,7 @@ import {
 } from '@silverlining/protocol';
 import type * as z from 'zod/mini';
 import type { RequestOptions } from '../../ports.ts';
+import { bodyText } from './body-text.ts';
 import { watchLimits } from './limit.ts';
 
 export type RequestInput<T extends RequestType> = z.input<(typeof agentRequests)[T]['request']>;
@@ -21,7 +24,7 @@ export type RequestInput<T extends RequestType> = z.input<(typeof agentRequests)
 const REPLIES: { [T in RequestType]: { reply: z.ZodMiniType<ReplyBody<T>> } } = agentRequests;
 
 /** Signs an order; undefined for an agent that did not ask for that. */
-export type Seal = (order: { sequence: number; type: string; body: unknown }) => OrderSeal | undefined;
+export type Seal = (order: Pick<Order, 'sequence' | 'type' | 'digest'>) => OrderSeal | undefined;
 
 interface Pending {
   finish(reply: Envelope): void;
@@ -55,10 +58,11 @@ export class PendingRequests {
     return this.#parsed(REPLIES[type].reply, reply);
   }
 
-  #post(sequence: number, type: RequestType, body: unknown): void {
+  #post(sequence: number, type: RequestType, body: object): void {
     const id = `c${sequence}`;
     try {
-      const frame = encode({ v: 1, id, type, body, order: this.#seal({ sequence, type, body }) });
+      const { text, digest } = bodyText(body);
+      const frame = encodeAround(text, { v: 1, id, type, order: this.#seal({ sequence, type, digest }) });
       if (Buffer.byteLength(frame) > MAX_CONTROLLER_FRAME)
         throw new SlError('E_FRAME', `${type} is too large for a control frame`);
       this.#send(frame);

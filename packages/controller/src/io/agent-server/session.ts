@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import {
   agentNotices,
   decode,
@@ -8,7 +7,6 @@ import {
   type NoticeType,
   negotiate,
   type OrderSeal,
-  orderBodyText,
   orderText,
   parseBody,
   type ReplyBody,
@@ -115,11 +113,10 @@ export class ControlSession {
   }
 
   /** Over whom it is for as well, and this session's challenge: it is of no use to anybody else, or at another time. */
-  #seal({ sequence, type, body }: Parameters<Seal>[0]): OrderSeal | undefined {
+  #seal({ sequence, type, digest }: Parameters<Seal>[0]): OrderSeal | undefined {
     const trust = this.#agent?.hello.trust;
     if (trust === undefined) return undefined;
     const { set, uuid } = this.node;
-    const digest = createHash('sha256').update(orderBodyText(body)).digest('hex');
     const text = orderText({ set, node: uuid, challenge: trust.challenge, sequence, type, digest });
     return { sequence, signature: this.#deps.signingKey.sign(text) };
   }
